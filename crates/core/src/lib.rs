@@ -1,0 +1,61 @@
+//! The vocabulary of Batchmill and the traits that plugins implement.
+//!
+//! **What it is.** Ids, jobs, outcomes, the one state machine of a job, the counters of the conservation law, error
+//! classes as types, and every extension point: [`Scheduler`], [`RetryPolicy`], [`FailureStrategy`], [`Governor`],
+//! [`ResultSink`], [`Checkpointer`], [`Journal`], [`Node`], [`MetricsExporter`] and the [`Factory`] that makes them.
+//!
+//! **When to use it.** To write a plugin, or to read what one may rely on: each trait states what the caller promises,
+//! what the implementer promises, the order of calls and whether they may repeat.
+//!
+//! **What it deliberately does not do.** It knows no runtime, no clock, no random source, no file, no configuration
+//! format and no plugin. Time and the random draw are arguments ([`MonoTime`], [`Draw`]).
+//!
+//! ```
+//! use batchmill_core::{JobState, Status, Transition};
+//!
+//! let running = JobState::Ready.apply(Transition::Start).unwrap();
+//! let recording = running.apply(Transition::End(Status::Succeeded)).unwrap();
+//! assert_eq!(recording.apply(Transition::Recorded).unwrap(), JobState::Ended(Status::Succeeded));
+//! // An illegal transition is an error, never a silent change.
+//! assert!(JobState::Ready.apply(Transition::Recorded).is_err());
+//! ```
+
+mod attempt;
+mod cancel;
+mod checkpoint;
+mod counts;
+mod error;
+mod factory;
+mod failure;
+mod governor;
+mod id;
+mod job;
+mod journal;
+mod metrics;
+mod node;
+mod result;
+mod retry;
+mod scheduler;
+mod sink;
+mod state;
+mod time;
+
+pub use attempt::{AttemptFailure, NodeFailure, Outcome, RetryRef};
+pub use cancel::{CancelReason, CancelSignal, Cancelled};
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointId, Checkpointer, PendingWrite, ThreadId};
+pub use counts::{BatchCounts, Bucket, ConservationError};
+pub use error::{AttemptRecord, ErrorClass, JobError, UnknownErrorClass};
+pub use factory::{BuildContext, BuildError, Factory, Options, PluginKind, Problem, nearest};
+pub use failure::{Directive, FailureStrategy, FinalResult, StopReason, Verdict};
+pub use governor::{Adjustment, Governor, LoadSample};
+pub use id::{BatchId, IdError, JobId, Tenant};
+pub use job::{BadPriority, Job, JobKeys, Priority};
+pub use journal::{Journal, JournalAnswer, JournalError, JournalEvent, Position};
+pub use metrics::{MetricsError, MetricsExporter};
+pub use node::{JobInfo, Node, NodeContext, NodeError, StateData};
+pub use result::JobResult;
+pub use retry::{Draw, FailedAttempt, RetryDecision, RetryPolicy};
+pub use scheduler::{ClassId, Entry, Pick, Position as QueuePosition, Scheduler, Token, Usage};
+pub use sink::{ResultSink, SinkError};
+pub use state::{IllegalTransition, JobState, Status, Transition};
+pub use time::{BadDuration, MonoTime, WallTime, format_duration, parse_duration};

@@ -1,0 +1,177 @@
+//! Time as a value. Nothing here reads a clock.
+
+use std::{
+    fmt,
+    ops::{Add, Sub},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment on the host's monotonic clock: nanoseconds since the host started.
+///
+/// Decisions use it because the wall clock may jump; results use [`WallTime`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonoTime(u64);
+
+impl MonoTime {
+    /// The start of the host.
+    pub const ZERO: Self = Self(0);
+    /// Later than every moment that can be reached.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The moment `nanos` nanoseconds after the start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the start.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Time since `earlier`; zero when `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for MonoTime {
+    type Output = Self;
+    /// Saturates at [`MonoTime::NEVER`].
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for MonoTime {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// A moment of the wall clock: microseconds since 1970-01-01T00:00:00Z.
+///
+/// Displayed as RFC 3339 with milliseconds, in UTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(i64);
+
+impl WallTime {
+    /// The moment `micros` microseconds after 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Reads RFC 3339, for example `2026-11-23T12:00:00Z`.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_microsecond()))
+    }
+
+    /// Time since `earlier`; zero when `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for WallTime {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not an RFC 3339 moment")))
+    }
+}
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a duration; write a number with a unit, for example `200ms`, `30s`, `5m` or `1h 30m`")]
+pub struct BadDuration(String);
+
+/// Reads `200ms`, `30s`, `5m`, `1h 30m`, `7d`. A unit is required; negative and larger than 10 years are refused.
+pub fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
+    let bad = || BadDuration(text.to_owned());
+    let trimmed = text.trim();
+    // A bare number would need a guess about its unit.
+    if trimmed.is_empty() || !trimmed.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(bad());
+    }
+    let span: jiff::Span = trimmed.parse().map_err(|_| bad())?;
+    if span.is_negative() || span.get_years() != 0 || span.get_months() != 0 {
+        return Err(bad());
+    }
+    let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+    let duration = Duration::try_from(signed).map_err(|_| bad())?;
+    if duration > Duration::from_secs(10 * 365 * 86_400) { Err(bad()) } else { Ok(duration) }
+}
+
+/// Writes a duration as people do: `850ms`, `12.4s`, `3m 20s`, `2h 5m`.
+pub fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else if seconds < 60 {
+        format!("{:.1}s", (duration.as_secs_f64() * 10.0).floor() / 10.0)
+    } else if seconds < 3600 {
+        format!("{}m {}s", seconds / 60, seconds % 60)
+    } else {
+        format!("{}h {}m", seconds / 3600, seconds % 3600 / 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit_and_have_bounds() {
+        assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
+        for bad in ["", "5", "-1s", "ten", "5 parsecs", "1y", "99999d"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn wall_time_is_written_in_milliseconds_utc() {
+        let moment = WallTime::parse("2026-11-23T12:00:00.5Z").unwrap();
+        assert_eq!(moment.to_string(), "2026-11-23T12:00:00.500Z");
+        assert_eq!((moment + Duration::from_millis(250)).to_string(), "2026-11-23T12:00:00.750Z");
+    }
+
+    #[test]
+    fn durations_are_written_for_people() {
+        assert_eq!(format_duration(Duration::from_millis(850)), "850ms");
+        assert_eq!(format_duration(Duration::from_millis(12_450)), "12.4s");
+        assert_eq!(format_duration(Duration::from_secs(200)), "3m 20s");
+        assert_eq!(format_duration(Duration::from_secs(7500)), "2h 5m");
+    }
+}
