@@ -1,0 +1,5 @@
+//! Runs what dispatch decides on tokio.
+
+mod source;
+
+pub use source::JobSource;
