@@ -1,0 +1,185 @@
+//! One open batch: its rows, its counters, its policies.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use batchmill_core::{
+    BatchCounts, ClassId, FailureStrategy, JobState, MonoTime, RetryPolicy, RetryRef, StopReason, Token, Transition,
+};
+
+use crate::{BatchKey, NewJob, StopCause, trouble::Trouble};
+
+/// How a batch wants to be treated.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BatchSetup {
+    /// When failures stop it.
+    pub failure: Box<dyn FailureStrategy>,
+    /// Its retry policies by [`RetryRef`]; 0 decides where nothing else is said. At least one.
+    pub retry: Vec<Arc<dyn RetryPolicy>>,
+    /// Bounds an attempt of a job that has no limit of its own.
+    pub timeout: Option<Duration>,
+    /// Running jobs end `timed_out`, waiting ones `skipped` at this moment.
+    pub deadline: Option<MonoTime>,
+    /// A job whose host or worker was lost so often is quarantined.
+    pub crash_limit: u32,
+}
+
+impl BatchSetup {
+    /// No time limits, a crash limit of 3.
+    ///
+    /// # Panics
+    /// If there is no retry policy.
+    pub fn new(failure: Box<dyn FailureStrategy>, retry: Vec<Arc<dyn RetryPolicy>>) -> Self {
+        assert!(!retry.is_empty(), "a batch has at least one retry policy");
+        Self { failure, retry, timeout: None, deadline: None, crash_limit: 3 }
+    }
+}
+
+/// What is kept of a job: 32 bytes, because there are millions. Rarely used wishes live in [`Wishes`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) enqueued: MonoTime,
+    pub(crate) class: ClassId,
+    pub(crate) epoch: u32,
+    /// Where its attempt runs, while it does.
+    pub(crate) slot: u32,
+    pub(crate) attempts: u16,
+    pub(crate) crashes: u8,
+    pub(crate) state: JobState,
+}
+
+/// What few jobs say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wishes {
+    pub(crate) cost: f64,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<MonoTime>,
+}
+
+impl Wishes {
+    pub(crate) const NONE: Self = Self { cost: 1.0, timeout: None, deadline: None };
+
+    pub(crate) fn of(job: &NewJob) -> Option<Self> {
+        let wishes = Self { cost: job.cost, timeout: job.timeout, deadline: job.deadline };
+        #[expect(clippy::float_cmp, reason = "1.0 is the default itself, not a computed value")]
+        let plain = job.cost == 1.0 && job.timeout.is_none() && job.deadline.is_none();
+        (!plain).then_some(wishes)
+    }
+}
+
+/// Why a batch takes no more starts and gives its waiting jobs an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Closing {
+    Halted(StopReason),
+    Cancelled,
+    DeadlinePassed,
+}
+
+pub(crate) struct Batch {
+    pub(crate) key: BatchKey,
+    pub(crate) setup: BatchSetup,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) wishes: HashMap<u32, Wishes>,
+    pub(crate) troubles: HashMap<u32, Box<Trouble>>,
+    pub(crate) counts: BatchCounts,
+    pub(crate) retries: u64,
+    pub(crate) sealed: bool,
+    pub(crate) paused: bool,
+    /// Set once; rows before `closed_upto` have got their end.
+    pub(crate) closing: Option<Closing>,
+    pub(crate) closed_upto: usize,
+    pub(crate) storage_failed: Option<String>,
+}
+
+impl Batch {
+    pub(crate) fn new(key: BatchKey, setup: BatchSetup) -> Self {
+        Self {
+            key,
+            setup,
+            rows: Vec::new(),
+            wishes: HashMap::new(),
+            troubles: HashMap::new(),
+            counts: BatchCounts::default(),
+            retries: 0,
+            sealed: false,
+            paused: false,
+            closing: None,
+            closed_upto: 0,
+            storage_failed: None,
+        }
+    }
+
+    /// Moves one job: the only place where a row's state and the counters change.
+    ///
+    /// # Panics
+    /// On an illegal transition: dispatch asks only for what its own bookkeeping says is legal, so this is a defect,
+    /// and going on would record a wrong end.
+    pub(crate) fn apply(&mut self, index: u32, transition: Transition) -> JobState {
+        let row = &mut self.rows[index as usize];
+        let from = row.state;
+        let to = from.apply(transition).unwrap_or_else(|error| panic!("job {index} of batch {}: {error}", self.key.0));
+        row.state = to;
+        self.counts.moved(from, to);
+        to
+    }
+
+    pub(crate) fn token(&self, index: u32) -> Token {
+        token(self.key, index)
+    }
+
+    pub(crate) fn wishes(&self, index: u32) -> Wishes {
+        // Most batches have none: skip the hash.
+        if self.wishes.is_empty() { Wishes::NONE } else { self.wishes.get(&index).copied().unwrap_or(Wishes::NONE) }
+    }
+
+    pub(crate) fn policy(&self, retry: RetryRef) -> &dyn RetryPolicy {
+        self.setup.retry.get(usize::from(retry.0)).unwrap_or(&self.setup.retry[0]).as_ref()
+    }
+
+    /// Whether jobs of this batch may start.
+    pub(crate) fn takes_starts(&self) -> bool {
+        self.sealed && !self.paused && self.closing.is_none() && self.storage_failed.is_none()
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("key", &self.key).field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+/// A job's token: its batch above, its place below.
+pub(crate) fn token(batch: BatchKey, index: u32) -> Token {
+    Token(u64::from(batch.0) << 32 | u64::from(index))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "taking the two halves apart")]
+pub(crate) fn of_token(token: Token) -> (BatchKey, u32) {
+    (BatchKey((token.0 >> 32) as u32), token.0 as u32)
+}
+
+impl Closing {
+    pub(crate) fn stop_cause(&self) -> StopCause {
+        match self {
+            Self::Halted(_) => StopCause::Halt,
+            Self::Cancelled => StopCause::Cancel,
+            Self::DeadlinePassed => StopCause::BatchDeadline,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_small() {
+        assert!(size_of::<Row>() <= 32, "{} bytes", size_of::<Row>());
+    }
+
+    #[test]
+    fn tokens_come_apart_again() {
+        let (batch, index) = (BatchKey(7), u32::MAX - 3);
+        assert_eq!(of_token(token(batch, index)), (batch, index));
+    }
+}

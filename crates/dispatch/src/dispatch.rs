@@ -1,0 +1,174 @@
+//! The state machine itself: its state, and the table of contents of its steps.
+
+use std::{collections::VecDeque, fmt};
+
+use batchmill_core::{BatchCounts, MonoTime, Scheduler, Tenant, Token};
+
+use crate::{
+    BatchKey, BatchSetup, Effect, Event,
+    batch::Batch,
+    classes::Classes,
+    slots::Slots,
+    step,
+    timers::{Due, Timers},
+};
+
+/// The host's limits.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Attempts that may run at once, at least 1.
+    pub limit: u32,
+    /// Records that may be unanswered; at this bound nothing starts.
+    pub unanswered_limit: u64,
+    /// Jobs of paused batches that are taken out of the scheduler to reach those behind them; at this bound picking
+    /// stops until a batch goes on.
+    pub parked_limit: usize,
+}
+
+impl Settings {
+    /// A concurrency limit of `limit`, 4,096 unanswered records, 10,000 parked jobs.
+    pub fn new(limit: u32) -> Self {
+        Self { limit: limit.max(1), unanswered_limit: 4096, parked_limit: 10_000 }
+    }
+}
+
+/// Numbers of the host as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Attempts running.
+    pub running: u32,
+    /// Attempts that may run.
+    pub limit: u32,
+    /// Jobs queued in the scheduler.
+    pub queued: u64,
+    /// Jobs in backoff.
+    pub backing_off: u64,
+    /// Records not answered yet.
+    pub unanswered: u64,
+    /// Results that came with a void lease and were dropped.
+    pub stale: u64,
+    /// Batches open.
+    pub batches: u32,
+}
+
+/// The brain. See the [crate documentation](crate).
+pub struct Dispatch {
+    pub(crate) settings: Settings,
+    pub(crate) scheduler: Box<dyn Scheduler>,
+    pub(crate) batches: Vec<Option<Box<Batch>>>,
+    pub(crate) classes: Classes,
+    pub(crate) slots: Slots,
+    pub(crate) timers: Timers,
+    pub(crate) parked: VecDeque<Token>,
+    /// When the scheduler will be asked again without another event.
+    pub(crate) refill_at: Option<MonoTime>,
+    /// Whether the host ends: nothing starts any more.
+    pub(crate) draining: bool,
+    pub(crate) unanswered: u64,
+    pub(crate) backing_off: u64,
+    pub(crate) stale: u64,
+}
+
+impl Dispatch {
+    /// An empty dispatch.
+    pub fn new(settings: Settings, scheduler: Box<dyn Scheduler>) -> Self {
+        Self {
+            settings,
+            scheduler,
+            batches: Vec::new(),
+            classes: Classes::default(),
+            slots: Slots::default(),
+            timers: Timers::default(),
+            parked: VecDeque::new(),
+            refill_at: None,
+            draining: false,
+            unanswered: 0,
+            backing_off: 0,
+            stale: 0,
+        }
+    }
+
+    /// Opens a batch; its jobs follow by [`Event::JobsAccepted`] and it starts after [`Event::Sealed`].
+    pub fn open(&mut self, setup: BatchSetup, now: MonoTime) -> BatchKey {
+        let key = BatchKey(u32::try_from(self.batches.len()).expect("fewer than 2^32 batches in the life of a host"));
+        if let Some(at) = setup.deadline {
+            self.timers.arm(at.max(now), Due::BatchDeadline(key));
+        }
+        self.batches.push(Some(Box::new(Batch::new(key, setup))));
+        key
+    }
+
+    /// Takes one event and appends what it makes necessary. The hot path is [`Event::AttemptEnded`]: one call a job
+    /// ends its attempt and starts the next one in the same slot.
+    pub fn step(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::AttemptEnded { lease, outcome, usage, draw } => {
+                step::attempt_ended::step(self, now, lease, outcome, usage, draw, effects);
+            }
+            Event::Answered { batch, jobs } => step::answered::step(self, now, batch, &jobs, effects),
+            Event::TimerFired => step::timer_fired::step(self, now, effects),
+            Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, &jobs),
+            Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
+            Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
+            Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
+            Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
+            Event::DeliveryFailed { batch, message } => step::delivery_failed::step(self, batch, message, effects),
+            Event::DrainRequested => step::drain::step(self, None, effects),
+            Event::StopRequested { how } => step::drain::step(self, Some(how), effects),
+        }
+        if let Some(at) = self.timers.announce() {
+            effects.push(Effect::WakeAt(at));
+        }
+    }
+
+    /// The counters of an open batch.
+    pub fn counts(&self, batch: BatchKey) -> Option<BatchCounts> {
+        self.batch(batch).map(|batch| batch.counts)
+    }
+
+    /// Attempts of an open batch that were repeated so far.
+    pub fn retries(&self, batch: BatchKey) -> Option<u64> {
+        self.batch(batch).map(|batch| batch.retries)
+    }
+
+    /// Numbers of the host as a whole.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            running: self.slots.running(),
+            limit: self.settings.limit,
+            queued: self.scheduler.len() as u64 + self.parked.len() as u64,
+            backing_off: self.backing_off,
+            unanswered: self.unanswered,
+            stale: self.stale,
+            batches: u32::try_from(self.batches.iter().flatten().count()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Jobs queued, by tenant; a tenant appears once a class of it was seen, also with 0.
+    pub fn queued_by_tenant(&self) -> Vec<(Tenant, u64)> {
+        let mut tenants: Vec<(Tenant, u64)> = Vec::new();
+        for class in self.classes.iter() {
+            match tenants.iter_mut().find(|(tenant, _)| *tenant == class.tenant) {
+                Some((_, queued)) => *queued += class.queued,
+                None => tenants.push((class.tenant.clone(), class.queued)),
+            }
+        }
+        tenants
+    }
+
+    pub(crate) fn batch(&self, key: BatchKey) -> Option<&Batch> {
+        self.batches.get(key.0 as usize)?.as_deref()
+    }
+
+    pub(crate) fn batch_mut(&mut self, key: BatchKey) -> Option<&mut Batch> {
+        self.batches.get_mut(key.0 as usize)?.as_deref_mut()
+    }
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("totals", &self.totals()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! What dispatch wants done.
+
+use std::{sync::Arc, time::Duration};
+
+use batchmill_core::{
+    BatchCounts, CancelReason, ErrorClass, JobError, MonoTime, Priority, Status, StopReason, Tenant, Verdict,
+};
+
+use crate::{BatchKey, FailedTry, Lease};
+
+/// What to do. Executed in order.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Run an attempt.
+    Start(Start),
+    /// Put the end of a job where it belongs, then send [`crate::Event::Answered`].
+    Record(Record),
+    /// Tell a running attempt to end. Its end is reported as usual.
+    Stop {
+        /// Which.
+        lease: Lease,
+        /// How fast.
+        how: CancelReason,
+    },
+    /// Send [`crate::Event::TimerFired`] at this moment, instead of any moment named before.
+    WakeAt(MonoTime),
+    /// A job will run again: for logs and metrics.
+    Retrying {
+        /// The attempt that failed.
+        lease: Lease,
+        /// Why.
+        class: ErrorClass,
+        /// When it is due again.
+        due: MonoTime,
+    },
+    /// The failure strategy, or a fatal error, stops or pauses a batch: for logs, metrics and the journal.
+    Stopping {
+        /// The batch.
+        batch: BatchKey,
+        /// Why.
+        reason: StopReason,
+        /// Whether it pauses only.
+        paused: bool,
+    },
+    /// Nothing more comes from this batch; its key is void.
+    BatchEnded {
+        /// The batch.
+        batch: BatchKey,
+        /// What became of it.
+        verdict: Verdict,
+        /// Its final counters.
+        counts: BatchCounts,
+        /// Attempts that were repeated.
+        retries: u64,
+    },
+}
+
+/// An attempt to run.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Start {
+    /// The right to run it.
+    pub lease: Lease,
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Whether there may be a checkpoint of an earlier attempt.
+    pub resume: bool,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// Since when its job was queued.
+    pub queued: MonoTime,
+    /// Nodes whose retries are used up and whose flow goes on without them.
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A node that failed for good, in a flow that handles it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct GivenUp {
+    /// The node.
+    pub node: Arc<str>,
+    /// Its last error.
+    pub error: JobError,
+}
+
+/// Why a job did not succeed, and what was tried.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The last error; its `history` is empty, because dispatch knows no wall clock.
+    pub error: JobError,
+    /// Every attempt that failed, oldest first.
+    pub tries: Vec<FailedTry>,
+}
+
+/// The end of a job, on its way to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The batch.
+    pub batch: BatchKey,
+    /// The job's place in its batch.
+    pub index: u32,
+    /// How it ended.
+    pub status: Status,
+    /// Why, unless it succeeded.
+    pub failure: Option<Box<Failure>>,
+    /// Attempts that ended by themselves.
+    pub attempts: u32,
+    /// As submitted.
+    pub priority: Priority,
+    /// As submitted.
+    pub tenant: Tenant,
+    /// When it was accepted.
+    pub queued: MonoTime,
+    /// When its first attempt started.
+    pub started: Option<MonoTime>,
+    /// When its end was decided.
+    pub finished: MonoTime,
+}
+
+/// Why a running attempt was told to end, which decides what becomes of its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopCause {
+    /// The failure strategy stopped the batch.
+    Halt,
+    /// A person cancelled.
+    Cancel,
+    /// The batch's deadline passed.
+    BatchDeadline,
+    /// The job's deadline passed.
+    JobDeadline,
+    /// The host ends: the attempt counts for nothing and runs again on resume.
+    Host,
+}

@@ -1,0 +1,122 @@
+//! What dispatch is told.
+
+use std::time::Duration;
+
+use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Priority, Tenant, Usage};
+
+/// Stands for an open batch. Keys are never used twice in the life of a dispatch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchKey(pub u32);
+
+/// Stands for a place where an attempt runs. Below the highest concurrency limit there ever was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotId(pub u32);
+
+/// The right to run one attempt of one job. A lease whose epoch has passed is void: what comes with it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The batch.
+    pub batch: BatchKey,
+    /// The job's place in its batch, in submission order from 0.
+    pub index: u32,
+    /// Grows by one with every attempt of the job.
+    pub epoch: u32,
+    /// Where it runs.
+    pub slot: SlotId,
+}
+
+/// A job as dispatch sees it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NewJob {
+    /// Larger is sooner.
+    pub priority: Priority,
+    /// Who it belongs to.
+    pub tenant: Tenant,
+    /// Its weight in fair share: finite and above 0.
+    pub cost: f64,
+    /// Bounds each of its attempts; the batch's limit where absent.
+    pub timeout: Option<Duration>,
+    /// Not before this moment.
+    pub after: Option<MonoTime>,
+    /// Ended by this moment, or timed out.
+    pub deadline: Option<MonoTime>,
+}
+
+impl Default for NewJob {
+    fn default() -> Self {
+        let (priority, tenant) = (Priority::default(), Tenant::default());
+        Self { priority, tenant, cost: 1.0, timeout: None, after: None, deadline: None }
+    }
+}
+
+/// What can happen. One event, one file under `step/`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Jobs of a batch, in submission order after those accepted before.
+    JobsAccepted {
+        /// The batch, which is not sealed.
+        batch: BatchKey,
+        /// The jobs.
+        jobs: Vec<NewJob>,
+    },
+    /// All jobs of a batch are accepted: its total is known and it may start.
+    Sealed {
+        /// The batch.
+        batch: BatchKey,
+    },
+    /// An attempt has ended; its slot is free.
+    AttemptEnded {
+        /// Which.
+        lease: Lease,
+        /// How.
+        outcome: Outcome,
+        /// What it used.
+        usage: Usage,
+        /// For the jitter of its retry.
+        draw: Draw,
+    },
+    /// The moment that [`crate::Effect::WakeAt`] named has come. Harmless at any other time.
+    TimerFired,
+    /// Records are where they belong: these jobs have ended.
+    Answered {
+        /// The batch.
+        batch: BatchKey,
+        /// Their places in the batch.
+        jobs: Vec<u32>,
+    },
+    /// Records of a batch can not be put where they belong, and never will be.
+    DeliveryFailed {
+        /// The batch.
+        batch: BatchKey,
+        /// Why, with the place.
+        message: String,
+    },
+    /// So many attempts may run at once from now on.
+    LimitChanged {
+        /// At least 1.
+        limit: u32,
+    },
+    /// A person cancels jobs of a batch.
+    CancelRequested {
+        /// The batch.
+        batch: BatchKey,
+        /// Their places; `None` for the whole batch.
+        jobs: Option<Vec<u32>>,
+    },
+    /// A person pauses a batch, or lets it go on.
+    PauseRequested {
+        /// The batch.
+        batch: BatchKey,
+        /// Whether it pauses.
+        paused: bool,
+    },
+    /// Start nothing more; let running attempts finish.
+    DrainRequested,
+    /// Drain, and stop running attempts: they are not recorded and run again on resume.
+    StopRequested {
+        /// How fast.
+        how: CancelReason,
+    },
+}

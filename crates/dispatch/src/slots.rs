@@ -1,0 +1,56 @@
+//! Where attempts run. The live attempts are the single truth about slots, so none can leak.
+
+use batchmill_core::MonoTime;
+
+use crate::{BatchKey, Lease, SlotId, StopCause};
+
+/// An attempt that runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Live {
+    pub(crate) lease: Lease,
+    pub(crate) started: MonoTime,
+    pub(crate) stopping: Option<StopCause>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    live: Vec<Option<Live>>,
+    /// Free places, the one freed last on top: the slot that reports an end is the one that gets the next start.
+    free: Vec<SlotId>,
+    running: u32,
+}
+
+impl Slots {
+    pub(crate) fn running(&self) -> u32 {
+        self.running
+    }
+
+    /// Takes a free slot and makes its lease.
+    pub(crate) fn take(&mut self, batch: BatchKey, index: u32, epoch: u32, now: MonoTime) -> Lease {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.live.push(None);
+            SlotId(u32::try_from(self.live.len() - 1).expect("slots are bounded by the concurrency limit, a u32"))
+        });
+        let lease = Lease { batch, index, epoch, slot };
+        self.live[slot.0 as usize] = Some(Live { lease, started: now, stopping: None });
+        self.running += 1;
+        lease
+    }
+
+    /// Frees the slot of a lease; `None` if the lease is void.
+    pub(crate) fn free(&mut self, lease: Lease) -> Option<Live> {
+        let place = self.live.get_mut(lease.slot.0 as usize)?;
+        let live = place.take_if(|live| live.lease == lease)?;
+        self.free.push(lease.slot);
+        self.running -= 1;
+        Some(live)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: SlotId) -> Option<&mut Live> {
+        self.live.get_mut(slot.0 as usize)?.as_mut()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Live> {
+        self.live.iter_mut().flatten()
+    }
+}

@@ -1,0 +1,12 @@
+//! Records of a batch have nowhere to go. Going on would produce results that nobody gets.
+
+use crate::{BatchKey, Effect, StopCause, dispatch::Dispatch, step::close};
+
+pub(crate) fn step(dispatch: &mut Dispatch, key: BatchKey, message: String, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    if batch.storage_failed.is_none() {
+        batch.storage_failed = Some(message);
+        close::stop_batch(dispatch, key, StopCause::Host, effects);
+    }
+    close::end_if_over(dispatch, key, effects);
+}

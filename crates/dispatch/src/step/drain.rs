@@ -1,0 +1,20 @@
+//! The host ends.
+
+use batchmill_core::CancelReason;
+
+use crate::{BatchKey, Effect, StopCause, dispatch::Dispatch, step::close};
+
+pub(crate) fn step(dispatch: &mut Dispatch, stop: Option<CancelReason>, effects: &mut Vec<Effect>) {
+    dispatch.draining = true;
+    if let Some(how) = stop {
+        for live in dispatch.slots.iter_mut() {
+            // A cause that decides about the job stays.
+            live.stopping = live.stopping.or(Some(StopCause::Host));
+            effects.push(Effect::Stop { lease: live.lease, how });
+        }
+    }
+    let keys: Vec<BatchKey> = dispatch.batches.iter().flatten().map(|batch| batch.key).collect();
+    for key in keys {
+        close::end_if_over(dispatch, key, effects);
+    }
+}

@@ -1,0 +1,91 @@
+//! Starting attempts while slots are free.
+
+use batchmill_core::{MonoTime, Pick, Token, Transition};
+
+use crate::{BatchKey, Effect, GivenUp, Start, batch::of_token, dispatch::Dispatch, step::queue, timers::Due};
+
+/// Starts jobs until the limit is reached, nothing may start, or too many records are unanswered.
+pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
+    while may_start(dispatch) {
+        let Some(token) = next(dispatch, now) else { return };
+        let (key, index) = of_token(token);
+        match dispatch.batch(key) {
+            Some(batch) if batch.takes_starts() && queue::is_ready(batch, index) => {
+                start(dispatch, key, index, now, effects);
+            }
+            Some(batch) if queue::is_ready(batch, index) => dispatch.parked.push_back(token),
+            // Not a job that waits: the scheduler made it up or hands it out again. Nothing of ours depends on it.
+            _ => dispatch.stale += 1,
+        }
+    }
+}
+
+fn may_start(dispatch: &Dispatch) -> bool {
+    !dispatch.draining
+        && dispatch.slots.running() < dispatch.settings.limit
+        && dispatch.unanswered < dispatch.settings.unanswered_limit
+        && dispatch.parked.len() < dispatch.settings.parked_limit
+}
+
+fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {
+    match dispatch.scheduler.pop(now) {
+        Pick::Run(token) => Some(token),
+        Pick::NotBefore(at) => {
+            // Asked again at every step: one alarm for the same moment is enough.
+            if dispatch.refill_at.is_none_or(|armed| at < armed) {
+                dispatch.timers.arm(at, Due::Refill);
+                dispatch.refill_at = Some(at);
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Dispatch { batches, classes, slots, .. } = dispatch;
+    let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
+    batch.apply(index, Transition::Start);
+    let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
+    let row = &mut batch.rows[index as usize];
+    classes.get_mut(row.class).queued -= 1;
+    // The first epoch is 1: a lease made of zeros is void.
+    row.epoch += 1;
+    let lease = slots.take(key, index, row.epoch, now);
+    row.slot = lease.slot.0;
+    effects.push(Effect::Start(Start {
+        lease,
+        attempt: u32::from(row.attempts) + 1,
+        resume: row.epoch > 1,
+        timeout,
+        queued: row.enqueued,
+        given_up: Vec::new(),
+    }));
+}
+
+/// Lets the flow of a running attempt go on without nodes that are given up: the same attempt, the same slot, the time
+/// that is left.
+pub(crate) fn go_on(
+    dispatch: &mut Dispatch,
+    lease: crate::Lease,
+    started: MonoTime,
+    given_up: Vec<GivenUp>,
+    now: MonoTime,
+    effects: &mut Vec<Effect>,
+) {
+    let Dispatch { batches, slots, .. } = dispatch;
+    let Some(batch) = batches[lease.batch.0 as usize].as_deref_mut() else { return };
+    let timeout = batch.wishes(lease.index).timeout.or(batch.setup.timeout);
+    let row = &mut batch.rows[lease.index as usize];
+    row.epoch += 1;
+    let lease = slots.take(lease.batch, lease.index, row.epoch, started);
+    row.slot = lease.slot.0;
+    effects.push(Effect::Start(Start {
+        lease,
+        attempt: u32::from(row.attempts) + 1,
+        resume: true,
+        timeout: timeout.map(|limit| limit.saturating_sub(now - started)),
+        queued: row.enqueued,
+        given_up,
+    }));
+}

@@ -1,0 +1,98 @@
+//! Deciding the end of a job.
+
+use batchmill_core::{Directive, ErrorClass, FinalResult, JobError, MonoTime, Status, StopReason, Transition};
+
+use crate::{BatchKey, Effect, Failure, Record, batch::Closing, dispatch::Dispatch, step::close};
+
+/// Whether the failure strategy hears of an end: it hears of attempts, not of what it skipped itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Yes,
+    No,
+}
+
+/// How a job ends.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) status: Status,
+    pub(crate) error: Option<JobError>,
+    /// When its last attempt started, if it had one.
+    pub(crate) started: Option<MonoTime>,
+    pub(crate) heard: Heard,
+}
+
+impl End {
+    /// The end of a job that waited.
+    pub(crate) fn waiting(status: Status, error: JobError, heard: Heard) -> Self {
+        Self { status, error: Some(error), started: None, heard }
+    }
+
+    /// The end of a job whose attempt, started at `started`, did not succeed.
+    pub(crate) fn running(status: Status, error: JobError, started: MonoTime, heard: Heard) -> Self {
+        Self { status, error: Some(error), started: Some(started), heard }
+    }
+}
+
+/// Ends a job: hands out its record, and lets the failure strategy speak.
+pub(crate) fn finish(
+    dispatch: &mut Dispatch,
+    key: BatchKey,
+    index: u32,
+    end: End,
+    now: MonoTime,
+    effects: &mut Vec<Effect>,
+) {
+    let End { status, error, started, heard } = end;
+    let Dispatch { batches, classes, unanswered, .. } = dispatch;
+    let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
+    batch.apply(index, Transition::End(status));
+    *unanswered += 1;
+    let row = batch.rows[index as usize];
+    let class = classes.get(row.class);
+    // Most jobs have no trouble: do not hash for them.
+    let trouble = if batch.troubles.is_empty() { None } else { batch.troubles.remove(&index) };
+    let result = FinalResult::new(status, error.as_ref(), now);
+    let (started, tries) = match trouble {
+        Some(trouble) => (Some(trouble.first_started), trouble.tries),
+        None => (started, Vec::new()),
+    };
+    effects.push(Effect::Record(Record {
+        batch: key,
+        index,
+        status,
+        failure: error.map(|error| Box::new(Failure { error, tries })),
+        attempts: u32::from(row.attempts),
+        priority: class.priority,
+        tenant: class.tenant.clone(),
+        queued: row.enqueued,
+        started,
+        finished: now,
+    }));
+    if heard == Heard::No || batch.closing.is_some() {
+        return;
+    }
+    let directive = match result.class {
+        Some(ErrorClass::Fatal) => Directive::Now(StopReason::new("fatal", "a job reported a fatal error")),
+        _ => batch.setup.failure.on_result(&result, batch.counts.submitted),
+    };
+    obey(dispatch, key, directive, now, effects);
+}
+
+fn obey(dispatch: &mut Dispatch, key: BatchKey, directive: Directive, now: MonoTime, effects: &mut Vec<Effect>) {
+    let (reason, stop) = match directive {
+        Directive::Continue => return,
+        Directive::Pause(reason) => {
+            if let Some(batch) = dispatch.batch_mut(key) {
+                batch.paused = true;
+            }
+            effects.push(Effect::Stopping { batch: key, reason, paused: true });
+            return;
+        }
+        Directive::Soon(reason) => (reason, false),
+        Directive::Now(reason) => (reason, true),
+        // A directive of a later version that this one can not obey: the careful reading of a wish to stop.
+        _ => (StopReason::new("unknown", "the failure strategy asked for something unknown"), false),
+    };
+    effects.push(Effect::Stopping { batch: key, reason: reason.clone(), paused: false });
+    close::begin(dispatch, key, Closing::Halted(reason), stop, now, effects);
+}

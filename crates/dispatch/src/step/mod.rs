@@ -1,0 +1,17 @@
+//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`] and [`close`].
+
+pub(crate) mod accepted;
+pub(crate) mod answered;
+pub(crate) mod attempt_ended;
+pub(crate) mod cancel;
+pub(crate) mod delivery_failed;
+pub(crate) mod drain;
+pub(crate) mod limit_changed;
+pub(crate) mod pause;
+pub(crate) mod sealed;
+pub(crate) mod timer_fired;
+
+pub(crate) mod close;
+pub(crate) mod fill;
+pub(crate) mod finish;
+pub(crate) mod queue;

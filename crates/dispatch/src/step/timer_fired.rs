@@ -1,0 +1,72 @@
+//! Something is due.
+
+use batchmill_core::{CancelReason, ErrorClass, JobError, JobState, MonoTime, Status, Transition};
+
+use crate::{
+    BatchKey, Effect, StopCause,
+    batch::Closing,
+    dispatch::Dispatch,
+    step::{
+        close, fill,
+        finish::{End, Heard, finish},
+        queue,
+    },
+    timers::Due,
+};
+
+pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
+    dispatch.timers.alarm_went_off();
+    while let Some(due) = dispatch.timers.pop_due(now) {
+        match due {
+            Due::Admit(batch, index) => {
+                requeue(dispatch, batch, index, JobState::Pending, Transition::Admit);
+            }
+            Due::Retry(batch, index, epoch) => {
+                if epoch_of(dispatch, batch, index) == Some(epoch)
+                    && requeue(dispatch, batch, index, JobState::Backoff, Transition::RetryDue)
+                {
+                    dispatch.backing_off -= 1;
+                }
+            }
+            Due::JobDeadline(batch, index) => job_deadline(dispatch, batch, index, now, effects),
+            Due::BatchDeadline(batch) => {
+                close::begin(dispatch, batch, Closing::DeadlinePassed, true, now, effects);
+                close::end_if_over(dispatch, batch, effects);
+            }
+            Due::Refill => dispatch.refill_at = None,
+        }
+    }
+    fill::fill(dispatch, now, effects);
+}
+
+fn epoch_of(dispatch: &Dispatch, batch: BatchKey, index: u32) -> Option<u32> {
+    dispatch.batch(batch).map(|batch| batch.rows[index as usize].epoch)
+}
+
+/// Queues a job that still waits in `state`.
+fn requeue(dispatch: &mut Dispatch, key: BatchKey, index: u32, state: JobState, transition: Transition) -> bool {
+    let Some(batch) = dispatch.batch_mut(key) else { return false };
+    if batch.rows[index as usize].state != state {
+        return false;
+    }
+    batch.apply(index, transition);
+    queue::push(dispatch, key, index);
+    true
+}
+
+fn job_deadline(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch(key) else { return };
+    let row = batch.rows[index as usize];
+    if row.state == JobState::Running {
+        let Some(live) = dispatch.slots.get_mut(crate::SlotId(row.slot)) else { return };
+        if live.stopping.is_none() {
+            live.stopping = Some(StopCause::JobDeadline);
+            effects.push(Effect::Stop { lease: live.lease, how: CancelReason::Stop });
+        }
+        return;
+    }
+    if close::take_back(dispatch, key, index, row.state) {
+        let error = JobError::new(ErrorClass::Timeout, "deadline", "its deadline passed before it could end");
+        finish(dispatch, key, index, End::waiting(Status::TimedOut, error, Heard::Yes), now, effects);
+    }
+}
