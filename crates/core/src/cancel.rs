@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -39,6 +39,8 @@ impl CancelReason {
 struct Inner {
     /// 0, or the `CancelReason`. It only grows.
     reason: AtomicU8,
+    /// Futures of [`CancelSignal::cancelled`] that were polled and are alive.
+    listeners: AtomicUsize,
     wakers: Mutex<Vec<Waker>>,
 }
 
@@ -77,28 +79,40 @@ impl CancelSignal {
 
     /// Ready when it is raised.
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled { signal: self.clone(), above: 0 }
+        Cancelled { signal: self.clone(), above: 0, listening: false }
     }
 
     /// Ready when a reason stronger than `reason` is raised.
     pub fn stronger_than(&self, reason: CancelReason) -> Cancelled {
-        Cancelled { signal: self.clone(), above: reason as u8 }
+        Cancelled { signal: self.clone(), above: reason as u8, listening: false }
     }
 
     /// Whether somebody waits for it.
     pub fn is_listened_to(&self) -> bool {
-        !self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.0.listeners.load(Ordering::Acquire) > 0
     }
 
-    /// Makes the signal new again for the next attempt, if this is its only handle; otherwise makes a fresh one.
-    pub fn renew(&mut self) {
-        match Arc::get_mut(&mut self.0) {
-            Some(inner) => {
-                *inner.reason.get_mut() = 0;
-                inner.wakers.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
-            }
-            None => *self = Self::new(),
+    /// Asks for the reason and leaves a waker for a stronger one than `above`, without counting as a listener: for
+    /// those who raise it and watch over the attempt.
+    pub fn poll_stronger_than(&self, above: Option<CancelReason>, context: &mut Context<'_>) -> Poll<CancelReason> {
+        let above = above.map_or(0, |reason| reason as u8);
+        let ready = || self.reason().filter(|reason| *reason as u8 > above);
+        if let Some(reason) = ready() {
+            return Poll::Ready(reason);
         }
+        {
+            let mut wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+        }
+        // Raised between the first look and the registration: that wake found no waker.
+        ready().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Whether it is as good as new for another attempt: never raised, nobody listens, and no more than `handles` share it.
+    pub fn is_fresh(&self, handles: usize) -> bool {
+        self.reason().is_none() && !self.is_listened_to() && Arc::strong_count(&self.0) <= handles
     }
 }
 
@@ -113,24 +127,26 @@ impl fmt::Debug for CancelSignal {
 pub struct Cancelled {
     signal: CancelSignal,
     above: u8,
+    listening: bool,
 }
 
 impl Future for Cancelled {
     type Output = CancelReason;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<CancelReason> {
-        let ready = || self.signal.reason().filter(|reason| *reason as u8 > self.above);
-        if let Some(reason) = ready() {
-            return Poll::Ready(reason);
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<CancelReason> {
+        if !self.listening {
+            self.listening = true;
+            self.signal.0.listeners.fetch_add(1, Ordering::AcqRel);
         }
-        {
-            let mut wakers = self.signal.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-                wakers.push(context.waker().clone());
-            }
+        self.signal.poll_stronger_than(CancelReason::from_u8(self.above), context)
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if self.listening {
+            self.signal.0.listeners.fetch_sub(1, Ordering::AcqRel);
         }
-        // Raised between the first look and the registration: that wake found no waker.
-        ready().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -169,11 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_signal_leaves_old_handles_as_they_were() {
-        let mut signal = CancelSignal::new();
-        let old = signal.clone();
-        signal.cancel(CancelReason::Kill);
-        signal.renew();
-        assert_eq!((signal.reason(), old.reason()), (None, Some(CancelReason::Kill)));
+    fn a_signal_is_fresh_until_it_is_raised_listened_to_or_shared() {
+        let signal = CancelSignal::new();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(signal.is_fresh(1));
+        let mut listener = signal.cancelled();
+        assert!(!signal.is_fresh(1), "shared");
+        assert!(Pin::new(&mut listener).poll(&mut context).is_pending());
+        assert!(!signal.is_fresh(2), "listened to");
+        drop(listener);
+        assert!(signal.is_fresh(1));
+        assert!(signal.poll_stronger_than(None, &mut context).is_pending());
+        assert!(!signal.is_listened_to(), "watching is not listening");
+        signal.cancel(CancelReason::Stop);
+        assert!(!signal.is_fresh(1), "raised");
     }
 }

@@ -51,7 +51,7 @@ impl SinkError {
 ///
 /// # The caller promises
 /// - one call at a time; `close` once, last; nothing after an error that is not temporary;
-/// - results of one batch come in the order in which their ends were decided;
+/// - results of one batch come in order of completion; jobs that end at the same moment come in any order;
 /// - after a resume a result may come again: `(batch, job_id)` is the key to recognise it by.
 ///
 /// # The implementer promises
