@@ -40,11 +40,13 @@
 //! );
 //! ```
 
+mod lanes;
 mod registry;
 mod typed;
 mod units;
 
 pub use batchmill_core as core;
+pub use lanes::{Lanes, Spot};
 pub use registry::{Listed, Pluggable, Registry, UnknownPlugin};
 pub use schemars;
 pub use typed::{TypedFactory, unknown_keys};

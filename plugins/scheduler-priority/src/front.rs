@@ -1,0 +1,102 @@
+//! Which of 256 lanes is first.
+
+/// Lanes, one a priority.
+pub(crate) const LANES: usize = 256;
+
+/// No key: the lane is empty.
+const EMPTY: u128 = u128::MAX;
+
+/// A tournament of the lanes' keys: the smallest key wins, among equals the larger lane.
+///
+/// A changed key is replayed in eight matches, whether one lane has jobs or all of them: a heap of a million jobs takes
+/// twenty, each of them a miss of the cache.
+#[derive(Debug)]
+pub(crate) struct Front {
+    keys: [u128; LANES],
+    /// A binary tree in an array, root at 1: the lane that wins below each inner node.
+    winners: [u8; LANES],
+}
+
+impl Front {
+    pub(crate) fn new() -> Self {
+        let mut front = Self { keys: [EMPTY; LANES], winners: [0; LANES] };
+        for lane in (0..=u8::MAX).step_by(2) {
+            front.replay(lane);
+        }
+        front
+    }
+
+    /// The lane whose head is first; `None` when all are empty.
+    pub(crate) fn first(&self) -> Option<u8> {
+        let lane = self.winners[1];
+        (self.keys[usize::from(lane)] != EMPTY).then_some(lane)
+    }
+
+    /// The head of a lane has this key now.
+    pub(crate) fn set(&mut self, lane: u8, key: Option<u128>) {
+        let key = key.unwrap_or(EMPTY);
+        if self.keys[usize::from(lane)] != key {
+            self.keys[usize::from(lane)] = key;
+            self.replay(lane);
+        }
+    }
+
+    fn replay(&mut self, lane: u8) {
+        let mut node = (LANES + usize::from(lane)) / 2;
+        while node > 0 {
+            self.winners[node] = self.winner(self.contender(2 * node), self.contender(2 * node + 1));
+            node /= 2;
+        }
+    }
+
+    fn contender(&self, node: usize) -> u8 {
+        match node.checked_sub(LANES) {
+            // A leaf stands for its lane.
+            Some(lane) => u8::try_from(lane).expect("the tree has 256 leaves"),
+            None => self.winners[node],
+        }
+    }
+
+    fn winner(&self, lower: u8, higher: u8) -> u8 {
+        if self.keys[usize::from(lower)] < self.keys[usize::from(higher)] { lower } else { higher }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_key_is_first_and_among_equals_the_larger_lane() {
+        let mut front = Front::new();
+        assert_eq!(front.first(), None);
+        let steps = [
+            (0, Some(5), Some(0)),
+            (255, Some(5), Some(255)),
+            (7, Some(4), Some(7)),
+            (255, None, Some(7)),
+            (7, None, Some(0)),
+            (1, Some(5), Some(1)),
+            (0, None, Some(1)),
+            (1, None, None),
+        ];
+        for (lane, key, first) in steps {
+            front.set(lane, key);
+            assert_eq!(front.first(), first, "after lane {lane} got {key:?}");
+        }
+    }
+
+    #[test]
+    fn all_lanes_leave_in_order() {
+        let mut front = Front::new();
+        for lane in 0..=u8::MAX {
+            front.set(lane, Some(u128::from(lane.wrapping_mul(37))));
+        }
+        for expected in 0..=u8::MAX {
+            let lane = front.first().unwrap();
+            assert_eq!(lane.wrapping_mul(37), expected);
+            front.set(lane, None);
+        }
+        assert_eq!(front.first(), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! Blocking work beside the runtime's threads.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use batchmill_core::SinkError;
+
+/// Something that blocks. Every use of it runs on a thread made for blocking, one at a time.
+///
+/// It stays behind a lock that the thread holds: a call whose future is dropped half way still ends, and the next one waits
+/// for it.
+#[derive(Debug)]
+pub(crate) struct Offloaded<T>(Arc<Mutex<T>>);
+
+impl<T: Send + 'static> Offloaded<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    pub(crate) async fn run<F>(&self, work: F) -> Result<(), SinkError>
+    where
+        F: FnOnce(&mut T) -> Result<(), SinkError> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        // A panic in `work` leaves no half-changed state that matters: it is reported, and nothing follows an error.
+        let task = tokio::task::spawn_blocking(move || work(&mut inner.lock().unwrap_or_else(PoisonError::into_inner)));
+        task.await.unwrap_or_else(|error| Err(SinkError::permanent(format!("the writing thread ended early: {error}"))))
+    }
+}
