@@ -1,0 +1,51 @@
+//! What CI runs, in the order in which it fails soonest.
+
+use crate::{
+    examples,
+    steps::{Failed, cargo, no_arguments, run, step},
+    test, tidy,
+};
+
+type Step = (&'static str, fn() -> Result<(), Failed>);
+
+const STEPS: &[Step] = &[
+    ("lockfile", lockfile),
+    ("fmt", fmt),
+    ("tidy", || tidy::tidy(&[])),
+    ("clippy", clippy),
+    ("docs", || docs(&[])),
+    ("test", || test::test(&[])),
+    ("examples", || examples::examples(&[])),
+];
+
+/// Runs every step, also after one has failed: one run shows everything that is wrong.
+pub(crate) fn ci(arguments: &[String]) -> Result<(), Failed> {
+    no_arguments(arguments)?;
+    let failed: Vec<&str> =
+        STEPS.iter().filter(|(name, run)| step(name, run).is_err()).map(|(name, _)| *name).collect();
+    if failed.is_empty() {
+        println!("all steps passed");
+        Ok(())
+    } else {
+        Err(Failed(format!("these steps failed: {}", failed.join(", "))))
+    }
+}
+
+/// `Cargo.lock` is committed and complete; afterwards nothing more is downloaded.
+fn lockfile() -> Result<(), Failed> {
+    run(&mut cargo(&["fetch", "--locked"]))
+}
+
+fn fmt() -> Result<(), Failed> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<(), Failed> {
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+}
+
+/// Builds the documentation of the workspace.
+pub(crate) fn docs(arguments: &[String]) -> Result<(), Failed> {
+    no_arguments(arguments)?;
+    run(cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+}

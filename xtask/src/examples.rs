@@ -1,0 +1,76 @@
+//! Runs every example, so that none of them only looks right.
+//!
+//! An example is a Rust program (an `[[example]]` of any package) or a script `*.sh` below `examples/`, which finds the
+//! host binary in `$BATCHMILL`. Each runs in an empty folder of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    metadata::Workspace,
+    steps::{Failed, cargo, no_arguments, run},
+};
+
+/// The profile: optimised enough to be real, quick to build.
+const PROFILE: &str = "quick";
+
+/// Runs all of them; the first that fails ends it.
+pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
+    no_arguments(arguments)?;
+    let workspace = Workspace::load()?;
+    let programs = workspace.examples();
+    let scripts = scripts(&crate::root().join("examples"))?;
+    for (package, example) in &programs {
+        println!("example {example} of {package}");
+        build_program(package, example)?;
+        run(Command::new(workspace.target.join(PROFILE).join("examples").join(example))
+            .current_dir(fresh(&workspace, example)?))?;
+    }
+    if !scripts.is_empty() {
+        run(&mut cargo(&["build", "--quiet", "--profile", PROFILE, "--package", "batchmill-host"]))?;
+    }
+    for script in &scripts {
+        let name = script.file_stem().unwrap_or_default().to_string_lossy();
+        println!("example {}", script.strip_prefix(crate::root()).unwrap_or(script).display());
+        let binary = workspace.target.join(PROFILE).join("batchmill");
+        let folder = fresh(&workspace, &name)?;
+        run(Command::new("bash").arg(script).env("BATCHMILL", binary).env("ROOT", crate::root()).current_dir(folder))?;
+    }
+    println!("examples: {} programs and {} scripts ran", programs.len(), scripts.len());
+    Ok(())
+}
+
+fn build_program(package: &str, example: &str) -> Result<(), Failed> {
+    run(&mut cargo(&["build", "--quiet", "--profile", PROFILE, "--package", package, "--example", example]))
+}
+
+/// An empty folder to run in: an example must not rest on what another left.
+fn fresh(workspace: &Workspace, name: &str) -> Result<PathBuf, Failed> {
+    let folder = workspace.target.join("examples-run").join(name);
+    let place = |error| Failed(format!("{}: {error}", folder.display()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(place)?;
+    }
+    fs::create_dir_all(&folder).map_err(place)?;
+    Ok(folder)
+}
+
+/// The scripts below a folder, by name.
+fn scripts(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder).map_err(Failed::new)? {
+            let path = entry.map_err(Failed::new)?.path();
+            if path.is_dir() {
+                found.extend(scripts(&path)?);
+            } else if path.extension().is_some_and(|extension| extension == "sh") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
