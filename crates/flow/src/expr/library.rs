@@ -1,0 +1,101 @@
+//! Which functions expressions have, and why the others are missing.
+
+use std::sync::LazyLock;
+
+use jaq_core::{Native, data::JustLut, load::parse::Def, native::Fun};
+
+use super::{natives, value::Value};
+
+/// The values that a flow gives to every expression, in the order in which a run hands them over.
+pub(super) const VARIABLES: [&str; 4] = ["$input", "$job", "$item", "$error"];
+
+/// Reads what differs from one attempt to the next, so that a repeated attempt would compute something else.
+const OUTSIDE: &str = "an expression reads only the state and the variables of its job";
+/// May run without end.
+const ENDLESS: &str = "it may run without end";
+
+/// Functions of jq that flows do not have: name, number of arguments (all if absent), why.
+const REFUSED: [(&str, Option<usize>, &str); 21] = [
+    ("env", None, OUTSIDE),
+    ("now", None, OUTSIDE),
+    ("localtime", None, OUTSIDE),
+    ("strflocaltime", None, OUTSIDE),
+    ("input", None, OUTSIDE),
+    ("inputs", None, OUTSIDE),
+    ("input_filename", None, OUTSIDE),
+    ("input_line_number", None, OUTSIDE),
+    ("get_search_list", None, OUTSIDE),
+    ("modulemeta", None, OUTSIDE),
+    ("debug", None, "an expression writes nothing"),
+    ("stderr", None, "an expression writes nothing"),
+    ("halt", None, "an expression does not end the program; use `error`"),
+    ("halt_error", None, "an expression does not end the program; use `error`"),
+    ("import", None, "an expression loads nothing"),
+    ("include", None, "an expression loads nothing"),
+    ("until", None, ENDLESS),
+    ("while", None, ENDLESS),
+    ("repeat", None, ENDLESS),
+    ("recurse", Some(1), ENDLESS),
+    ("recurse", Some(2), ENDLESS),
+];
+
+/// Why a function of this name and number of arguments is not available, if it is one of jq's.
+pub(super) fn refusal(name: &str, arity: usize) -> Option<&'static str> {
+    REFUSED
+        .iter()
+        .find(|(refused, arguments, _)| *refused == name && arguments.is_none_or(|wanted| wanted == arity))
+        .map(|(.., why)| *why)
+}
+
+/// Why a variable of this name is not available, if it is one of jq's.
+pub(super) fn refused_variable(name: &str) -> Option<&'static str> {
+    matches!(name, "$ENV" | "$__prog_args" | "$__loc__" | "$ARGS").then_some(OUTSIDE)
+}
+
+/// Definitions in jq.
+pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
+    let own =
+        jaq_core::load::parse(include_str!("defs.jq"), |parser| parser.defs()).expect("our own definitions parse");
+    let absent = |def: &Def<&str>| matches!(def.name, "debug" | "stderr" | "halt" | "halt_error");
+    // Ours come before what builds on them.
+    let core = jaq_core::defs();
+    let (first, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|def| def.args.len() == 2 && def.args[0] == "$re");
+    let library = jaq_std::defs().filter(move |def| !absent(def));
+    core.chain(first).chain(library).chain(jaq_json::defs()).chain(rest)
+}
+
+/// Functions in Rust.
+pub(super) fn functions() -> impl Iterator<Item = Fun<JustLut<Value>>> {
+    let theirs = jaq_core::funs().chain(jaq_std::funs());
+    let counted = natives::all();
+    let replaced: Vec<&str> = counted.iter().map(|(name, ..)| *name).collect();
+    let kept = theirs.filter_map(move |(name, arguments, function): Fun<JustLut<Value>>| {
+        let name = match name {
+            "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime" | "strflocaltime" => return None,
+            "matches" => "matches_unbounded",
+            "split_matches" => "split_matches_unbounded",
+            "split_" => "split_unbounded",
+            name if replaced.contains(&name) => return None,
+            name => name,
+        };
+        Some((name, arguments, function))
+    });
+    kept.chain(
+        counted
+            .into_iter()
+            .map(|(name, arguments, function)| (name, arguments, Native::<JustLut<Value>>::new(function))),
+    )
+}
+
+/// Every function that an expression may call: name and number of arguments.
+pub(super) static KNOWN: LazyLock<Vec<(&'static str, usize)>> = LazyLock::new(|| {
+    let defined = definitions().map(|def| (def.name, def.args.len()));
+    let native = functions().map(|(name, arguments, _)| (name, arguments.len()));
+    // Names that only the definitions use.
+    let inner = |name: &str| name.ends_with('_') || name.ends_with("_unbounded") || name.ends_with("_empty");
+    let mut known: Vec<_> = defined.chain(native).filter(|(name, _)| !inner(name)).collect();
+    known.retain(|(name, arity)| refusal(name, *arity).is_none());
+    known.sort_unstable();
+    known.dedup();
+    known
+});

@@ -1,0 +1,60 @@
+//! Values as JSON text, counted while it is written.
+
+use jaq_json::{Num, Val};
+
+use super::convert;
+
+/// A value as compact JSON; `None` when the run is over its limits. Numbers that JSON has not are `null`, as in jq.
+pub(super) fn json(val: &Val) -> Option<String> {
+    let mut text = String::new();
+    append(val, &mut text).then_some(text)
+}
+
+fn append(val: &Val, text: &mut String) -> bool {
+    if !super::meter::steps(1) {
+        return false;
+    }
+    match val {
+        Val::Arr(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                if !append(item, text) {
+                    return false;
+                }
+            }
+            text.push(']');
+        }
+        Val::Obj(map) => {
+            text.push('{');
+            for (index, (key, item)) in map.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                quote(key, text);
+                text.push(':');
+                if !append(item, text) {
+                    return false;
+                }
+            }
+            text.push('}');
+        }
+        Val::TStr(bytes) | Val::BStr(bytes) => {
+            // Twice: here and in the value that the text becomes.
+            if !super::meter::bytes(bytes.len()) {
+                return false;
+            }
+            quote(val, text);
+        }
+        Val::Num(Num::BigInt(whole)) => text.push_str(&whole.to_string()),
+        Val::Num(Num::Dec(decimal)) => text.push_str(decimal),
+        scalar => match convert::json(scalar) {
+            Ok(json) => text.push_str(&json.to_string()),
+            Err(_) => text.push_str("null"),
+        },
+    }
+    true
+}
+
+fn quote(val: &Val, text: &mut String) {
+    let bytes = jaq_std::ValT::as_bytes(val).unwrap_or_default();
+    text.push_str(&serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string());
+}
