@@ -46,7 +46,7 @@ pub mod yaml;
 
 pub use checkpointer_memory::MemoryCheckpointer;
 pub use engine::{
-    AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, GivenUp, NodeRun, RunEnd, StepContext, Stepped,
+    AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, NodeRun, RunEnd, StepContext, Stepped,
 };
 // pub use flow_file::{FlowFile, FlowProblem, FlowProblems, NodeCatalog};
 pub use graph::{

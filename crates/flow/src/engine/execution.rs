@@ -1,0 +1,364 @@
+//! One run of a flow, superstep by superstep.
+
+use std::sync::Arc;
+
+use batchmill_core::{AttemptFailure, CancelSignal, ErrorClass, JobError, JobInfo, NodeError, NodeFailure, StateData};
+use serde_json::Value;
+
+use super::{
+    arrivals::Arrivals,
+    superstep::{run_all, run_node},
+};
+use crate::{
+    expr::Vars,
+    graph::{CompiledGraph, CompiledOnError, UpdateCheck},
+};
+
+/// What every node of a run sees.
+#[derive(Debug, Clone, Copy)]
+pub struct StepContext<'a> {
+    /// The job and its attempt.
+    pub job: &'a JobInfo,
+    /// The job's input as submitted.
+    pub input: &'a StateData,
+    /// Raised when the attempt must end.
+    pub cancel: &'a CancelSignal,
+}
+
+impl<'a> StepContext<'a> {
+    /// What expressions see beside the state.
+    pub(super) fn vars(&self, error: Option<&'a Value>) -> Vars<'a> {
+        Vars { error, ..Vars::of_job(self.job, self.input) }
+    }
+}
+
+/// What a superstep led to.
+#[derive(Debug)]
+#[must_use]
+pub enum Stepped {
+    /// There is more to run.
+    Continue,
+    /// The flow has reached its end.
+    Done,
+    /// Something failed; what its siblings did is kept.
+    Failed(Box<AttemptFailure>),
+    /// The attempt was told to end; what did end is kept.
+    Stopped,
+}
+
+/// One run of a node, recorded for people.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NodeRun {
+    /// The superstep, from 1.
+    pub step: u64,
+    /// The node.
+    pub node: Arc<str>,
+    /// How it ended.
+    pub end: RunEnd,
+}
+
+/// How a run of a node ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEnd {
+    /// With this update.
+    Updated(StateData),
+    /// It failed and the flow goes on by its `on_error`.
+    Handled(JobError),
+    /// It failed.
+    Failed(NodeError),
+}
+
+/// A run of a flow that stands between two supersteps.
+///
+/// ```
+/// # futures_util::future::FutureExt::now_or_never(async {
+/// use batchmill_core::{BatchId, CancelSignal, JobId, JobInfo, StateData};
+/// use batchmill_flow::{Execution, StateGraph, StepContext, Stepped, node_fn};
+/// use serde_json::json;
+///
+/// let graph = StateGraph::new("count").node("count", node_fn(|_| json!({"n": 1}))).compile().unwrap();
+/// let job = JobInfo::new(BatchId::new("b").unwrap(), JobId::new("j").unwrap());
+/// let (input, cancel) = (StateData::new(), CancelSignal::new());
+/// let context = StepContext { job: &job, input: &input, cancel: &cancel };
+///
+/// let mut execution = Execution::start(&graph, input.clone()).unwrap();
+/// assert_eq!(execution.ready().collect::<Vec<_>>(), ["count"]);
+/// assert!(matches!(execution.step(&context).await, Stepped::Done));
+/// assert_eq!(execution.state()["n"], 1);
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Execution<'g> {
+    pub(super) graph: &'g CompiledGraph,
+    pub(super) state: StateData,
+    /// Supersteps completed.
+    pub(super) step: u64,
+    /// The nodes of the next superstep, in declaration order.
+    pub(super) ready: Vec<u32>,
+    pub(super) arrivals: Arrivals,
+    /// `$error` of those ready nodes that an `on_error: {goto}` led to.
+    pub(super) errors: Vec<(u32, Value)>,
+    /// What is already known of the next superstep.
+    pub(super) known: Vec<(u32, NodeEnd)>,
+    /// Nodes that count as failed for good at their next visit.
+    pub(super) given_up: Vec<(u32, JobError)>,
+    handles_errors: bool,
+    /// Why the run cannot go on from where it stands.
+    dead_end: Option<Box<AttemptFailure>>,
+    trace: Option<Vec<NodeRun>>,
+}
+
+/// How a node of the current superstep ended.
+#[derive(Debug)]
+pub(super) enum NodeEnd {
+    Updated(StateData),
+    Handled(Box<JobError>),
+    Failed { error: Box<NodeError>, by_flow: bool },
+}
+
+impl NodeEnd {
+    fn of(result: Result<StateData, NodeError>) -> Self {
+        match result {
+            Ok(update) => Self::Updated(update),
+            Err(error) => Self::Failed { error: Box::new(error), by_flow: false },
+        }
+    }
+
+    fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+impl<'g> Execution<'g> {
+    /// Stands before the first superstep. The error is that of an input that the reducers refuse.
+    pub fn start(graph: &'g CompiledGraph, input: StateData) -> Result<Self, NodeError> {
+        Ok(Self::at(graph, graph.initial_state(input)?, 0, graph.entry.to_vec()))
+    }
+
+    pub(super) fn at(graph: &'g CompiledGraph, state: StateData, step: u64, ready: Vec<u32>) -> Self {
+        Self {
+            graph,
+            state,
+            step,
+            ready,
+            arrivals: Arrivals::default(),
+            errors: Vec::new(),
+            known: Vec::new(),
+            given_up: Vec::new(),
+            handles_errors: false,
+            dead_end: None,
+            trace: None,
+        }
+    }
+
+    /// Applies `on_error` at the first failure of a node, for runs without retries. Otherwise whoever decides about
+    /// retries says when a node has failed for good.
+    #[must_use]
+    pub fn without_retries(mut self) -> Self {
+        self.handles_errors = true;
+        self
+    }
+
+    /// Records the runs of nodes; see [`take_trace`](Self::take_trace).
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.trace = Some(Vec::new());
+        self
+    }
+
+    /// The runs of nodes since this was last asked, in declaration order within a superstep.
+    pub fn take_trace(&mut self) -> Vec<NodeRun> {
+        self.trace.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The state after the supersteps so far.
+    pub fn state(&self) -> &StateData {
+        &self.state
+    }
+
+    /// The state after the supersteps so far.
+    pub fn into_state(self) -> StateData {
+        self.state
+    }
+
+    /// Supersteps completed.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The nodes of the next superstep, in declaration order. None: the flow has reached its end.
+    pub fn ready(&self) -> impl Iterator<Item = &'g str> {
+        let graph = self.graph;
+        self.ready.iter().map(move |node| &*graph.node(*node).name)
+    }
+
+    /// Runs one superstep. After a failure of nodes it may be called again: only what is missing then runs.
+    pub async fn step(&mut self, context: &StepContext<'_>) -> Stepped {
+        if let Some(failure) = &self.dead_end {
+            return Stepped::Failed(failure.clone());
+        }
+        if self.ready.is_empty() {
+            return Stepped::Done;
+        }
+        let mut ends = self.run(context).await;
+        self.refuse_bad_updates(&mut ends);
+        if self.handles_errors {
+            self.handle(&mut ends);
+        }
+        self.record(&ends);
+        if ends.iter().any(NodeEnd::is_failed) {
+            return self.keep(ends, context);
+        }
+        self.step += 1;
+        self.merge(&mut ends);
+        match self.route(&ends, context) {
+            Err(failure) => self.end_here(failure),
+            Ok(()) if self.ready.is_empty() => Stepped::Done,
+            Ok(()) => match self.graph.max_steps {
+                Some(max) if self.step >= max => self.end_here(too_many_steps(max)),
+                _ => Stepped::Continue,
+            },
+        }
+    }
+
+    /// The updates are merged and nothing can follow.
+    fn end_here(&mut self, failure: AttemptFailure) -> Stepped {
+        Stepped::Failed(self.dead_end.insert(Box::new(failure)).clone())
+    }
+
+    pub(super) fn is_dead_end(&self) -> bool {
+        self.dead_end.is_some()
+    }
+
+    /// Runs what is missing; the ends are in the order of `ready`.
+    async fn run(&mut self, context: &StepContext<'_>) -> Vec<NodeEnd> {
+        self.apply_given_up();
+        let (graph, state) = (self.graph, &self.state);
+        if let ([only], []) = (&self.ready[..], &self.known[..]) {
+            let error = error_of(&self.errors, *only);
+            return vec![NodeEnd::of(run_node(graph.node(*only), state, context, error).await)];
+        }
+        let mut known = std::mem::take(&mut self.known);
+        let is_known = |node: u32| known.iter().any(|(known, _)| *known == node);
+        let missing = self.ready.iter().copied().filter(|node| !is_known(*node));
+        let runs = missing.map(|node| (graph.node(node), error_of(&self.errors, node)));
+        let mut results = run_all(runs, state, context).await.into_iter();
+        known.sort_by_key(|(node, _)| *node);
+        let mut known = known.into_iter().peekable();
+        let end_of = |node: &u32| match known.next_if(|(known, _)| known == node) {
+            Some((_, end)) => Some(end),
+            None => results.next().map(NodeEnd::of),
+        };
+        self.ready.iter().filter_map(end_of).collect()
+    }
+
+    /// Nodes that are visited now and whose retries are used up count as failed.
+    fn apply_given_up(&mut self) {
+        for i in (0..self.given_up.len()).rev() {
+            let node = self.given_up[i].0;
+            if self.ready.binary_search(&node).is_err() || self.known.iter().any(|(known, _)| *known == node) {
+                continue;
+            }
+            let (_, error) = self.given_up.swap_remove(i);
+            self.known.push((node, self.end_of_given_up(node, error)));
+        }
+    }
+
+    fn end_of_given_up(&self, node: u32, error: JobError) -> NodeEnd {
+        if self.graph.node(node).on_error != CompiledOnError::Fail {
+            return NodeEnd::Handled(Box::new(error));
+        }
+        let mut node_error = NodeError::new(error.class, error.code, error.message);
+        node_error.retry_after = error.retry_after;
+        NodeEnd::Failed { error: Box::new(node_error), by_flow: true }
+    }
+
+    fn refuse_bad_updates(&self, ends: &mut [NodeEnd]) {
+        if let [NodeEnd::Updated(update)] = ends {
+            if let Err(error) = self.graph.check_update(&self.state, update) {
+                ends[0] = NodeEnd::Failed { error: Box::new(error), by_flow: false };
+            }
+            return;
+        }
+        let mut refused = Vec::new();
+        let mut check = UpdateCheck::new(self.graph, &self.state);
+        for (i, end) in ends.iter().enumerate() {
+            if let NodeEnd::Updated(update) = end
+                && let Err(error) = check.check(self.ready[i] as usize, update)
+            {
+                refused.push((i, error));
+            }
+        }
+        for (i, error) in refused {
+            // Two nodes that write one channel are a defect of the flow: no `on_error` of a node makes it good.
+            let by_flow = error.code == "conflicting_update";
+            ends[i] = NodeEnd::Failed { error: Box::new(error), by_flow };
+        }
+    }
+
+    /// Applies `on_error` to nodes that have failed.
+    fn handle(&self, ends: &mut [NodeEnd]) {
+        for (node, end) in self.ready.iter().zip(ends) {
+            if let NodeEnd::Failed { error, by_flow } = end
+                && self.is_handled(*node, error, *by_flow)
+            {
+                let error = JobError::from((**error).clone()).at_node(self.graph.node(*node).name.clone());
+                *end = NodeEnd::Handled(Box::new(error));
+            }
+        }
+    }
+
+    /// Whether the flow goes on when this is the last failure of the node.
+    fn is_handled(&self, node: u32, error: &NodeError, by_flow: bool) -> bool {
+        let stops = matches!(error.class, ErrorClass::Fatal | ErrorClass::Cancelled);
+        self.graph.node(node).on_error != CompiledOnError::Fail && !by_flow && !stops
+    }
+
+    fn record(&mut self, ends: &[NodeEnd]) {
+        let Some(trace) = &mut self.trace else { return };
+        for (node, end) in self.ready.iter().zip(ends) {
+            let end = match end {
+                NodeEnd::Updated(update) => RunEnd::Updated(update.clone()),
+                NodeEnd::Handled(error) => RunEnd::Handled((**error).clone()),
+                NodeEnd::Failed { error, .. } => RunEnd::Failed((**error).clone()),
+            };
+            trace.push(NodeRun { step: self.step + 1, node: self.graph.node(*node).name.clone(), end });
+        }
+    }
+
+    /// Some nodes failed: keeps what the others did for the next attempt.
+    fn keep(&mut self, ends: Vec<NodeEnd>, context: &StepContext<'_>) -> Stepped {
+        let told_to_end = context.cancel.is_cancelled();
+        let mut failures = Vec::new();
+        for (node, end) in self.ready.iter().zip(ends) {
+            match end {
+                // It ended because it was told to: that is no failure, it runs again.
+                NodeEnd::Failed { error, .. } if told_to_end && error.class == ErrorClass::Cancelled => {}
+                NodeEnd::Failed { error, by_flow } => {
+                    let (compiled, handled) = (self.graph.node(*node), self.is_handled(*node, &error, by_flow));
+                    failures.push(NodeFailure::at_node(compiled.name.clone(), *error, compiled.retry, handled));
+                }
+                done => self.known.push((*node, done)),
+            }
+        }
+        AttemptFailure::of(failures).map_or(Stepped::Stopped, |failure| Stepped::Failed(Box::new(failure)))
+    }
+
+    fn merge(&mut self, ends: &mut [NodeEnd]) {
+        for end in ends {
+            if let NodeEnd::Updated(update) = end {
+                self.graph.merge(&mut self.state, std::mem::take(update));
+            }
+        }
+    }
+}
+
+pub(super) fn error_of(errors: &[(u32, Value)], node: u32) -> Option<&Value> {
+    errors.iter().find(|(at, _)| *at == node).map(|(_, error)| error)
+}
+
+fn too_many_steps(max: u64) -> AttemptFailure {
+    let message = format!("the flow did not end within {max} supersteps (`max_steps`)");
+    AttemptFailure::new(NodeFailure::of_attempt(NodeError::permanent("max_steps", message)))
+}

@@ -1,0 +1,18 @@
+//! Runs compiled graphs, superstep by superstep.
+
+mod arrivals;
+mod attempt;
+mod execution;
+mod guard;
+mod limit;
+mod routing;
+mod snapshot;
+mod superstep;
+mod whole;
+
+pub use attempt::{AttemptEnd, AttemptRequest};
+pub use execution::{Execution, NodeRun, RunEnd, StepContext, Stepped};
+pub use limit::CLEAN_END;
+pub use whole::ExecutionEngine;
+
+pub(crate) use guard::crash;

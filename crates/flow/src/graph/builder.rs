@@ -1,0 +1,147 @@
+//! A graph that is being built.
+
+use std::time::Duration;
+
+use batchmill_core::Options;
+use serde_json::Value;
+
+use super::{Channel, CompiledGraph, GraphProblem, NodeSpec};
+use crate::expr::Filter;
+
+/// When the state of a flow is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CheckpointMode {
+    /// After every superstep; the next one runs while the checkpoint commits.
+    #[default]
+    Step,
+    /// After every superstep; the next one waits for the checkpoint.
+    StepSync,
+    /// Where an attempt ends before its flow does.
+    Exit,
+    /// Never: a retry starts from the beginning.
+    None,
+}
+
+impl CheckpointMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Step, Self::StepSync, Self::Exit, Self::None];
+
+    /// The name in a flow file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::StepSync => "step_sync",
+            Self::Exit => "exit",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What holds for nodes that do not say otherwise.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Defaults {
+    /// Bounds one run of a node.
+    pub timeout: Option<Duration>,
+    /// Retry settings.
+    pub retry: Option<Options>,
+}
+
+/// Builds a graph: channels, nodes, edges. [`compile`](Self::compile) checks it as a whole.
+#[derive(Debug, Clone)]
+pub struct StateGraph {
+    pub(super) name: String,
+    pub(super) channels: Vec<(String, Channel)>,
+    pub(super) nodes: Vec<(String, NodeSpec)>,
+    pub(super) start: Option<Vec<String>>,
+    pub(super) max_steps: Option<u64>,
+    pub(super) checkpoint: CheckpointMode,
+    pub(super) output: Option<Filter>,
+    pub(super) input_schema: Option<Value>,
+    pub(super) defaults: Defaults,
+}
+
+impl StateGraph {
+    /// An empty graph named `name`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            channels: Vec::new(),
+            nodes: Vec::new(),
+            start: None,
+            max_steps: None,
+            checkpoint: CheckpointMode::default(),
+            output: None,
+            input_schema: None,
+            defaults: Defaults::default(),
+        }
+    }
+
+    /// Declares how updates of `key` are joined. Undeclared keys are replaced.
+    #[must_use]
+    pub fn channel(mut self, key: impl Into<String>, channel: Channel) -> Self {
+        self.channels.push((key.into(), channel));
+        self
+    }
+
+    /// Adds a node. The order of these calls is the order in which updates of one superstep are merged.
+    #[must_use]
+    pub fn node(mut self, name: impl Into<String>, node: impl Into<NodeSpec>) -> Self {
+        self.nodes.push((name.into(), node.into()));
+        self
+    }
+
+    /// The nodes that run first. Needed only where every node has a predecessor.
+    #[must_use]
+    pub fn start<N: Into<String>>(mut self, nodes: impl IntoIterator<Item = N>) -> Self {
+        self.start = Some(nodes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// At most this many supersteps. Loops need it.
+    #[must_use]
+    pub fn max_steps(mut self, steps: u64) -> Self {
+        self.max_steps = Some(steps);
+        self
+    }
+
+    /// When the state is kept.
+    #[must_use]
+    pub fn checkpoint(mut self, mode: CheckpointMode) -> Self {
+        self.checkpoint = mode;
+        self
+    }
+
+    /// What the job's result carries; the whole state unless given.
+    #[must_use]
+    pub fn output(mut self, filter: Filter) -> Self {
+        self.output = Some(filter);
+        self
+    }
+
+    /// JSON Schema of the input.
+    #[must_use]
+    pub fn input_schema(mut self, schema: Value) -> Self {
+        self.input_schema = Some(schema);
+        self
+    }
+
+    /// Bounds every run of a node that has no limit of its own.
+    #[must_use]
+    pub fn default_timeout(mut self, limit: Duration) -> Self {
+        self.defaults.timeout = Some(limit);
+        self
+    }
+
+    /// Retry settings of nodes, in the form of the host's retry policy.
+    #[must_use]
+    pub fn default_retry(mut self, settings: Options) -> Self {
+        self.defaults.retry = Some(settings);
+        self
+    }
+
+    /// Checks the graph as a whole and makes it ready to run. All problems are reported at once.
+    pub fn compile(self) -> Result<CompiledGraph, Vec<GraphProblem>> {
+        super::compile::compile(self)
+    }
+}
