@@ -1,0 +1,181 @@
+//! From a request to layers. A source that cannot be read becomes an empty layer with a problem, so that the others are
+//! still looked at.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use batchmill_core::Problem;
+use serde_json::{Map, Value};
+
+use crate::{
+    LoadRequest,
+    depth::{DEPTH_MAX, TOO_DEEP},
+    document::{self, Document},
+    key,
+    layer::{Layer, Rank, Source},
+};
+
+/// The built-in defaults as TOML: `config/default.toml`, which is also the reference of all keys.
+pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
+
+/// Layers, lowest first, and what was wrong with each: by its number and, for files, the byte.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) problems: Vec<(usize, Problem)>,
+}
+
+impl Collected {
+    /// Reads every source of the request.
+    pub(crate) fn from_request(request: &LoadRequest) -> Self {
+        let mut collected = Self::default();
+        collected.push(Rank::Default, Source::Default, document::parse(DEFAULTS).values);
+        collected.file(Rank::SystemFile, request.system_file.as_deref(), Missing::IsFine);
+        collected.file(Rank::UserFile, request.user_file.as_deref(), Missing::IsFine);
+        match &request.explicit {
+            Some(path) => collected.file(Rank::ProjectFile, Some(path), Missing::IsAProblem),
+            None => collected.file(Rank::ProjectFile, request.project_file.as_deref(), Missing::IsFine),
+        }
+        collected.environment(request);
+        collected.flags(request);
+        for argument in &request.sets {
+            collected.set(argument);
+        }
+        collected
+    }
+
+    fn push(&mut self, rank: Rank, source: Source, values: Map<String, Value>) {
+        self.layers.push(Layer { rank, source, values });
+    }
+
+    /// Says what is wrong with the layer that was pushed last.
+    fn complain(&mut self, problem: Problem) {
+        self.problems.push((self.layers.len() - 1, problem));
+    }
+
+    fn file(&mut self, rank: Rank, path: Option<&Path>, missing: Missing) {
+        let Some(path) = path else { return };
+        let (text, problem) = match read(path) {
+            Ok(text) => (text, None),
+            Err(Unreadable::Missing) if missing == Missing::IsFine => return,
+            Err(Unreadable::NotUtf8 { good }) => {
+                let problem = Problem::new([""; 0], "not UTF-8 from here on; save the file as UTF-8");
+                let problem = problem.at_offset(good.len());
+                (good, Some(problem))
+            }
+            Err(error) => (String::new(), Some(Problem::new([""; 0], error.to_string()))),
+        };
+        let document = if problem.is_none() { document::parse(&text) } else { Document::default() };
+        self.push(rank, Source::File { path: path.to_owned(), text, spans: document.spans }, document.values);
+        for problem in document.problems.into_iter().chain(problem) {
+            self.complain(problem);
+        }
+    }
+
+    fn environment(&mut self, request: &LoadRequest) {
+        let named = request.env.iter().filter_map(|(name, value)| {
+            let name = name.to_string_lossy().into_owned();
+            let key = name.strip_prefix("BATCHMILL_")?.to_lowercase();
+            key.contains("__").then_some((name, (key, value)))
+        });
+        // By name, so that `…__OPTIONS` comes before `…__OPTIONS__KEY` whatever order the environment has.
+        for (name, (key, value)) in named.collect::<BTreeMap<_, _>>() {
+            let path: key::Path = key.split("__").map(str::to_owned).collect();
+            let value = match value.to_str() {
+                Some(_) if path.iter().any(String::is_empty) => {
+                    Err("a double underscore separates two keys; one of them is empty here".to_owned())
+                }
+                Some(_) if path.len() > DEPTH_MAX => Err(TOO_DEEP.to_owned()),
+                Some(text) => document::value_or_word(text),
+                None => Err("the value is not UTF-8".to_owned()),
+            };
+            self.single(Rank::Environment, Source::Environment { name }, &path, value);
+        }
+    }
+
+    fn flags(&mut self, request: &LoadRequest) {
+        for flag in &request.flags {
+            let source = Source::Flag { name: flag.name.clone() };
+            let value = flag.value.clone().and_then(|value| match has_null(&value) {
+                true => Err("null is not a value".to_owned()),
+                false => Ok(value),
+            });
+            let path = document::dotted_key(&flag.key).unwrap_or_else(|| vec![flag.key.clone()]);
+            self.single(Rank::Flags, source, &path, value);
+        }
+    }
+
+    fn set(&mut self, argument: &str) {
+        let split = equals_sign(argument).map(|at| (argument[..at].trim(), &argument[at + 1..]));
+        let Some((key, path, text)) = split.and_then(|(key, text)| Some((key, document::dotted_key(key)?, text)))
+        else {
+            let message = format!("`{argument}` is not KEY=VALUE, for example executor.concurrency=4");
+            self.push(Rank::Sets, Source::Set { key: argument.split('=').next().unwrap_or("").into() }, Map::new());
+            return self.complain(Problem::new([""; 0], message));
+        };
+        self.single(Rank::Sets, Source::Set { key: key.to_owned() }, &path, document::value_or_word(text));
+    }
+
+    fn single(&mut self, rank: Rank, source: Source, path: &[String], value: Result<Value, String>) {
+        match value {
+            Ok(value) => self.push(rank, source, key::nest(path, value)),
+            Err(message) => {
+                self.push(rank, source, Map::new());
+                self.complain(Problem::new(path.to_vec(), message));
+            }
+        }
+    }
+}
+
+/// The first `=` outside quotes.
+fn equals_sign(argument: &str) -> Option<usize> {
+    let mut quote = None;
+    argument.char_indices().find_map(|(at, c)| {
+        match (quote, c) {
+            (None, '=') => return Some(at),
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            _ => {}
+        }
+        None
+    })
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(table) => table.values().any(has_null),
+        _ => false,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    IsFine,
+    IsAProblem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("there is no such file")]
+    Missing,
+    #[error("this is a directory, not a file")]
+    Directory,
+    #[error("cannot be read: {0}")]
+    Io(io::Error),
+    #[error("not UTF-8")]
+    NotUtf8 { good: String },
+}
+
+fn read(path: &Path) -> Result<String, Unreadable> {
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        // `XDG_CONFIG_HOME=/dev/null` is a known way to say that there is no file.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unreadable::Missing,
+        io::ErrorKind::IsADirectory => Unreadable::Directory,
+        _ => Unreadable::Io(error),
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        Unreadable::NotUtf8 { good: String::from_utf8_lossy(good).into_owned() }
+    })
+}

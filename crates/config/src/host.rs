@@ -1,0 +1,81 @@
+//! The host's configuration as types. The doc comments are the manual: they become the descriptions of the schema.
+
+use batchmill_core::Options;
+use batchmill_plugin::HumanDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Concurrency, Timeout};
+
+/// The host's configuration, after all layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostConfig {
+    /// How attempts run.
+    pub executor: Executor,
+    /// Which job starts next.
+    pub scheduler: Slot,
+    /// Whether and when a failed attempt is repeated.
+    pub retry: Slot,
+    /// When failures stop a batch.
+    pub failure: Slot,
+    /// Where results go beside the batch's own output: none unless given. A higher layer replaces the whole list.
+    pub sinks: Vec<Slot>,
+    /// How numbers leave the process: off unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Slot>,
+}
+
+/// How attempts run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Executor {
+    /// How many attempts run at once: a number, "auto" (as many as the CPUs available to this process) or a percentage of
+    /// them such as "75%". A job that waits for its retry is not counted.
+    pub concurrency: Concurrency,
+    /// The longest time one attempt may run. A job or a node may have its own.
+    pub timeout: Timeout,
+    /// How long a drain waits for running attempts before they are stopped; "0s" does not wait.
+    pub drain_timeout: HumanDuration,
+}
+
+/// A policy chosen by name. Its options belong to the plugin and are checked by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    /// The plugin's name, as `plugin list` shows it.
+    pub kind: String,
+    /// The plugin's own options.
+    #[serde(default)]
+    pub options: Options,
+}
+
+impl Slot {
+    /// The plugin `kind` with its defaults.
+    pub fn new(kind: impl Into<String>) -> Self {
+        Self { kind: kind.into(), options: Options::new() }
+    }
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            executor: Executor::default(),
+            scheduler: Slot::new("priority"),
+            retry: Slot::new("exponential"),
+            failure: Slot::new("halt"),
+            sinks: Vec::new(),
+            metrics: None,
+        }
+    }
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Self {
+            concurrency: Concurrency::Fixed(10),
+            timeout: Timeout::FIVE_MINUTES,
+            drain_timeout: HumanDuration::from_secs(20),
+        }
+    }
+}

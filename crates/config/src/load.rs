@@ -1,0 +1,114 @@
+//! From a request to a checked configuration, or to everything that is wrong with it.
+
+use std::collections::BTreeMap;
+
+use batchmill_core::Problem;
+use batchmill_plugin::Registry;
+use figment::{Figment, Profile, Provider, value::Value};
+
+use crate::{
+    ConfigProblem, HostConfig, LoadRequest, Origin,
+    collect::Collected,
+    document,
+    key::{self, Path},
+    layer::{Layer, Numbered},
+    shape, slot,
+};
+
+/// A configuration that is right, and where each of its values comes from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The effective configuration.
+    pub config: HostConfig,
+    /// The origin of every value that some layer gives.
+    pub(crate) origins: BTreeMap<Path, Origin>,
+}
+
+/// Loads the configuration.
+///
+/// Opens the files of the request and nothing else. Reports **all** problems of all layers at once, in the order of the
+/// layers, within a file in the order of the text.
+pub fn load(request: &LoadRequest, registry: &Registry) -> Result<Loaded, Vec<ConfigProblem>> {
+    let Collected { mut layers, mut problems } = Collected::from_request(request);
+    for (number, layer) in layers.iter().enumerate() {
+        problems.extend(shape::problems(&layer.values).into_iter().map(|problem| (number, problem)));
+    }
+    problems.extend(slot::problems(&layers, registry));
+    if !problems.is_empty() {
+        return Err(placed(&layers, problems));
+    }
+    slot::drop_foreign_options(&mut layers);
+    merge(&layers).map_err(|error| {
+        // Every layer has been checked by itself, so this is a defect of the checks; even then the user is told.
+        vec![ConfigProblem { origin: Origin::Default, key: error.path.join("."), message: error.kind.to_string() }]
+    })
+}
+
+impl Loaded {
+    /// Where the value at a dotted key comes from, for example `executor.timeout`, `sinks.0.kind`. A key below a list or a
+    /// table that is given as a whole has the origin of the whole. `None` if there is no such value.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        let path = document::dotted_key(key)?;
+        let config = serde_json::to_value(&self.config).ok()?;
+        key::find(config.as_object()?, &path).map(|_| self.origin_of(&path))
+    }
+
+    /// The origin of the value at `path`, which exists.
+    pub(crate) fn origin_of(&self, path: &[String]) -> &Origin {
+        let known = (1..=path.len()).rev().find_map(|length| self.origins.get(&path[..length]));
+        // What no layer gives is a default of the code.
+        known.unwrap_or(&Origin::Default)
+    }
+}
+
+/// Gives every problem its place and brings them into order.
+fn placed(layers: &[Layer], problems: Vec<(usize, Problem)>) -> Vec<ConfigProblem> {
+    let mut found: Vec<_> = problems
+        .into_iter()
+        .map(|(number, problem)| {
+            let layer = &layers[number];
+            // What is missing is shown at the nearest table above it.
+            let lengths = (0..=problem.path.len()).rev();
+            let offset = lengths.map(|length| layer.offset(&problem.path[..length], &problem)).find(Option::is_some);
+            let offset = offset.flatten();
+            let problem = ConfigProblem {
+                origin: layer.origin_at(offset),
+                key: key::dotted(&problem.path),
+                message: problem.message,
+            };
+            (number, offset, problem)
+        })
+        .collect();
+    found.sort_by_key(|(number, offset, _)| (*number, *offset));
+    found.into_iter().map(|(.., problem)| problem).collect()
+}
+
+fn merge(layers: &[Layer]) -> Result<Loaded, Box<figment::Error>> {
+    let numbered = layers.iter().enumerate().map(|(number, layer)| Numbered { number, values: &layer.values });
+    let figment = numbered.fold(Figment::new(), Figment::merge);
+    let config = figment.extract()?;
+    let mut origins = BTreeMap::new();
+    for (key, value) in figment.data()?.remove(&Profile::Default).unwrap_or_default() {
+        trace(&figment, layers, &mut vec![key], &value, &mut origins);
+    }
+    Ok(Loaded { config, origins })
+}
+
+/// Notes the origin of every value below `path`; figment tags each with the layer that gave it.
+fn trace(figment: &Figment, layers: &[Layer], path: &mut Path, value: &Value, origins: &mut BTreeMap<Path, Origin>) {
+    let number = figment.get_metadata(value.tag()).and_then(|layer| layer.name.parse::<usize>().ok());
+    if let Some(layer) = number.and_then(|number| layers.get(number)) {
+        origins.insert(path.clone(), layer.origin(path));
+    }
+    let mut below = |key: String, value: &Value| {
+        path.push(key);
+        trace(figment, layers, path, value, origins);
+        path.pop();
+    };
+    match value {
+        Value::Dict(_, table) => table.iter().for_each(|(key, value)| below(key.clone(), value)),
+        Value::Array(_, items) => items.iter().enumerate().for_each(|(index, value)| below(index.to_string(), value)),
+        _ => {}
+    }
+}

@@ -1,0 +1,147 @@
+//! Which keys a layer may have, and what their values must be.
+//!
+//! A layer is looked at by itself, so that a wrong value is reported even where a stronger layer overrides it, and so
+//! that one wrong value hides no other. What is inside `options` is the plugin's, see [`crate::slot`].
+
+use batchmill_core::{Options, Problem};
+use batchmill_plugin::HumanDuration;
+use serde::de::{DeserializeOwned, Error as _, Unexpected};
+use serde_json::{Map, Value};
+
+use crate::{Concurrency, Timeout, key::Path};
+
+/// What may stand somewhere.
+enum Shape {
+    /// A table with these keys and no others.
+    Table(&'static [(&'static str, Shape)]),
+    /// A list of these.
+    List(&'static Shape),
+    /// What this check accepts.
+    Value(fn(&Value) -> Result<(), String>),
+}
+
+use Shape::{List, Table, Value as Leaf};
+
+const SLOT: Shape = Table(&[("kind", Leaf(fits::<String>)), ("options", Leaf(table))]);
+
+static HOST: Shape = Table(&[
+    (
+        "executor",
+        Table(&[
+            ("concurrency", Leaf(fits::<Concurrency>)),
+            ("timeout", Leaf(fits::<Timeout>)),
+            ("drain_timeout", Leaf(fits::<HumanDuration>)),
+        ]),
+    ),
+    ("scheduler", SLOT),
+    ("retry", SLOT),
+    ("failure", SLOT),
+    ("sinks", List(&SLOT)),
+    ("metrics", SLOT),
+]);
+
+/// Everything that is wrong with one layer, but for what plugins know.
+pub(crate) fn problems(values: &Options) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    HOST.walk(values, &mut Path::new(), &mut problems);
+    problems
+}
+
+impl Shape {
+    fn walk(&self, table: &Map<String, Value>, path: &mut Path, problems: &mut Vec<Problem>) {
+        let Table(known) = self else { unreachable!("only tables are walked") };
+        for (key, value) in table {
+            path.push(key.clone());
+            match known.iter().find(|(name, _)| name == key) {
+                Some((_, shape)) => shape.check(value, path, problems),
+                None => {
+                    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                    problems.push(Problem::unknown_key(path.clone(), &names));
+                }
+            }
+            path.pop();
+        }
+    }
+
+    fn check(&self, value: &Value, path: &mut Path, problems: &mut Vec<Problem>) {
+        let wrong = match (self, value) {
+            (Table(_), Value::Object(inner)) => return self.walk(inner, path, problems),
+            (List(each), Value::Array(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push(index.to_string());
+                    each.check(item, path, problems);
+                    path.pop();
+                }
+                return;
+            }
+            (Table(_), other) => table(other),
+            (List(_), other) => Err(invalid_type(other, "a list of tables, as by `[[…]]`")),
+            (Leaf(check), value) => check(value),
+        };
+        if let Err(message) = wrong {
+            problems.push(Problem::new(path.clone(), message));
+        }
+    }
+}
+
+fn fits<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
+    T::deserialize(value).map(drop).map_err(|error| error.to_string())
+}
+
+fn table(value: &Value) -> Result<(), String> {
+    if value.is_object() { Ok(()) } else { Err(invalid_type(value, "a table")) }
+}
+
+fn invalid_type(value: &Value, expected: &str) -> String {
+    let found = match value {
+        Value::String(text) => Unexpected::Str(text),
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Unexpected::Signed(whole),
+            (None, Some(real)) => Unexpected::Float(real),
+            (None, None) => Unexpected::Other("number"),
+        },
+        Value::Array(_) => Unexpected::Other("list"),
+        Value::Object(_) => Unexpected::Other("table"),
+        Value::Null => Unexpected::Unit,
+    };
+    serde_json::Error::invalid_type(found, &expected).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::schema_for;
+
+    use super::*;
+    use crate::HostConfig;
+
+    /// The keys of the schema, as far as it describes tables.
+    fn keys(root: &Value, schema: &Value) -> Value {
+        let target = match schema.get("$ref").and_then(Value::as_str) {
+            Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => schema,
+        };
+        if let Some(branch) = target.get("anyOf").and_then(|branches| branches.get(0)) {
+            return keys(root, branch);
+        }
+        match (target.get("properties"), target.get("items")) {
+            (Some(Value::Object(map)), _) => map.iter().map(|(key, each)| (key.clone(), keys(root, each))).collect(),
+            (_, Some(each)) => Value::Array(vec![keys(root, each)]),
+            _ => Value::Null,
+        }
+    }
+
+    fn known(shape: &Shape) -> Value {
+        match shape {
+            Table(entries) => entries.iter().map(|(key, shape)| ((*key).to_owned(), known(shape))).collect(),
+            List(each) => Value::Array(vec![known(each)]),
+            Leaf(_) => Value::Null,
+        }
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_types() {
+        let schema = schema_for!(HostConfig).to_value();
+        assert_eq!(known(&HOST), keys(&schema, &schema));
+    }
+}

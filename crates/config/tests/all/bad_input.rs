@@ -1,0 +1,257 @@
+//! What the user sees when something is wrong.
+
+use batchmill_config::Flag;
+use proptest::prelude::*;
+
+use crate::Case;
+
+/// Loads `text` as the project's file.
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    assert_eq!(Case::new().project(text).problems(), expected, "\n{text}");
+}
+
+#[test]
+fn wrong_types_say_what_was_found_and_expected() {
+    check(
+        "[executor]\nconcurrency = \"ten\"\ntimeout = 5\ndrain_timeout = [1]\n",
+        &[
+            "batchmill.toml:2:15: executor.concurrency: `ten` is no concurrency; write a number, \"auto\" or a percentage of \
+             the CPUs such as \"75%\"",
+            "batchmill.toml:3:11: executor.timeout: invalid type: integer `5`, expected a duration such as \"30s\"",
+            "batchmill.toml:4:17: executor.drain_timeout: invalid type: sequence, expected a duration such as \"30s\"",
+        ],
+    );
+    check(
+        "executor = 1\nscheduler = \"fifo\"\nsinks = {kind = \"jsonl\"}\n",
+        &[
+            "batchmill.toml:1:12: executor: invalid type: integer `1`, expected a table",
+            "batchmill.toml:2:13: scheduler: invalid type: string \"fifo\", expected a table",
+            "batchmill.toml:3:9: sinks: invalid type: table, expected a list of tables, as by `[[…]]`",
+        ],
+    );
+    check(
+        "[retry]\nkind = 3\noptions = true\n[failure]\noptions = 1.5\n[[sinks]]\nkind = []\n",
+        &[
+            "batchmill.toml:2:8: retry.kind: invalid type: integer `3`, expected a string",
+            "batchmill.toml:3:11: retry.options: invalid type: boolean `true`, expected a table",
+            "batchmill.toml:5:11: failure.options: invalid type: floating point `1.5`, expected a table",
+            "batchmill.toml:7:8: sinks.0.kind: invalid type: sequence, expected a string",
+        ],
+    );
+}
+
+#[test]
+fn limits_are_neither_zero_nor_negative_nor_impossible() {
+    check(
+        "[executor]\nconcurrency = 0\ntimeout = \"0s\"\ndrain_timeout = \"-5s\"\n",
+        &[
+            "batchmill.toml:2:15: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
+            "batchmill.toml:3:11: executor.timeout: a timeout must be longer than 0s",
+            "batchmill.toml:4:17: executor.drain_timeout: `-5s` is not a duration; write a number with a unit, for example \
+             `200ms`, `30s`, `5m` or `1h 30m`",
+        ],
+    );
+    check(
+        "executor.concurrency = -1",
+        &["batchmill.toml:1:24: executor.concurrency: concurrency must be from 1 to 1000000, found -1"],
+    );
+    check(
+        "executor.concurrency = \"0%\"",
+        &["batchmill.toml:1:24: executor.concurrency: a percentage of the CPUs must be from 1% to 10000%, found 0%"],
+    );
+    check(
+        "retry.options.max_attempts = 99999999999999999999\nretry.options.factor = nan",
+        &[
+            "batchmill.toml:1:30: retry.options.max_attempts: the number 99999999999999999999 does not fit into 64 bits",
+            "batchmill.toml:2:24: retry.options.factor: the number nan is not finite",
+        ],
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_at_every_level_with_the_nearest() {
+    check(
+        "[excutor]\n[executor]\ntimout = \"5m\"\n[scheduler]\nkindd = \"fifo\"\n[scheduler.options]\nage_stp = \"1s\"\n\
+         [retry.options.classes.timeout]\nmax_atempts = 2\n[[sinks]]\nkind = \"jsonl\"\noption = {}\noptions = { path = \"x\", apend = true }\n\
+         [governor]\nkind = \"adaptive\"\n",
+        &[
+            "batchmill.toml:1:2: excutor: unknown key `excutor`, did you mean `executor`?",
+            "batchmill.toml:3:1: executor.timout: unknown key `timout`, did you mean `timeout`?",
+            "batchmill.toml:5:1: scheduler.kindd: unknown key `kindd`, did you mean `kind`?",
+            "batchmill.toml:7:1: scheduler.options.age_stp: unknown key `age_stp`, did you mean `age_step`?",
+            "batchmill.toml:9:1: retry.options.classes.timeout.max_atempts: unknown key `max_atempts`, did you mean `max_attempts`?",
+            "batchmill.toml:12:1: sinks.0.option: unknown key `option`, did you mean `options`?",
+            "batchmill.toml:13:25: sinks.0.options.apend: unknown key `apend`, known are: path, overwrite",
+            "batchmill.toml:14:2: governor: unknown key `governor`, known are: executor, scheduler, retry, failure, sinks, metrics",
+        ],
+    );
+    check(
+        "[scheduler]\nkind = \"fifo\"\n\"a.b\" = 1\noptions.age_step = \"1s\"\n",
+        &[
+            "batchmill.toml:3:1: scheduler.\"a.b\": unknown key `a.b`, known are: kind, options",
+            "batchmill.toml:4:9: scheduler.options.age_step: unknown key `age_step`, no keys are known here",
+        ],
+    );
+}
+
+#[test]
+fn unknown_kinds_are_listed_with_the_nearest() {
+    check(
+        "[scheduler]\nkind = \"prioritty\"\n[retry]\nkind = \"linear\"\n[[sinks]]\nkind = \"json\"\n[metrics]\nkind = \"statsd\"\n",
+        &[
+            "batchmill.toml:2:8: scheduler.kind: unknown scheduler kind `prioritty`, did you mean `priority`? (known: fifo, priority)",
+            "batchmill.toml:4:8: retry.kind: unknown retry kind `linear` (known: exponential)",
+            "batchmill.toml:6:8: sinks.0.kind: unknown sink kind `json`, did you mean `jsonl`? (known: jsonl)",
+            "batchmill.toml:8:8: metrics.kind: unknown metrics kind `statsd` (known: prometheus)",
+        ],
+    );
+}
+
+#[test]
+fn what_is_missing_is_shown_at_its_table() {
+    check(
+        "[metrics.options]\nlisten = \"127.0.0.1:0\"\n[[sinks]]\noptions = {}\n[[sinks]]\nkind = \"jsonl\"\n",
+        &[
+            "batchmill.toml:1:2: metrics: missing key `kind` (known: prometheus)",
+            "batchmill.toml:3:1: sinks.0: missing key `kind` (known: jsonl)",
+            "batchmill.toml:5:1: sinks.1.options: missing field `path`",
+        ],
+    );
+    check(
+        "[metrics]\nkind = \"prometheus\"\n",
+        &[
+            "batchmill.toml:1:1: metrics.options.listen: is needed, or else `textfile`: nobody could read these metrics; write \
+           for example `127.0.0.1:9464`",
+        ],
+    );
+}
+
+#[test]
+fn options_of_plugins_are_checked_in_place() {
+    check(
+        "[retry.options]\nmax_attempts = 0\ndelay = \"1h\"\njitter = \"some\"\non = [\"transient\", \"fatal\"]\n",
+        &[
+            "batchmill.toml:1:1: retry.options.max_delay: `max_delay` (30s) must not be less than `delay` (1h)",
+            "batchmill.toml:2:16: retry.options.max_attempts: must be 1 to 1000, the first try counted, found 0",
+            "batchmill.toml:4:10: retry.options.jitter: unknown variant `some`, expected one of `none`, `full`, `equal`",
+            "batchmill.toml:5:20: retry.options.on.1: unknown variant `fatal`, expected one of `transient`, `recoverable`, \
+             `permanent`, `timeout`, `resource`, `crash`",
+        ],
+    );
+}
+
+#[test]
+fn a_mistake_inside_a_rule_is_shown_at_its_character() {
+    let problems = Case::new()
+        .project("[failure.options]\nrules = [\"soon,fail=3\", \"later,fail=3\", \"soon,fail=0%\"]\n")
+        .problems();
+    let places: Vec<_> = problems.iter().map(|p| p.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["batchmill.toml:2:26", "batchmill.toml:2:52"], "{problems:#?}");
+    // With an escape the bytes of the text are not those of the file: then the string as a whole is shown.
+    let problems = Case::new().project("[failure.options]\nrules = [\"soon\\u002Cfail=0%\"]\n").problems();
+    assert!(problems[0].starts_with("batchmill.toml:2:10: failure.options.rules.0: "), "{problems:#?}");
+}
+
+#[test]
+fn variables_flags_and_sets_name_themselves() {
+    let case = Case::new()
+        .env("BATCHMILL_FOO__BAR", "1")
+        .env("BATCHMILL_EXECUTOR__TIMEOUT", "soon")
+        .env("BATCHMILL_EXECUTOR__", "1")
+        .env("BATCHMILL_SCHEDULER__OPTIONS", "{ age_step = 1 ")
+        .env("BATCHMILL_RETRY__OPTIONS__DELAY", "7")
+        .flag(Flag::parsed("--concurrency", "executor.concurrency", "0"))
+        .flag(Flag::new("--timeout", "executor.timeout", "5 parsecs"))
+        .set("scheduler.kind=fair-share")
+        .set("nonsense")
+        .set("executor..timeout=5m")
+        .set("failure.options.min_sample=many");
+    assert_eq!(
+        case.problems(),
+        [
+            "BATCHMILL_EXECUTOR__ (environment): executor.\"\": a double underscore separates two keys; one of them is empty here",
+            "BATCHMILL_EXECUTOR__TIMEOUT (environment): executor.timeout: `soon` is not a duration; write a number with a unit, \
+             for example `200ms`, `30s`, `5m` or `1h 30m`",
+            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, sinks, metrics",
+            "BATCHMILL_RETRY__OPTIONS__DELAY (environment): retry.options.delay: invalid type: integer `7`, expected a duration \
+             such as \"30s\"",
+            "BATCHMILL_SCHEDULER__OPTIONS (environment): scheduler.options: unclosed inline table, expected `}`",
+            "--concurrency: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
+            "--timeout: executor.timeout: `5 parsecs` is not a duration; write a number with a unit, for example `200ms`, \
+             `30s`, `5m` or `1h 30m`",
+            "--set scheduler.kind=…: scheduler.kind: unknown scheduler kind `fair-share` (known: fifo, priority)",
+            "--set nonsense=…: `nonsense` is not KEY=VALUE, for example executor.concurrency=4",
+            "--set executor..timeout=…: `executor..timeout=5m` is not KEY=VALUE, for example executor.concurrency=4",
+            "--set failure.options.min_sample=…: failure.options.min_sample: invalid type: string \"many\", expected u64",
+        ]
+    );
+}
+
+#[test]
+fn all_problems_of_all_layers_come_at_once_in_order() {
+    let case = Case::new()
+        .system("[executor]\ntimeout = \"0s\"\n[scheduler]\nkind = \"fifo\"\noptions.depth = 3\n")
+        .user("[executor\n")
+        .project("[failure.options]\nmin_smaple = 3\n[executor]\nspeed = 1\n")
+        .env("BATCHMILL_SCHEDULER__KIND", "priority")
+        .set("executor.timeout=1m");
+    assert_eq!(
+        case.problems(),
+        [
+            "system.toml:2:11: executor.timeout: a timeout must be longer than 0s",
+            "system.toml:5:9: scheduler.options.depth: unknown key `depth`, no keys are known here",
+            "user.toml:1:10: unclosed table, expected `]`",
+            "batchmill.toml:2:1: failure.options.min_smaple: unknown key `min_smaple`, did you mean `min_sample`?",
+            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, drain_timeout",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_option_is_reported_in_every_layer_that_has_it() {
+    let case = Case::new().system("retry.options.dealy = \"1s\"").project("retry.options.dealy = \"2s\"");
+    let message = "retry.options.dealy: unknown key `dealy`, did you mean `delay`?";
+    assert_eq!(case.problems(), [format!("system.toml:1:15: {message}"), format!("batchmill.toml:1:15: {message}")]);
+}
+
+#[test]
+fn nesting_without_end_is_an_error_and_not_the_end() {
+    let deep =
+        |open: &str, between: &str, close: &str| format!("{}{between}{}", open.repeat(100_000), close.repeat(100_000));
+    for text in [
+        format!("a = {}", deep("[", "1", "]")),
+        format!("a = {}", deep("{a = ", "1", "}")),
+        format!("{} = 1", deep("a.", "a", "")),
+        format!("[{}]", deep("a.", "a", "")),
+    ] {
+        assert_ne!(Case::new().project(&text).problems(), [""; 0]);
+        assert_ne!(Case::new().set(&text).problems(), [""; 0]);
+        assert_ne!(Case::new().env("BATCHMILL_A__B", text.trim_start_matches("a = ")).problems(), [""; 0]);
+    }
+    assert_ne!(Case::new().env(&format!("BATCHMILL_{}", deep("A__", "A", "")), "1").problems(), [""; 0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_is_given_there_is_an_answer(
+        text in r#"([\[\]{}=.,"'#\n a-f0-9\\é]|sinks|scheduler|kind|options|executor|timeout|\[\[|\]\]| = |"fifo"){0,40}"#,
+        word in any::<String>(),
+    ) {
+        for case in [
+            Case::new().project(&text),
+            Case::new().set(&text),
+            Case::new().set(&format!("{text}={word}")),
+            Case::new().env("BATCHMILL_EXECUTOR__TIMEOUT", &word),
+            Case::new().env("BATCHMILL_SINKS__0", &text),
+            Case::new().env(&format!("BATCHMILL_{word}__KEY"), "1"),
+            Case::new().flag(Flag::parsed("--flag", word.clone(), &text)),
+        ] {
+            if let Err(problems) = case.load() {
+                prop_assert!(!problems.is_empty());
+                prop_assert!(problems.iter().all(|problem| !problem.message.is_empty()));
+            }
+        }
+    }
+}

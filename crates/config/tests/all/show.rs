@@ -1,0 +1,125 @@
+//! The effective configuration as text.
+
+use batchmill_config::Flag;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::Case;
+
+fn layered() -> Case {
+    Case::new()
+        .system("[[sinks]]\nkind = \"jsonl\"\noptions.path = \"out.jsonl\"\n")
+        .project("[executor]\ntimeout = \"1m\"\n\n[retry.options]\nmax_attempts = 5\nclasses.timeout.delay = \"1s\"\n")
+        .env("BATCHMILL_RETRY__OPTIONS__CLASSES__TIMEOUT__MAX_ATTEMPTS", "2")
+        .flag(Flag::parsed("--halt", "failure.options.rules", "[\"soon,fail=3\"]"))
+        .set("scheduler.kind=fifo")
+}
+
+#[test]
+fn every_value_is_shown_with_its_origin() {
+    let case = layered();
+    let shown = case.good().show(true).replace(&format!("{}/", case.folder.path().display()), "");
+    let expected = r#"[executor]
+concurrency = 10  # from default
+timeout = "1m"  # from batchmill.toml:2
+drain_timeout = "20s"  # from default
+
+[scheduler]
+kind = "fifo"  # from --set
+
+[retry]
+kind = "exponential"  # from default
+
+[retry.options]
+classes.timeout.delay = "1s"  # from batchmill.toml:6
+classes.timeout.max_attempts = 2  # from BATCHMILL_RETRY__OPTIONS__CLASSES__TIMEOUT__MAX_ATTEMPTS (environment)
+max_attempts = 5  # from batchmill.toml:5
+
+[failure]
+kind = "halt"  # from default
+
+[failure.options]
+rules = ["soon,fail=3"]  # from --halt
+
+[[sinks]]
+kind = "jsonl"  # from system.toml:2
+
+[sinks.options]
+path = "out.jsonl"  # from system.toml:3
+"#;
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn without_origins_it_is_plain_toml() {
+    let expected = "sinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\n\n[scheduler]\nkind = \
+                    \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n";
+    assert_eq!(Case::new().good().show(false), expected);
+}
+
+#[test]
+fn programs_get_json() {
+    let loaded = Case::new().set("executor.concurrency=4").good();
+    assert_eq!(loaded.to_json(false)["executor"]["concurrency"], 4);
+    let with_origin = loaded.to_json(true);
+    assert_eq!(with_origin["config"], loaded.to_json(false));
+    assert_eq!(with_origin["origins"]["executor.concurrency"], "--set executor.concurrency=…");
+    assert_eq!(with_origin["origins"]["sinks"], "default");
+    assert_eq!(with_origin["origins"]["scheduler.kind"], "default");
+}
+
+#[test]
+fn the_origin_of_a_key() {
+    let case = layered();
+    let loaded = case.good();
+    let origin = |key: &str| loaded.origin(key).map(|o| o.to_string().rsplit('/').next().unwrap().to_owned());
+    assert_eq!(origin("sinks.0.kind").as_deref(), Some("system.toml:2:8"));
+    assert_eq!(origin("failure.options.rules.0").as_deref(), Some("--halt"));
+    assert_eq!(origin("executor.drain_timeout").as_deref(), Some("default"));
+    for absent in ["metrics", "scheduler.options.age_step", "sinks.1.kind", "nonsense", "a..b"] {
+        assert_eq!(origin(absent), None, "{absent}");
+    }
+}
+
+/// Configurations that are valid, as JSON.
+fn configs() -> impl Strategy<Value = serde_json::Value> {
+    let concurrency = prop_oneof![
+        (1..=1_000_000_u32).prop_map(|n| json!(n)),
+        Just(json!("auto")),
+        (1..=10_000_u32).prop_map(|n| json!(format!("{n}%"))),
+    ];
+    let scheduler = prop_oneof![
+        Just(json!({"kind": "fifo"})),
+        (0..100_000_u64).prop_map(|ms| json!({"kind": "priority", "options": {"age_step": format!("{ms}ms")}})),
+    ];
+    let retry = (1..=1000_u32, 1.0..100.0_f64).prop_map(|(attempts, factor)| {
+        json!({"options": {"max_attempts": attempts, "factor": factor, "classes": {"timeout": {"max_attempts": attempts}}}})
+    });
+    // Any text is a path: quotes, line breaks, control characters, what is not ASCII.
+    let sinks =
+        prop::collection::vec(any::<String>().prop_filter("a path", |path| !path.is_empty()), 0..3).prop_map(|paths| {
+            paths.iter().map(|path| json!({"kind": "jsonl", "options": {"path": path}})).collect::<Vec<_>>()
+        });
+    (concurrency, 1..1_000_000_u64, scheduler, retry, sinks).prop_map(|(concurrency, ms, scheduler, retry, sinks)| {
+        json!({
+            "executor": {"concurrency": concurrency, "timeout": format!("{ms}ms")},
+            "scheduler": scheduler,
+            "retry": retry,
+            "sinks": sinks,
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_shown_reads_back_as_the_same(config in configs(), with_origin in any::<bool>()) {
+        let sections = config.as_object().unwrap().iter();
+        let case = sections.fold(Case::new(), |case, (section, value)| {
+            case.flag(Flag::new("--test", section.as_str(), value.clone()))
+        });
+        let loaded = case.good();
+        let shown = loaded.show(with_origin);
+        prop_assert_eq!(&Case::new().project(&shown).good().config, &loaded.config, "{}", shown);
+    }
+}
