@@ -109,7 +109,11 @@ fn walk(root: &Value, schema: &Value, value: &Value, path: &mut Vec<String>, pro
     let schema = resolve(root, schema);
     match value {
         Value::Object(map) => {
-            let Some(known) = schema.get("properties").and_then(Value::as_object) else {
+            let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+            let none = serde_json::Map::new();
+            // A struct without fields has no `properties`, and is closed all the same.
+            let properties = schema.get("properties").and_then(Value::as_object).or(closed.then_some(&none));
+            let Some(known) = properties else {
                 // A map with free keys: look into its values.
                 if let Some(values) = schema.get("additionalProperties").filter(|s| s.is_object()) {
                     for (key, value) in map {
@@ -120,7 +124,6 @@ fn walk(root: &Value, schema: &Value, value: &Value, path: &mut Vec<String>, pro
                 }
                 return;
             };
-            let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
             for (key, value) in map {
                 path.push(key.clone());
                 match known.get(key) {
@@ -259,6 +262,16 @@ mod tests {
                 "rules.0.weight: invalid value: integer `300`, expected u8",
             ]
         );
+    }
+
+    #[test]
+    fn a_plugin_without_options_refuses_every_key_as_a_key() {
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        struct Nothing {}
+        let factory = TypedFactory::<Nothing, ()>::new("nothing", "takes nothing", |_, _| Ok(Box::new(())));
+        let Value::Object(options) = json!({"depth": 3}) else { unreachable!() };
+        assert_eq!(factory.validate(&options), Err(vec![Problem::unknown_key(["depth"], &[])]));
     }
 
     #[test]
