@@ -19,7 +19,11 @@ type Verb = (&'static str, &'static str, fn(&[String]) -> Result<(), Failed>);
 
 const VERBS: &[Verb] = &[
     ("ci", "everything that CI runs: fmt, clippy, docs, test, tidy, examples", ci::ci),
-    ("test", "all tests, by nextest where it is installed, and the doctests (arguments: a filter)", test::test),
+    (
+        "test",
+        "all tests, by nextest where it is installed, and the doctests (arguments: -p PACKAGE, a filter)",
+        test::test,
+    ),
     ("tidy", "the rules of the house that rustc cannot check", tidy::tidy),
     ("docs", "the documentation of all crates, with warnings as errors", ci::docs),
     ("examples", "runs every example, as CI does", examples::examples),

@@ -22,13 +22,13 @@ struct Tally {
     ignored: u64,
 }
 
-/// Runs all tests, or those that match a filter.
+/// Runs all tests; with arguments those of a package (`-p NAME`) or those that match a filter.
 pub(crate) fn test(arguments: &[String]) -> Result<(), Failed> {
     let skips = env::temp_dir().join(format!("batchmill-skips-{}", std::process::id()));
     let mut tally = Tally::default();
     let mut failed = Vec::new();
-    for mut command in commands() {
-        command.args(arguments).env("BATCHMILL_SKIPS", &skips);
+    for mut command in commands(arguments) {
+        command.env("BATCHMILL_SKIPS", &skips);
         println!("{}", shown(&command));
         if !watched(&mut command, &mut tally)? {
             failed.push(shown(&command));
@@ -57,14 +57,20 @@ fn verdict(failed: &[String], skipped: &[String], tally: Tally, strict: bool) ->
 }
 
 /// nextest isolates each test in a process of its own, but runs no doctests.
-fn commands() -> Vec<Command> {
+fn commands(arguments: &[String]) -> Vec<Command> {
     let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    if has_nextest {
-        let nextest = cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"]);
-        vec![nextest, cargo(&["test", "--workspace", "--doc", "--no-fail-fast"])]
+    let runs: &[&[&str]] = if has_nextest {
+        &[&["nextest", "run", "--no-fail-fast", "--no-tests=pass"], &["test", "--doc", "--no-fail-fast"]]
     } else {
-        vec![cargo(&["test", "--workspace", "--no-fail-fast"])]
-    }
+        &[&["test", "--no-fail-fast"]]
+    };
+    let selects = arguments.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+    let command = |run: &&[&str]| {
+        let mut command = cargo(run);
+        command.args((!selects).then_some("--workspace")).args(arguments);
+        command
+    };
+    runs.iter().map(command).collect()
 }
 
 /// Runs a command, passes on what it prints, and counts. Whether it succeeded.

@@ -90,3 +90,57 @@ pub(crate) fn tidy(arguments: &[String]) -> Result<(), Failed> {
     println!("tidy: {} files, {} packages, {} findings", tree.files.len(), workspace.packages.len(), found.len());
     if found.is_empty() { Ok(()) } else { Err(Failed(format!("{} findings", found.len()))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::metadata::{Dependency, Package};
+
+    /// A rule that is written but not called would pass for ever.
+    #[test]
+    fn every_rule_is_asked() {
+        let tree = Tree::of(&[
+            ("ARCHITECTURE.md", "`crates/gone`"),
+            ("Cargo.toml", "[profile.release]\npanic = \"abort\"\n"),
+            ("README.md", concat!("/wo", "rk/x")),
+            (
+                "crates/core/src/lib.rs",
+                "fn f() { Instant::now(); unsafe { todo!() } }\nfn g() { mpsc::unbounded_channel() }\n",
+            ),
+            ("crates/core/tests/x.rs", "fn f() { thread::sleep(d); }\n// tidy: allow(queues): nothing\n"),
+            ("plugins/sink-csv/Cargo.toml", ""),
+        ]);
+        let package = |folder: &str, dependencies| Package {
+            name: folder.into(),
+            folder: folder.into(),
+            dependencies,
+            ..Package::default()
+        };
+        let import = ("crates/flow".to_owned(), Dependency::Normal);
+        let workspace = Workspace {
+            packages: vec![package("crates/core", vec![import]), package("crates/flow", Vec::new())],
+            defaults: vec!["ring".into()],
+            names: [("ring".to_owned(), "ring".to_owned())].into(),
+            ..Workspace::default()
+        };
+        let rules: BTreeSet<&str> = findings(&tree, &workspace).iter().map(|finding| finding.rule).collect();
+        let expected = [
+            "allow",
+            "architecture",
+            "changelog",
+            "heavy",
+            "imports",
+            "leftovers",
+            "places",
+            "plugins",
+            "profile",
+            "purity",
+            "queues",
+            "sleeps",
+            "unsafe",
+        ];
+        assert_eq!(rules, BTreeSet::from(expected));
+    }
+}
