@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     metadata::Workspace,
-    steps::{Failed, cargo, no_arguments, run},
+    steps::{Failed, cargo, is_ci, no_arguments, run},
 };
 
 /// The profile: optimised enough to be real, quick to build.
@@ -39,8 +39,9 @@ pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
         let folder = fresh(&workspace, &name)?;
         run(Command::new("bash").arg(script).env("BATCHMILL", binary).env("ROOT", crate::root()).current_dir(folder))?;
     }
-    println!("examples: {} programs and {} scripts ran", programs.len(), scripts.len());
-    Ok(())
+    println!("examples that ran: {} as programs, {} as scripts", programs.len(), scripts.len());
+    let none = programs.is_empty() && scripts.is_empty();
+    if none && is_ci() { Err(Failed::new("no example was found")) } else { Ok(()) }
 }
 
 fn build_program(package: &str, example: &str) -> Result<(), Failed> {

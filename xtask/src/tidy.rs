@@ -1,7 +1,7 @@
 //! The rules of the house that rustc cannot check.
 //!
 //! A rule is a file below `tidy/`: it looks at the [`Tree`] of the repository's files, or at what cargo knows of the
-//! [`Workspace`](crate::metadata::Workspace), and returns findings. The escape is a comment on the line of the finding or
+//! [`Workspace`], and returns findings. The escape is a comment on the line of the finding or
 //! the line above it, `tidy: allow(RULE): REASON` after the comment sign. An escape without a reason, or one that allows
 //! nothing, is a finding itself.
 
