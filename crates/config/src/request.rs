@@ -1,10 +1,6 @@
 //! What to load from. Everything outside is an argument, so that a test never touches the process.
 
-use std::{
-    env,
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use serde_json::Value;
 
@@ -51,19 +47,39 @@ pub struct LoadRequest {
 impl LoadRequest {
     /// The usual files and the environment of this process; `explicit`, `flags` and `sets` are the caller's.
     pub fn from_process() -> Self {
-        let folder = env::var_os("XDG_CONFIG_HOME")
-            .map(PathBuf::from)
-            // The XDG specification: a relative path is invalid and to be ignored.
-            .filter(|path| path.is_absolute())
-            .or_else(|| {
-                env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".config"))
-            });
         Self {
             system_file: Some("/etc/batchmill/config.toml".into()),
-            user_file: folder.map(|folder| folder.join("batchmill/config.toml")),
+            user_file: user_file(env::var_os("XDG_CONFIG_HOME"), env::var_os("HOME")),
             project_file: Some("batchmill.toml".into()),
             env: env::vars_os().collect(),
             ..Self::default()
+        }
+    }
+}
+
+/// The user's file, by the XDG base directory specification: a relative path is invalid and to be ignored.
+fn user_file(xdg_config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let absolute = |folder: Option<OsString>| folder.map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute(xdg_config_home).or_else(|| Some(absolute(home)?.join(".config")))?;
+    Some(folder.join("batchmill/config.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_file_is_where_xdg_says() {
+        for (xdg, home, expected) in [
+            (Some("/x"), Some("/h"), Some("/x/batchmill/config.toml")),
+            (None, Some("/h"), Some("/h/.config/batchmill/config.toml")),
+            (Some("relative"), Some("/h"), Some("/h/.config/batchmill/config.toml")),
+            (Some(""), Some("/h"), Some("/h/.config/batchmill/config.toml")),
+            (None, Some(""), None),
+            (None, None, None),
+        ] {
+            let found = user_file(xdg.map(Into::into), home.map(Into::into));
+            assert_eq!(found, expected.map(PathBuf::from), "{xdg:?} {home:?}");
         }
     }
 }

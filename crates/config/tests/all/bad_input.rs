@@ -163,6 +163,7 @@ fn variables_flags_and_sets_name_themselves() {
         .env("BATCHMILL_RETRY__OPTIONS__DELAY", "7")
         .flag(Flag::parsed("--concurrency", "executor.concurrency", "0"))
         .flag(Flag::new("--timeout", "executor.timeout", "5 parsecs"))
+        .flag(Flag::new("--halt", "failure.options.rules", vec![serde_json::Value::Null]))
         .set("scheduler.kind=fair-share")
         .set("nonsense")
         .set("executor..timeout=5m")
@@ -180,6 +181,7 @@ fn variables_flags_and_sets_name_themselves() {
             "--concurrency: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
             "--timeout: executor.timeout: `5 parsecs` is not a duration; write a number with a unit, for example `200ms`, \
              `30s`, `5m` or `1h 30m`",
+            "--halt: failure.options.rules: null is not a value",
             "--set scheduler.kind=…: scheduler.kind: unknown scheduler kind `fair-share` (known: fifo, priority)",
             "--set nonsense=…: `nonsense` is not KEY=VALUE, for example executor.concurrency=4",
             "--set executor..timeout=…: `executor..timeout=5m` is not KEY=VALUE, for example executor.concurrency=4",

@@ -1,9 +1,11 @@
 //! Which layer wins, and what it inherits.
 
-use batchmill_config::Flag;
+use batchmill_config::{Flag, load};
+use batchmill_core::{BuildError, MetricsExporter, Options};
+use batchmill_plugin::TypedFactory;
 use serde_json::json;
 
-use crate::Case;
+use crate::{Case, registry};
 
 /// Adds one layer that sets `executor.concurrency` to its own number.
 fn with_layer(case: Case, number: usize) -> Case {
@@ -88,6 +90,19 @@ fn options_that_a_change_of_kind_drops_are_still_checked() {
         case.problems(),
         ["system.toml:1:19: scheduler.options.age_stp: unknown key `age_stp`, did you mean `age_step`?"]
     );
+}
+
+#[test]
+fn what_an_overridden_kind_would_still_need_is_nobodys_problem() {
+    let mut registry = registry();
+    registry.register::<dyn MetricsExporter>(TypedFactory::new("other", "for this test", |_: Options, _| {
+        Err(BuildError::environment("never built"))
+    }));
+    // `prometheus` alone lacks an address; that matters only while it is the kind that counts.
+    let case = Case::new().system("[metrics]\nkind = \"prometheus\"\n");
+    assert_eq!(load(&case.request, &registry).unwrap_err().len(), 1);
+    let case = case.set("metrics.kind=other");
+    assert_eq!(load(&case.request, &registry).unwrap().config.metrics.unwrap().kind, "other");
 }
 
 #[test]

@@ -81,6 +81,15 @@ fn the_origin_of_a_key() {
     }
 }
 
+#[test]
+fn text_that_toml_wants_escaped_reads_back() {
+    let path = "a\"b\\c\n\t\u{7f}\u{1}é";
+    let sink = json!([{"kind": "jsonl", "options": {"path": path}}]);
+    let shown = Case::new().flag(Flag::new("--sink", "sinks", sink)).good().show(true);
+    assert!(shown.contains(r#"path = "a\"b\\c\n\t\u007F\u0001é"  # from --sink"#), "{shown}");
+    assert_eq!(Case::new().project(&shown).good().config.sinks[0].options["path"], path);
+}
+
 /// Configurations that are valid, as JSON.
 fn configs() -> impl Strategy<Value = serde_json::Value> {
     let concurrency = prop_oneof![
