@@ -33,7 +33,7 @@ pub(crate) fn ci(arguments: &[String]) -> Result<(), Failed> {
 
 /// `Cargo.lock` is committed and complete; afterwards nothing more is downloaded.
 fn lockfile() -> Result<(), Failed> {
-    run(&mut cargo(&["fetch", "--locked"]))
+    run(&mut cargo(&["fetch", "--locked", "--target", env!("XTASK_PLATFORM")]))
 }
 
 fn fmt() -> Result<(), Failed> {
