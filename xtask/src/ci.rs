@@ -41,11 +41,11 @@ fn fmt() -> Result<(), Failed> {
 }
 
 fn clippy() -> Result<(), Failed> {
-    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--keep-going", "--quiet", "--", "-D", "warnings"]))
 }
 
 /// Builds the documentation of the workspace.
 pub(crate) fn docs(arguments: &[String]) -> Result<(), Failed> {
     no_arguments(arguments)?;
-    run(cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+    run(cargo(&["doc", "--workspace", "--no-deps", "--keep-going", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -56,18 +56,24 @@ fn verdict(failed: &[String], skipped: &[String], tally: Tally, strict: bool) ->
     }
 }
 
-/// nextest isolates each test in a process of its own, but runs no doctests.
+/// nextest isolates each test in a process of its own, but runs no doctests, and cargo refuses to look for doctests in a
+/// selected package that has no library: what is selected is left to cargo alone.
 fn commands(arguments: &[String]) -> Vec<Command> {
-    let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    let runs: &[&[&str]] = if has_nextest {
-        &[&["nextest", "run", "--no-fail-fast", "--no-tests=pass"], &["test", "--doc", "--no-fail-fast"]]
-    } else {
-        &[&["test", "--no-fail-fast"]]
-    };
     let selects = arguments.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+    let has_nextest = || cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    let runs: &[&[&str]] = if selects {
+        &[&["test", "--no-fail-fast"]]
+    } else if has_nextest() {
+        &[
+            &["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"],
+            &["test", "--workspace", "--doc", "--no-fail-fast"],
+        ]
+    } else {
+        &[&["test", "--workspace", "--no-fail-fast"]]
+    };
     let command = |run: &&[&str]| {
         let mut command = cargo(run);
-        command.args((!selects).then_some("--workspace")).args(arguments);
+        command.args(arguments);
         command
     };
     runs.iter().map(command).collect()
