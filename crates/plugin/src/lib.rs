@@ -1,6 +1,6 @@
 //! The safe side of the plugin platform.
 //!
-//! **What it is.** The [`Registry`] that maps a `kind` in config to a [`Factory`], and [`TypedFactory`], which makes a
+//! **What it is.** The [`Registry`] that maps a `kind` in config to a [`Factory`](batchmill_core::Factory), and [`TypedFactory`], which makes a
 //! factory of an options struct and two functions: unknown keys, wrong types and impossible values are then reported all
 //! at once, each with its path, and the JSON Schema comes from the struct.
 //!
