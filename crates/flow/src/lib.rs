@@ -40,7 +40,7 @@
 mod checkpointer_memory;
 mod engine;
 pub mod expr;
-// mod flow_file;
+mod flow_file;
 mod graph;
 pub mod yaml;
 
@@ -48,7 +48,7 @@ pub use checkpointer_memory::MemoryCheckpointer;
 pub use engine::{
     AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, NodeRun, RunEnd, StepContext, Stepped,
 };
-// pub use flow_file::{FlowFile, FlowProblem, FlowProblems, NodeCatalog};
+pub use flow_file::{FlowFile, FlowProblem, NodeCatalog};
 pub use graph::{
     Arm, AsyncFnNode, Channel, CheckpointMode, CompiledGraph, Condition, Defaults, FnNode, GraphProblem, InputProblem,
     InputProblems, IntoUpdate, Next, NodeSpec, OnError, Reduce, StateGraph, Target, async_node_fn, node_fn,

@@ -50,15 +50,15 @@ pub struct Defaults {
 /// Builds a graph: channels, nodes, edges. [`compile`](Self::compile) checks it as a whole.
 #[derive(Debug, Clone)]
 pub struct StateGraph {
-    pub(super) name: String,
-    pub(super) channels: Vec<(String, Channel)>,
-    pub(super) nodes: Vec<(String, NodeSpec)>,
-    pub(super) start: Option<Vec<String>>,
-    pub(super) max_steps: Option<u64>,
-    pub(super) checkpoint: CheckpointMode,
-    pub(super) output: Option<Filter>,
-    pub(super) input_schema: Option<Value>,
-    pub(super) defaults: Defaults,
+    pub(crate) name: String,
+    pub(crate) channels: Vec<(String, Channel)>,
+    pub(crate) nodes: Vec<(String, NodeSpec)>,
+    pub(crate) start: Option<Vec<String>>,
+    pub(crate) max_steps: Option<u64>,
+    pub(crate) checkpoint: CheckpointMode,
+    pub(crate) output: Option<Filter>,
+    pub(crate) input_schema: Option<Value>,
+    pub(crate) defaults: Defaults,
 }
 
 impl StateGraph {

@@ -1,0 +1,57 @@
+//! Which kinds of nodes there are.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use batchmill_core::{BuildContext, BuildError, Factory, Node, Options, Problem};
+
+/// The kinds of nodes that a flow file may use, and what their factories may know while they build.
+#[derive(Clone, Default)]
+pub struct NodeCatalog {
+    factories: BTreeMap<String, Arc<dyn Factory<dyn Node>>>,
+    context: BuildContext,
+}
+
+impl NodeCatalog {
+    /// Knows no kind yet.
+    pub fn new(context: BuildContext) -> Self {
+        Self { factories: BTreeMap::new(), context }
+    }
+
+    /// Knows these kinds, for example all that a registry holds.
+    pub fn of(factories: BTreeMap<String, Arc<dyn Factory<dyn Node>>>, context: BuildContext) -> Self {
+        Self { factories, context }
+    }
+
+    /// Knows one kind more, or another factory of a known one.
+    #[must_use]
+    pub fn with(mut self, factory: impl Factory<dyn Node> + 'static) -> Self {
+        self.factories.insert(factory.name().to_owned(), Arc::new(factory));
+        self
+    }
+
+    /// The kinds, sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.factories.keys().map(String::as_str)
+    }
+
+    pub(super) fn contains(&self, kind: &str) -> bool {
+        self.factories.contains_key(kind)
+    }
+
+    /// Checks the options, then builds; `kind` is known.
+    pub(super) fn build(&self, kind: &str, options: &Options) -> Result<Arc<dyn Node>, Vec<Problem>> {
+        let factory = &self.factories[kind];
+        factory.validate(options)?;
+        match factory.build(options, &self.context) {
+            Ok(node) => Ok(node.into()),
+            Err(BuildError::Options(problems)) => Err(problems),
+            Err(other) => Err(vec![Problem::new([kind], other.to_string())]),
+        }
+    }
+}
+
+impl fmt::Debug for NodeCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.factories.keys()).finish()
+    }
+}

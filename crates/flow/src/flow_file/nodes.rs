@@ -1,0 +1,124 @@
+//! The nodes of a flow: generic keys here, everything else to the factory of the node's kind.
+
+use std::sync::Arc;
+
+use batchmill_core::{Node, Options, nearest};
+
+use super::{
+    Document, FlowProblem, NodeCatalog, targets,
+    top::{expected, names, retry, timeout},
+};
+use crate::{
+    graph::{NodeSpec, StateGraph, node_fn},
+    yaml::{Located, LocatedKey},
+};
+
+/// Keys that every kind has.
+const GENERIC: [&str; 5] = ["needs", "next", "timeout", "retry", "on_error"];
+
+pub(super) fn read(
+    document: &Document,
+    value: &Located,
+    catalog: &NodeCatalog,
+    graph: &mut StateGraph,
+    problems: &mut Vec<FlowProblem>,
+) -> Result<(), String> {
+    let nodes = value.as_map().ok_or_else(|| expected("a map of nodes", value))?;
+    for (name, node) in nodes {
+        let mut reader = NodeReader { document, name: &name.name, problems };
+        let spec = reader.read(node, catalog);
+        graph.nodes.push((name.name.clone(), spec));
+    }
+    Ok(())
+}
+
+struct NodeReader<'a> {
+    document: &'a Document,
+    name: &'a str,
+    problems: &'a mut Vec<FlowProblem>,
+}
+
+impl NodeReader<'_> {
+    fn read(&mut self, node: &Located, catalog: &NodeCatalog) -> NodeSpec {
+        // A stand-in, so that the graph can be checked although the node is wrong.
+        let nothing = || Arc::new(node_fn(|_| ())) as Arc<dyn Node>;
+        let Some(entries) = node.as_map() else {
+            let message = expected("a map with a kind and its options", node);
+            self.problems.push(self.document.at(&["nodes", self.name], message));
+            return NodeSpec::new(nothing());
+        };
+        let built = self.build(entries, catalog).unwrap_or_else(nothing);
+        let mut spec = NodeSpec::new(built);
+        for (key, value) in entries {
+            let path = ["nodes", self.name, key.name.as_str()];
+            let result = match key.name.as_str() {
+                "needs" => names(value).map(|needs| spec.needs = needs),
+                "timeout" => timeout(value).map(|limit| spec.timeout = Some(limit)),
+                "retry" => retry(value).map(|settings| spec.retry = Some(settings)),
+                "on_error" => targets::on_error(value).map(|on_error| spec.on_error = on_error),
+                "next" => {
+                    targets::next(self.document, &path, value, self.problems).map(|next| spec.next = next)
+                }
+                _ => Ok(()),
+            };
+            if let Err(why) = result {
+                self.problems.push(self.document.at(&path, why));
+            }
+        }
+        spec
+    }
+
+    /// Makes the node of its kind and options.
+    fn build(&mut self, entries: &[(LocatedKey, Located)], catalog: &NodeCatalog) -> Option<Arc<dyn Node>> {
+        let own: Vec<_> = entries.iter().filter(|(key, _)| !GENERIC.contains(&key.name.as_str())).collect();
+        let kind = self.kind(&own, catalog)?;
+        let rest = own.iter().filter(|(key, _)| key.name != kind);
+        let first = own.iter().find(|(key, _)| key.name == kind);
+        let options: Options =
+            first.into_iter().chain(rest).map(|(key, value)| (key.name.clone(), value.to_json())).collect();
+        match catalog.build(kind, &options) {
+            Ok(node) => Some(node),
+            Err(wrong) => {
+                let root = ["nodes", self.name];
+                self.problems.extend(wrong.iter().map(|problem| self.document.of_option(&root, problem)));
+                None
+            }
+        }
+    }
+
+    /// The one key that names a kind.
+    fn kind<'k>(&mut self, own: &[&'k (LocatedKey, Located)], catalog: &NodeCatalog) -> Option<&'k str> {
+        let keys = own.iter().map(|(key, _)| key.name.as_str());
+        let kinds: Vec<&str> = keys.clone().filter(|key| catalog.contains(key)).collect();
+        match kinds[..] {
+            [kind] => Some(kind),
+            [first, ref others @ ..] => {
+                for other in others {
+                    let message = format!("a node has one kind: it is a `{first}` already");
+                    self.problems.push(self.document.at_key(&["nodes", self.name, other], message));
+                }
+                None
+            }
+            [] => {
+                let known: Vec<&str> = catalog.kinds().collect();
+                let list = format!("known are: {}", known.join(", "));
+                // What a slip of the fingers has made of a kind, or else the first key that could be meant as one.
+                let slip = keys.clone().find_map(|key| nearest(key, known.iter().copied()).map(|near| (key, near)));
+                let problem = match (slip, own.first()) {
+                    (Some((key, near)), _) => self.document.at_key(
+                        &["nodes", self.name, key],
+                        format!("unknown kind `{key}`, did you mean `{near}`? ({list})"),
+                    ),
+                    (None, Some((key, _))) => self
+                        .document
+                        .at_key(&["nodes", self.name, &key.name], format!("unknown kind `{}`, {list}", key.name)),
+                    (None, None) => {
+                        self.document.at_key(&["nodes", self.name], format!("a node has one key that is its kind, {list}"))
+                    }
+                };
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+}

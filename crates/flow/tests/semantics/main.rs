@@ -1,0 +1,18 @@
+//! The semantics of flows, rule by rule, from YAML in to text out.
+
+mod attempts;
+mod branches;
+mod builder;
+mod channels;
+mod check;
+mod checkpoints;
+mod failures;
+mod files;
+mod inputs;
+mod joins;
+mod kinds;
+mod limits;
+mod loops;
+mod random;
+mod refused;
+mod supersteps;
