@@ -1,0 +1,76 @@
+//! `batchmill check FLOW [JOBS]`.
+
+use std::path::PathBuf;
+
+use batchmill_executor::JobSource;
+use clap::{Args, ValueHint};
+use serde_json::json;
+
+use super::{ConfigArgs, Format, Global, IntakeArgs};
+use crate::{
+    exit::Exit,
+    inputs::{self, Inputs},
+    logs,
+    problems::Refusals,
+    refusal,
+    screen::Screen,
+    stdout,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The flow: YAML, JSON is accepted
+    #[arg(value_hint = ValueHint::FilePath)]
+    flow: PathBuf,
+
+    #[command(flatten)]
+    intake: IntakeArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// How the answer is written
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        env = "BATCHMILL_FORMAT",
+        hide_env = true,
+        default_value = "table"
+    )]
+    format: Format,
+}
+
+pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
+    logs::start(global, &Screen::new());
+    // Unlike `run`, which needs jobs: nobody asked for any, so stdin is left alone.
+    let jobs = args.intake.jobs(true);
+    let jobs = jobs.as_ref().map(|jobs| (jobs, &args.intake));
+    match inputs::read(&args.config.request(), &args.flow, jobs, Refusals::default()) {
+        Ok(inputs) => stdout::print(&answer(args, &inputs)),
+        Err(refusal) => refusal::print(&refusal),
+    }
+}
+
+fn answer(args: &CheckArgs, inputs: &Inputs) -> String {
+    let graph = inputs.flow.graph();
+    let (name, nodes) = (graph.name(), graph.node_names().len());
+    let jobs = inputs.jobs.as_ref().map(JobSource::len);
+    let object = json!({"flow": name, "nodes": graph.node_names().collect::<Vec<_>>(), "jobs": jobs});
+    match args.format {
+        Format::Table => {
+            let jobs = jobs.map(|jobs| format!(", {}", counted(jobs, "job", "jobs"))).unwrap_or_default();
+            format!(
+                "{}: flow `{name}` with {}{jobs}: all right\n",
+                args.flow.display(),
+                counted(nodes as u64, "node", "nodes")
+            )
+        }
+        Format::Json => stdout::pretty(&object),
+        Format::Jsonl => format!("{object}\n"),
+    }
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,72 @@
+//! `batchmill config check|show|schema`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+
+use super::{ConfigArgs, Format, Global};
+use crate::{catalog, exit::Exit, refusal, stdout};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the config of all layers; all problems at once
+    Check(CheckArgs),
+    /// Show the effective config, as TOML or JSON
+    Show(ShowArgs),
+    /// Print the JSON Schema of the config, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Say where each value comes from
+    #[arg(long, env = "BATCHMILL_ORIGIN", hide_env = true)]
+    origin: bool,
+
+    /// How it is written; `table` is TOML
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        env = "BATCHMILL_FORMAT",
+        hide_env = true,
+        default_value = "table"
+    )]
+    format: Format,
+}
+
+pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
+    let registry = catalog::registry();
+    let load = |config: &ConfigArgs| {
+        batchmill_config::load(&config.request(), &registry).map_err(|problems| refusal::of_config(&problems))
+    };
+    match command {
+        ConfigCommand::Check(args) => match load(&args.config) {
+            Ok(_) if global.quiet => Exit::Success,
+            Ok(_) => {
+                // For people; a program reads the exit code.
+                let _ = writeln!(io::stderr(), "The config is right.");
+                Exit::Success
+            }
+            Err(refusal) => refusal::print(&refusal),
+        },
+        ConfigCommand::Show(args) => match load(&args.config) {
+            Ok(loaded) => stdout::print(&match args.format {
+                Format::Table => loaded.show(args.origin),
+                Format::Json => stdout::pretty(&loaded.to_json(args.origin)),
+                Format::Jsonl => format!("{}\n", loaded.to_json(args.origin)),
+            }),
+            Err(refusal) => refusal::print(&refusal),
+        },
+        ConfigCommand::Schema => stdout::print(&stdout::pretty(&batchmill_config::schema(&registry))),
+    }
+}

@@ -1,0 +1,83 @@
+//! Flags that are a layer of the host's config.
+
+use std::path::PathBuf;
+
+use batchmill_config::{Flag, LoadRequest};
+use clap::{ArgMatches, Args, ValueHint, parser::ValueSource};
+use serde_json::json;
+
+/// Where config comes from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct ConfigArgs {
+    /// The host's config (TOML) [default: ./batchmill.toml when it exists]
+    #[arg(long, value_name = "FILE", env = "BATCHMILL_CONFIG", hide_env = true, value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+
+    /// Set any key of the config, for example --set scheduler.kind=fifo (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", env = "BATCHMILL_SET", hide_env = true)]
+    set: Vec<String>,
+}
+
+/// Shorthands for keys of the config that people change often.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct PolicyArgs {
+    /// How many attempts run at once: a number, `auto`, or a part of the CPUs such as `75%`
+    #[arg(long, value_name = "N|auto|P%", env = "BATCHMILL_CONCURRENCY", hide_env = true)]
+    concurrency: Option<String>,
+
+    /// The longest time an attempt may run
+    #[arg(long, value_name = "DURATION", env = "BATCHMILL_TIMEOUT", hide_env = true)]
+    timeout: Option<String>,
+
+    /// How often a job is tried in all, the first try counted
+    #[arg(long, value_name = "N", env = "BATCHMILL_MAX_ATTEMPTS", hide_env = true)]
+    max_attempts: Option<String>,
+
+    /// When failures stop the batch: `never`, `soon,fail=3`, `now,fail=10%`
+    #[arg(long, value_name = "RULE", env = "BATCHMILL_HALT", hide_env = true)]
+    halt: Option<String>,
+}
+
+impl ConfigArgs {
+    /// The layers, with no flags in them.
+    pub(crate) fn request(&self) -> LoadRequest {
+        let mut request = LoadRequest::from_process();
+        request.explicit.clone_from(&self.config);
+        request.sets.clone_from(&self.set);
+        request
+    }
+}
+
+impl PolicyArgs {
+    /// The keys that these flags set. `matches` tells whether a flag or its variable said so.
+    pub(crate) fn flags(&self, matches: &ArgMatches) -> Vec<Flag> {
+        let keys = [
+            ("concurrency", "executor.concurrency", &self.concurrency),
+            ("timeout", "executor.timeout", &self.timeout),
+            ("max_attempts", "retry.options.max_attempts", &self.max_attempts),
+        ];
+        let mut flags: Vec<Flag> = keys
+            .into_iter()
+            .filter_map(|(id, key, text)| Some(Flag::parsed(said_by(matches, id), key, text.as_ref()?)))
+            .collect();
+        if let Some(rule) = &self.halt {
+            let name = said_by(matches, "halt");
+            flags.push(Flag::new(name.clone(), "failure.kind", "halt"));
+            flags.push(Flag::new(name.clone(), "failure.options.rules", json!([rule])));
+            // A person who types a percentage means it from the first job on.
+            flags.push(Flag::new(name, "failure.options.min_sample", 1));
+        }
+        flags
+    }
+}
+
+/// The flag, or the variable that stands for it.
+fn said_by(matches: &ArgMatches, id: &str) -> String {
+    if matches.value_source(id) == Some(ValueSource::EnvVariable) {
+        format!("BATCHMILL_{}", id.to_uppercase())
+    } else {
+        format!("--{}", id.replace('_', "-"))
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line: what a user may type. Each command has its file; this one is the table of contents.
+
+mod check;
+mod completions;
+mod config;
+mod global;
+mod host_config;
+mod plugin;
+mod run;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub(crate) use global::{Format, Global, LogFormat};
+pub(crate) use host_config::{ConfigArgs, PolicyArgs};
+pub(crate) use run::{ExitCode, IntakeArgs, ProgressStyle, RunArgs};
+
+use crate::exit::Exit;
+
+/// Runs batches of workflow jobs: a flow, a file of jobs, results; every policy a plugin chosen by one line of config.
+#[derive(Debug, Parser)]
+#[command(name = "batchmill", version, propagate_version = true, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a batch to its end; no server is needed
+    Run(Box<run::RunArgs>),
+    /// Check flow, jobs and config without running anything; all problems at once
+    Check(check::CheckArgs),
+    /// Show or check the host's configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Show the plugins that config can choose
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    /// Print completions for a shell, for example `batchmill completions bash`
+    Completions(completions::CompletionsArgs),
+}
+
+/// Does what the command line says.
+pub(crate) fn execute() -> Exit {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, matches))
+    });
+    match parsed {
+        Ok((cli, matches)) => dispatch(cli, &matches),
+        Err(error) => {
+            // Help goes to stdout, a usage error to stderr. Where neither can be written there is nobody to tell.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Success }
+        }
+    }
+}
+
+fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
+    let chosen = matches.subcommand().map_or(matches, |(_, chosen)| chosen);
+    match cli.command {
+        Command::Run(args) => run::execute(*args, &cli.global, chosen),
+        Command::Check(args) => check::execute(&args, &cli.global),
+        Command::Config(command) => config::execute(&command, &cli.global),
+        Command::Plugin(command) => plugin::execute(&command, &cli.global),
+        Command::Completions(args) => completions::execute(&args, &mut Cli::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every long flag of every command, with its variable: that a new one has one is part of the reference.
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        fn walk(command: &clap::Command, missing: &mut Vec<String>) {
+            for argument in command.get_arguments().filter(|a| !["help", "version"].contains(&a.get_id().as_str())) {
+                let Some(long) = argument.get_long() else { continue };
+                let expected = format!("BATCHMILL_{}", long.to_uppercase().replace('-', "_"));
+                if argument.get_env().is_none_or(|name| name != expected.as_str()) {
+                    missing.push(format!("{} --{long}", command.get_name()));
+                }
+            }
+            command.get_subcommands().for_each(|inner| walk(inner, missing));
+        }
+        let mut missing = Vec::new();
+        walk(&Cli::command(), &mut missing);
+        assert_eq!(missing, [""; 0]);
+    }
+}

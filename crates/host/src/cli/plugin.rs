@@ -1,0 +1,48 @@
+//! `batchmill plugin list`.
+
+use batchmill_plugin::Listed;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Format, Global};
+use crate::{catalog, exit::Exit, stdout};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the plugins that are built in, by what they are
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// How the list is written; `json` has the schema of each plugin's options
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        env = "BATCHMILL_FORMAT",
+        hide_env = true,
+        default_value = "table"
+    )]
+    format: Format,
+}
+
+pub(super) fn execute(command: &PluginCommand, _: &Global) -> Exit {
+    let PluginCommand::List(args) = command;
+    let listed = catalog::registry().list();
+    stdout::print(&match args.format {
+        Format::Table => table(&listed),
+        Format::Json => stdout::pretty(&Value::Array(listed.iter().map(object).collect())),
+        Format::Jsonl => listed.iter().map(|plugin| format!("{}\n", object(plugin))).collect(),
+    })
+}
+
+fn object(plugin: &Listed) -> Value {
+    json!({"kind": plugin.kind, "name": plugin.name, "about": plugin.about, "options": plugin.schema})
+}
+
+fn table(listed: &[Listed]) -> String {
+    let rows: Vec<[&str; 3]> =
+        listed.iter().map(|plugin| [plugin.kind.as_str(), plugin.name.as_str(), plugin.about.as_str()]).collect();
+    stdout::table(["KIND", "NAME", "ABOUT"], &rows)
+}

@@ -1,0 +1,121 @@
+//! How the program ends: the exit codes of the reference.
+
+use std::process::ExitCode;
+
+use batchmill_core::{BatchCounts, Verdict};
+
+/// An exit code with its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Every job succeeded, an empty batch too.
+    Success,
+    /// The batch ended, some jobs failed finally.
+    SomeFailed,
+    /// Unknown flag, missing argument.
+    Usage,
+    /// Stopped by its failure strategy, or cancelled by a person.
+    Stopped,
+    /// The deadline of the batch passed.
+    Deadline,
+    /// A job line, a flow or a missing input file.
+    BadData,
+    /// Disk error, permission: results could not be stored.
+    Storage,
+    /// Interrupted or drained before the end.
+    Interrupted,
+    /// Config is wrong.
+    BadConfig,
+    /// `--exit-code count`: the number of failed jobs, 101 for more than 100.
+    Count(u8),
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::SomeFailed => 1,
+            Self::Usage => 2,
+            Self::Stopped => 3,
+            Self::Deadline => 4,
+            Self::BadData => 65,
+            Self::Storage => 74,
+            Self::Interrupted => 75,
+            Self::BadConfig => 78,
+            Self::Count(jobs) => jobs,
+        }
+    }
+
+    /// The exit of a batch that ended with `verdict`.
+    pub(crate) fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Succeeded => Self::Success,
+            Verdict::SomeFailed => Self::SomeFailed,
+            Verdict::Halted(reason) if reason.success => Self::Success,
+            Verdict::Halted(_) | Verdict::Cancelled => Self::Stopped,
+            Verdict::DeadlinePassed => Self::Deadline,
+            Verdict::Drained => Self::Interrupted,
+            Verdict::StorageFailed(_) => Self::Storage,
+            // A verdict that this program does not know yet is no success.
+            _ => Self::Stopped,
+        }
+    }
+
+    /// GNU parallel's form of a batch's exit: how many jobs failed for good. It speaks of jobs, so an end that is not
+    /// about jobs (drained, storage, deadline) keeps its own code, and so does a success.
+    pub(crate) fn counting(self, verdict: &Verdict, counts: &BatchCounts) -> Self {
+        match verdict {
+            Verdict::SomeFailed => Self::Count(capped(counts.failed + counts.timed_out)),
+            Verdict::Halted(reason) if !reason.success => Self::Count(capped(counts.failed + counts.timed_out)),
+            _ => self,
+        }
+    }
+}
+
+fn capped(jobs: u64) -> u8 {
+    u8::try_from(jobs.min(101)).unwrap_or(101)
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchmill_core::StopReason;
+
+    use super::*;
+
+    #[test]
+    fn each_verdict_has_the_code_of_the_reference() {
+        let halted = StopReason::new("soon,fail=3", "3 of 10 jobs failed");
+        let cases = [
+            (Verdict::Succeeded, 0),
+            (Verdict::SomeFailed, 1),
+            (Verdict::Halted(halted.clone()), 3),
+            (Verdict::Halted(halted.as_success()), 0),
+            (Verdict::Cancelled, 3),
+            (Verdict::DeadlinePassed, 4),
+            (Verdict::Drained, 75),
+            (Verdict::StorageFailed("disk".into()), 74),
+        ];
+        for (verdict, code) in cases {
+            assert_eq!(Exit::of(&verdict).code(), code, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn counting_says_how_many_jobs_failed_up_to_101() {
+        let mut counts = BatchCounts::default();
+        (counts.failed, counts.timed_out) = (2, 1);
+        let exit = |verdict: &Verdict, counts: &BatchCounts| Exit::of(verdict).counting(verdict, counts).code();
+        assert_eq!(exit(&Verdict::SomeFailed, &counts), 3);
+        assert_eq!(exit(&Verdict::Halted(StopReason::new("now,fail=3", "3 failed")), &counts), 3);
+        assert_eq!(exit(&Verdict::Drained, &counts), 75, "not about jobs");
+        counts.failed = 5000;
+        assert_eq!(exit(&Verdict::SomeFailed, &counts), 101);
+        assert_eq!(exit(&Verdict::Succeeded, &counts), 0);
+    }
+}

@@ -1,0 +1,118 @@
+//! Shows progress while a batch runs, from its first moment to its last.
+
+use std::time::Duration;
+
+use tokio::{sync::oneshot, task::JoinHandle, time::MissedTickBehavior};
+
+use super::{Pace, Snapshot, bar::Bar, json, plain};
+use crate::screen::Screen;
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Bar,
+    Plain,
+    Json,
+    None,
+}
+
+impl Style {
+    /// Between two looks.
+    fn interval(self) -> Duration {
+        match self {
+            Self::Bar => Duration::from_millis(100),
+            Self::Json => Duration::from_secs(1),
+            Self::Plain | Self::None => Duration::from_secs(10),
+        }
+    }
+}
+
+/// A task that shows progress.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    finish: oneshot::Sender<Snapshot>,
+    task: JoinHandle<()>,
+}
+
+impl Reporter {
+    /// Starts to show what `look` sees. The first line of JSON is written before anything else.
+    pub(crate) fn start(style: Style, screen: Screen, look: impl Fn() -> Snapshot + Send + 'static) -> Self {
+        let (finish, finished) = oneshot::channel();
+        let mut view = View::new(style, screen);
+        view.first(&look());
+        Self { finish, task: tokio::spawn(show(view, style.interval(), look, finished)) }
+    }
+
+    /// Shows the end and takes the bar away.
+    pub(crate) async fn finish(self, last: Snapshot) {
+        // The task ends only by this; a panic in it must not hide the summary of a batch that ran.
+        let _ = self.finish.send(last);
+        let _ = self.task.await;
+    }
+}
+
+async fn show(
+    mut view: View,
+    interval: Duration,
+    look: impl Fn() -> Snapshot + Send,
+    mut finished: oneshot::Receiver<Snapshot>,
+) {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            last = &mut finished => {
+                if let Ok(last) = last {
+                    view.last(&last);
+                }
+                return;
+            }
+            _ = ticks.tick() => view.next(&look()),
+        }
+    }
+}
+
+/// How a style shows a snapshot.
+#[derive(Debug)]
+struct View {
+    pace: Pace,
+    screen: Screen,
+    style: Style,
+    bar: Option<Bar>,
+}
+
+impl View {
+    fn new(style: Style, screen: Screen) -> Self {
+        let bar = (style == Style::Bar).then(|| Bar::new(screen.bars()));
+        Self { pace: Pace::default(), screen, style, bar }
+    }
+
+    fn first(&mut self, snapshot: &Snapshot) {
+        match self.style {
+            Style::Json | Style::Bar => self.next(snapshot),
+            Style::Plain | Style::None => {}
+        }
+    }
+
+    fn next(&mut self, snapshot: &Snapshot) {
+        let rate = self.pace.observe(snapshot);
+        match self.style {
+            Style::Bar => {
+                if let Some(bar) = &self.bar {
+                    bar.show(snapshot, rate);
+                }
+            }
+            Style::Plain => self.screen.write(&format!("{}\n", plain::line(snapshot, rate))),
+            Style::Json => self.screen.write(&format!("{}\n", json::line(snapshot, rate))),
+            Style::None => {}
+        }
+    }
+
+    /// The summary takes over where people read; programs get their last line.
+    fn last(&mut self, snapshot: &Snapshot) {
+        if self.style == Style::Json {
+            self.next(snapshot);
+        }
+    }
+}

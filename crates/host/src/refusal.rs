@@ -1,0 +1,27 @@
+//! Refusals made of what other parts report, and how they are shown.
+
+use std::io::{self, Write};
+
+use batchmill_config::{ConfigProblem, Origin};
+use batchmill_flow::FlowProblem;
+
+use crate::{exit::Exit, problems::Refusal};
+
+/// Config is wrong. Where only flags are wrong, it is the command line that is: a usage error.
+pub(crate) fn of_config(problems: &[ConfigProblem]) -> Refusal {
+    let is_usage = problems.iter().all(|problem| matches!(problem.origin, Origin::Flag { .. }));
+    let exit = if is_usage { Exit::Usage } else { Exit::BadConfig };
+    Refusal { exit, problems: problems.iter().map(ToString::to_string).collect() }
+}
+
+/// A flow is wrong.
+pub(crate) fn of_flow(problems: &[FlowProblem]) -> Refusal {
+    Refusal { exit: Exit::BadData, problems: problems.iter().map(ToString::to_string).collect() }
+}
+
+/// Shows why nothing was done, and ends with its code.
+pub(crate) fn print(refusal: &Refusal) -> Exit {
+    // A stderr that is gone has no reader; the exit code still speaks.
+    let _ = write!(io::stderr(), "{refusal}");
+    refusal.exit
+}

@@ -1,0 +1,77 @@
+//! From checked inputs to what a mill is started with: every plugin that config names, built.
+
+use std::{collections::BTreeMap, env, num::NonZeroUsize, sync::Arc, thread};
+
+use batchmill_config::{HostConfig, Slot};
+use batchmill_core::{BuildContext, BuildError, FailureStrategy, MetricsExporter, ResultSink, Scheduler};
+use batchmill_plugin::{Pluggable, Registry};
+
+use super::delivery::Outlet;
+use crate::{
+    exit::Exit,
+    problems::{Refusal, Refusals},
+};
+
+/// The plugins of a run.
+pub(super) struct Parts {
+    pub(super) scheduler: Box<dyn Scheduler>,
+    pub(super) failure: Box<dyn FailureStrategy>,
+    /// The sinks of the config; the output of the batch is not among them.
+    pub(super) sinks: Vec<Outlet>,
+}
+
+/// Builds the exporter and makes it the recorder of this process: before anything is counted.
+pub(super) fn metrics(config: &HostConfig, registry: &Registry) -> Result<Option<Arc<dyn MetricsExporter>>, Refusal> {
+    let Some(slot) = &config.metrics else { return Ok(None) };
+    let exporter: Arc<dyn MetricsExporter> = build::<dyn MetricsExporter>(slot, "metrics", registry)?.into();
+    exporter.install().map_err(|error| Refusal::new(Exit::BadConfig, format!("metrics: {error}")))?;
+    Ok(Some(exporter))
+}
+
+/// Builds everything else; all that fails is reported.
+pub(super) fn parts(config: &HostConfig, registry: &Registry) -> Result<Parts, Refusal> {
+    let mut refusals = Refusals::default();
+    let scheduler = refusals.keep(build::<dyn Scheduler>(&config.scheduler, "scheduler", registry));
+    let failure = refusals.keep(build::<dyn FailureStrategy>(&config.failure, "failure", registry));
+    let sinks = config.sinks.iter().enumerate().filter_map(|(number, slot)| {
+        let sink = refusals.keep(build::<dyn ResultSink>(slot, &format!("sinks.{number}"), registry))?;
+        Some(Outlet::new(format!("{}-{number}", slot.kind), sink))
+    });
+    let sinks = sinks.collect();
+    match (scheduler, failure) {
+        (Some(scheduler), Some(failure)) => refusals.into_result().map(|()| Parts { scheduler, failure, sinks }),
+        _ => Err(refusals.into_result().expect_err("a part that is missing was refused")),
+    }
+}
+
+fn build<P: ?Sized + Pluggable>(slot: &Slot, section: &str, registry: &Registry) -> Result<Box<P>, Refusal> {
+    let refuse = |message: String| Refusal::new(Exit::BadConfig, format!("{section}: {message}"));
+    // Relative paths in options are relative to where the program was started, as those of flags are.
+    let directory = env::current_dir().map_err(|error| refuse(format!("the working directory: {error}")))?;
+    let factory = registry.get::<P>(&slot.kind).map_err(|error| refuse(error.to_string()))?;
+    factory.build(&slot.options, &BuildContext::new(directory)).map_err(|error| match error {
+        BuildError::Options(problems) => {
+            let lines = problems.iter().map(|problem| format!("{section}.options.{problem}"));
+            Refusal { exit: Exit::BadConfig, problems: lines.collect() }
+        }
+        other => refuse(other.to_string()),
+    })
+}
+
+/// How many attempts may run at once on this machine.
+pub(super) fn concurrency(config: &HostConfig) -> u32 {
+    let cpus = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    u32::try_from(config.executor.concurrency.on(cpus).get()).unwrap_or(u32::MAX)
+}
+
+/// What config chose, for the report.
+pub(super) fn kinds(config: &HostConfig) -> BTreeMap<&'static str, Vec<String>> {
+    let one = |slot: &Slot| vec![slot.kind.clone()];
+    BTreeMap::from([
+        ("scheduler", one(&config.scheduler)),
+        ("retry", one(&config.retry)),
+        ("failure", one(&config.failure)),
+        ("sinks", config.sinks.iter().map(|slot| slot.kind.clone()).collect()),
+        ("metrics", config.metrics.iter().map(|slot| slot.kind.clone()).collect()),
+    ])
+}

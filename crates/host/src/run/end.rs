@@ -1,0 +1,97 @@
+//! What the end of a batch means for the program.
+
+use batchmill_core::{BatchCounts, Verdict};
+
+use super::watch::Waited;
+use crate::{exit::Exit, problems::Refusal};
+
+/// The end of a batch as the program tells it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ended {
+    pub(super) verdict: Verdict,
+    pub(super) exit: Exit,
+    pub(super) counts: BatchCounts,
+    pub(super) retries: u64,
+    /// Whether nobody is there to read a summary.
+    pub(super) quiet: bool,
+}
+
+/// What else happened on the way.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    /// The jobs file is not what was accepted any more.
+    pub(super) broken: Option<&'a Refusal>,
+    /// The reader of the results has gone.
+    pub(super) reader_gone: bool,
+    /// How the batch stood when the wait was given up.
+    pub(super) counts: BatchCounts,
+    pub(super) retries: u64,
+}
+
+impl Ended {
+    pub(super) fn of(waited: Waited, circumstances: &Circumstances<'_>) -> Self {
+        let Circumstances { broken, reader_gone, counts, retries } = *circumstances;
+        let (verdict, counts, retries) = match waited {
+            Waited::Ended { verdict, counts, retries } => (verdict, counts, retries),
+            Waited::Stuck => {
+                let verdict = stuck(&counts);
+                return Self { exit: Exit::of(&verdict), verdict, counts, retries, quiet: false };
+            }
+        };
+        let exit = Exit::of(&verdict);
+        match (broken, reader_gone) {
+            (Some(refusal), _) => Self { verdict, exit: refusal.exit, counts, retries, quiet: false },
+            // Even a batch that was through: not all of its results found a reader.
+            (None, true) if exit != Exit::Storage => {
+                Self { verdict: Verdict::Drained, exit: Exit::Interrupted, counts, retries, quiet: true }
+            }
+            (None, _) => Self { verdict, exit, counts, retries, quiet: false },
+        }
+    }
+}
+
+/// Jobs that would not end leave an interrupted batch; results that nobody took are a failure of storage.
+fn stuck(counts: &BatchCounts) -> Verdict {
+    match counts.recording {
+        0 => Verdict::Drained,
+        results => Verdict::StorageFailed(format!("{results} results could not be written in time")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchmill_core::StopReason;
+
+    use super::*;
+
+    fn ended(verdict: Verdict) -> Waited {
+        Waited::Ended { verdict, counts: BatchCounts::default(), retries: 0 }
+    }
+
+    #[test]
+    fn a_changed_jobs_file_is_bad_data_whatever_the_batch_says() {
+        let refusal = Refusal::data("jobs.jsonl:2: changed");
+        let circumstances = Circumstances { broken: Some(&refusal), ..Circumstances::default() };
+        let halted = Verdict::Halted(StopReason::new("fatal", "changed"));
+        assert_eq!(Ended::of(ended(halted), &circumstances).exit, Exit::BadData);
+    }
+
+    #[test]
+    fn a_reader_that_goes_ends_the_batch_quietly() {
+        let circumstances = Circumstances { reader_gone: true, ..Circumstances::default() };
+        for verdict in [Verdict::Drained, Verdict::Succeeded] {
+            let ended = Ended::of(ended(verdict), &circumstances);
+            assert_eq!((ended.exit, ended.quiet), (Exit::Interrupted, true));
+        }
+        let failed = Ended::of(ended(Verdict::StorageFailed("disk".into())), &circumstances);
+        assert_eq!((failed.exit, failed.quiet), (Exit::Storage, false), "another sink failed");
+    }
+
+    #[test]
+    fn a_batch_that_could_not_be_ended_is_not_reported_as_more_than_it_is() {
+        let mut circumstances = Circumstances::default();
+        assert_eq!(Ended::of(Waited::Stuck, &circumstances).exit, Exit::Interrupted);
+        circumstances.counts.recording = 3;
+        assert_eq!(Ended::of(Waited::Stuck, &circumstances).exit, Exit::Storage);
+    }
+}

@@ -1,0 +1,184 @@
+//! Where the results of `run` go, and what is refused before the first job.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, IsTerminal},
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use batchmill_core::{BatchId, BuildContext, ResultSink};
+use batchmill_sink_jsonl::{JsonLinesFile, JsonLinesWriter, Options};
+
+use crate::{
+    cli::RunArgs,
+    intake::Jobs,
+    problems::{Refusal, Refusals},
+};
+
+/// The place of the results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Stdout,
+    File(PathBuf),
+}
+
+impl Place {
+    /// What the command line asks for; a person's terminal is no place for a million lines.
+    pub(crate) fn of(args: &RunArgs, batch: &BatchId) -> Self {
+        match &args.output {
+            Some(path) if path.as_os_str() == "-" => Self::Stdout,
+            Some(path) => Self::File(path.clone()),
+            None if io::stdout().is_terminal() => {
+                Self::File(args.state.join("batches").join(batch.as_str()).join("results.jsonl"))
+            }
+            None => Self::Stdout,
+        }
+    }
+
+    /// As the summary names it; `None` for stdout.
+    pub(crate) fn shown(&self) -> Option<String> {
+        match self {
+            Self::Stdout => None,
+            Self::File(path) => Some(path.display().to_string()),
+        }
+    }
+
+    /// Opens the sink of the batch's results.
+    pub(crate) fn open(&self, overwrite: bool) -> Result<Box<dyn ResultSink>, Refusal> {
+        match self {
+            Self::Stdout => {
+                // A descriptor of our own: the line buffer of the standard library would only copy once more.
+                let stdout = io::stdout().as_fd().try_clone_to_owned();
+                let stdout = stdout.map_err(|error| Refusal::storage(format!("stdout: {error}")))?;
+                Ok(Box::new(JsonLinesWriter::new("stdout", File::from(stdout))))
+            }
+            Self::File(path) => {
+                let mut options = Options::new(path.clone());
+                options.overwrite = overwrite;
+                let sink = JsonLinesFile::open(&options, &BuildContext::default());
+                Ok(Box::new(sink.map_err(|error| Refusal::storage(error.to_string()))?))
+            }
+        }
+    }
+}
+
+/// Makes the folder of results that have no place of their own.
+pub(crate) fn make_default_folder(args: &RunArgs, place: &Place) -> Result<(), Refusal> {
+    let Place::File(path) = place else { return Ok(()) };
+    let Some(folder) = path.parent().filter(|_| args.output.is_none()) else { return Ok(()) };
+    fs::create_dir_all(folder)
+        .map_err(|error| Refusal::storage(format!("{}: cannot be made: {error}", folder.display())))
+}
+
+/// Everything that can be wrong with the files a run writes, before anything is written.
+pub(crate) fn check(args: &RunArgs, jobs: &Jobs) -> Result<(), Refusal> {
+    let mut refusals = Refusals::default();
+    let mut read = vec![("the flow", Target::of(&args.flow))];
+    if let Jobs::File(path) = jobs {
+        read.push(("the jobs", Target::of(path)));
+    }
+    if let Some(output) = args.output.as_deref().filter(|path| path.as_os_str() != "-") {
+        refusals.keep(check_write("--output", output, &read));
+        refusals.keep(check_content(output, args.overwrite));
+        read.push(("the output", Target::of(output)));
+    } else if let Some((what, _)) = stdout_is(&read) {
+        refusals
+            .keep::<()>(Err(Refusal::data(format!("stdout is the same file as {what}: the results would go into it"))));
+    }
+    if let Some(report) = &args.report {
+        refusals.keep(check_write("--report", report, &read));
+        refusals.keep(probe(report));
+    }
+    refusals.into_result()
+}
+
+fn check_write(flag: &str, path: &Path, read: &[(&str, Target)]) -> Result<(), Refusal> {
+    let name = path.display();
+    if path.is_dir() {
+        return Err(Refusal::data(format!("{flag} {name}: is a directory, not a file")));
+    }
+    let target = Target::of(path);
+    if let Some((what, _)) = read.iter().find(|(_, other)| other.is_same(&target)) {
+        return Err(Refusal::data(format!("{flag} {name}: is the same file as {what}")));
+    }
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        Some(folder) => Err(Refusal::storage(format!("{flag} {name}: there is no folder {}", folder.display()))),
+        None => Ok(()),
+    }
+}
+
+fn check_content(path: &Path, overwrite: bool) -> Result<(), Refusal> {
+    match fs::metadata(path) {
+        Ok(about) if about.is_file() && about.len() > 0 && !overwrite => Err(Refusal::data(format!(
+            "--output {}: exists and has content of another batch; name another file, or replace it with --overwrite",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A report that cannot be written at the end of a long batch is a pity: try now.
+fn probe(path: &Path) -> Result<(), Refusal> {
+    let tried = fs::OpenOptions::new().append(true).create(true).open(path);
+    tried.map(drop).map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))
+}
+
+fn stdout_is<'a>(read: &'a [(&'a str, Target)]) -> Option<&'a (&'a str, Target)> {
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let about = stdout.metadata().ok().filter(Metadata::is_file)?;
+    let identity = Target::Existing(about.dev(), about.ino());
+    read.iter().find(|(_, target)| target.is_same(&identity))
+}
+
+/// A file by identity, so that `./a`, `a` and a link to it are the same.
+#[derive(Debug, PartialEq)]
+enum Target {
+    Existing(u64, u64),
+    /// No file is there yet: its folder and its name.
+    New(Option<PathBuf>),
+    /// A device or a pipe: writing to it harms nothing that is read.
+    Special,
+}
+
+impl Target {
+    fn of(path: &Path) -> Self {
+        match fs::metadata(path) {
+            Ok(about) if about.is_file() => Self::Existing(about.dev(), about.ino()),
+            Ok(_) => Self::Special,
+            Err(_) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+                Self::New(folder.canonicalize().ok().map(|folder| folder.join(name)))
+            }
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Existing(..), Self::Existing(..)) => self == other,
+            (Self::New(Some(own)), Self::New(Some(other))) => own == other,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_compared_by_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "x").unwrap();
+        fs::hard_link(path("a"), path("b")).unwrap();
+        std::os::unix::fs::symlink(path("a"), path("c")).unwrap();
+        let same = |one: &str, other: &str| Target::of(&path(one)).is_same(&Target::of(&path(other)));
+        assert!(same("a", "b") && same("a", "c") && same("a", "./a"));
+        assert!(same("new", "./new"), "also where there is no file yet");
+        assert!(!same("a", "new") && !same("new", "newer"));
+        let null = || Target::of(Path::new("/dev/null"));
+        assert!(!null().is_same(&null()), "the same device is no conflict");
+    }
+}

@@ -1,0 +1,100 @@
+//! A batch that runs: the mill, its batch, and what they write to.
+
+use std::{sync::Arc, time::Duration};
+
+use batchmill_core::MonoTime;
+use batchmill_executor::{BatchHandle, Clock, FlowWorkload, Graphs, JobSource, Mill, Opening, Phases, Settings};
+use batchmill_flow::MemoryCheckpointer;
+
+use super::{
+    Start,
+    assemble::{self, Parts},
+    delivery::{Outlet, Seen, Sinks},
+    end::{Circumstances, Ended},
+    output,
+    signals::Signals,
+    telemetry::Telemetry,
+    watch::Watch,
+};
+use crate::{
+    problems::Refusal,
+    progress::{self, Pace, Snapshot},
+    screen::Screen,
+};
+
+pub(super) struct Running {
+    pub(super) mill: Mill<FlowWorkload>,
+    pub(super) telemetry: Option<Telemetry>,
+    pub(super) seen: Arc<Seen>,
+    pub(super) begun: MonoTime,
+    batch: BatchHandle<FlowWorkload>,
+}
+
+impl Running {
+    /// Builds what config names, opens what is written to, and lets the jobs go.
+    pub(super) fn start(start: &Start) -> Result<Self, Refusal> {
+        let (config, registry) = (&start.inputs.config, &start.inputs.registry);
+        // First of all: what is counted before there is a recorder is lost.
+        let exporter = assemble::metrics(config, registry)?;
+        let Parts { scheduler, failure, sinks } = assemble::parts(config, registry)?;
+        output::make_default_folder(&start.args, &start.place)?;
+        let mut outlets = vec![Outlet::new("output", start.place.open(start.args.overwrite)?)];
+        outlets.extend(sinks);
+        let seen = Arc::new(Seen::default());
+        let delivery = Sinks::new(outlets, seen.clone());
+
+        let mut settings = Settings::new(assemble::concurrency(config));
+        settings.metrics = exporter.is_some();
+        let mill = Mill::start(&settings, scheduler);
+        let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config));
+
+        let jobs: Arc<dyn JobSource> = start.jobs.clone();
+        let graph = start.inputs.flow.graph().clone();
+        let flow = graph.name().to_owned();
+        // What a job's earlier attempts did is kept while this process lives.
+        let checkpointer = Arc::new(MemoryCheckpointer::new());
+        let workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer));
+        let retry = start.inputs.retry.clone();
+        let mut opening =
+            Opening::new(start.batch.clone(), Arc::new(workload), jobs, failure, retry, Box::new(delivery));
+        opening.flow = flow;
+        opening.timeout = Some(config.executor.timeout.get());
+        let begun = mill.clock().now();
+        let batch = mill.open(opening);
+        tracing::info!(batch = %start.batch, jobs = start.jobs.len(), concurrency = settings.concurrency, "the batch runs");
+        Ok(Self { mill, telemetry, seen, begun, batch })
+    }
+
+    /// Waits for its end and hears signals meanwhile.
+    pub(super) async fn end(&self, start: &Start, signals: &mut Signals, screen: &Screen) -> Ended {
+        let mut phases = Phases::default();
+        phases.drain = start.inputs.config.executor.drain_timeout.into();
+        let watch = Watch { mill: &self.mill, batch: &self.batch, seen: &self.seen, phases, screen };
+        let look = self.look();
+        let status = || {
+            let snapshot = look();
+            // Over the whole time: somebody who asks once wants no rate of the moment.
+            format!("{}: {}\n", start.batch, progress::status(&snapshot, Pace::default().observe(&snapshot)))
+        };
+        let waited = watch.end(signals, status).await;
+        let Snapshot { counts, retries, .. } = look();
+        let (broken, reader_gone) = (start.jobs.broken(), self.seen.is_reader_gone());
+        Ended::of(waited, &Circumstances { broken, reader_gone, counts, retries })
+    }
+
+    /// Since the batch was accepted.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.mill.clock().now() - self.begun
+    }
+
+    /// How the batch stands, whenever it is called.
+    pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + use<> {
+        let (batch, clock, begun) = (self.batch.clone(), self.mill.clock(), self.begun);
+        move || look(&batch, &clock, begun)
+    }
+}
+
+fn look(batch: &BatchHandle<FlowWorkload>, clock: &Clock, begun: MonoTime) -> Snapshot {
+    let now = batch.snapshot();
+    Snapshot { counts: now.counts, retries: now.retries, elapsed: clock.now() - begun }
+}

@@ -1,0 +1,66 @@
+//! Metrics of a run: served while it runs, written at its end.
+
+use std::{sync::Arc, time::Duration};
+
+use batchmill_config::HostConfig;
+use batchmill_core::{CancelReason, CancelSignal, MetricsExporter};
+use batchmill_executor::{FlowWorkload, Mill};
+use metrics::gauge;
+use tokio::task::JoinSet;
+
+/// Gauges are brought up to date this often: more often than anybody scrapes.
+const GAUGES_EVERY: Duration = Duration::from_secs(1);
+
+/// A running exporter.
+pub(super) struct Telemetry {
+    exporter: Arc<dyn MetricsExporter>,
+    mill: Mill<FlowWorkload>,
+    stop: CancelSignal,
+    tasks: JoinSet<()>,
+}
+
+impl Telemetry {
+    pub(super) fn start(exporter: Arc<dyn MetricsExporter>, mill: &Mill<FlowWorkload>, config: &HostConfig) -> Self {
+        describe(config);
+        let (stop, mut tasks) = (CancelSignal::new(), JoinSet::new());
+        let (serving, signal) = (exporter.clone(), stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = serving.serve(signal).await {
+                tracing::error!(%error, "metrics are not served any more");
+            }
+        });
+        let gauges = mill.clone();
+        let signal = stop.clone();
+        tasks.spawn(async move {
+            let mut ticks = tokio::time::interval(GAUGES_EVERY);
+            loop {
+                tokio::select! {
+                    _ = signal.cancelled() => return,
+                    _ = ticks.tick() => gauges.publish_gauges(),
+                }
+            }
+        });
+        Self { exporter, mill: mill.clone(), stop, tasks }
+    }
+
+    /// Leaves the final numbers where config said.
+    pub(super) async fn finish(mut self) {
+        self.stop.cancel(CancelReason::Stop);
+        while self.tasks.join_next().await.is_some() {}
+        self.mill.publish_gauges();
+        if let Err(error) = self.exporter.finish().await {
+            tracing::error!(%error, "the final metrics could not be written");
+        }
+    }
+}
+
+/// What runs here. The version of a built-in plugin is that of the host.
+fn describe(config: &HostConfig) {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    gauge!("batchmill_build_info", "version" => VERSION).set(1.0);
+    let slots = [("scheduler", &config.scheduler), ("retry", &config.retry), ("failure", &config.failure)];
+    let sinks = config.sinks.iter().map(|slot| ("sink", slot));
+    for (kind, slot) in slots.into_iter().chain(sinks).chain(config.metrics.iter().map(|slot| ("metrics", slot))) {
+        gauge!("batchmill_plugin_info", "name" => slot.kind.clone(), "kind" => kind, "version" => VERSION).set(1.0);
+    }
+}

@@ -1,0 +1,130 @@
+//! Waits for the end of a batch, and hears signals meanwhile.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use batchmill_core::{BatchCounts, Verdict, format_duration};
+use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
+
+use super::{
+    delivery::Seen,
+    signals::{Asked, Signals},
+};
+use crate::screen::Screen;
+
+/// How long a batch may take to close after it was killed. Then the program leaves all the same.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+
+/// How the wait ended.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// The batch ended.
+    Ended { verdict: Verdict, counts: BatchCounts, retries: u64 },
+    /// It could not be brought to an end in the time there is.
+    Stuck,
+}
+
+impl From<BatchEnd> for Waited {
+    fn from(end: BatchEnd) -> Self {
+        Self::Ended { verdict: end.verdict, counts: end.counts, retries: end.retries }
+    }
+}
+
+/// What ends a batch before its time.
+pub(super) struct Watch<'a> {
+    pub(super) mill: &'a Mill<FlowWorkload>,
+    pub(super) batch: &'a BatchHandle<FlowWorkload>,
+    pub(super) seen: &'a Seen,
+    pub(super) phases: Phases,
+    pub(super) screen: &'a Screen,
+}
+
+impl Watch<'_> {
+    /// Waits. `status` says how the batch stands, for a person who asks by a signal.
+    pub(super) async fn end(&self, signals: &mut Signals, status: impl Fn() -> String) -> Waited {
+        let mut asked_to_end = 0;
+        let mut shutdown = Shutdown::None;
+        let mut reader_watched = true;
+        loop {
+            tokio::select! {
+                biased;
+                end = self.batch.wait() => return end.into(),
+                closed = shutdown.closed() => return self.after(closed).await,
+                () = self.seen.reader_gone(), if reader_watched => {
+                    reader_watched = false;
+                    tracing::info!("nobody reads the results any more: draining");
+                    shutdown.begin(self.mill, self.phases);
+                }
+                asked = signals.next() => match asked {
+                    Asked::Status => self.screen.write(&status()),
+                    Asked::Drain => self.drain(&mut shutdown),
+                    Asked::End => {
+                        asked_to_end += 1;
+                        match asked_to_end {
+                            1 => self.drain(&mut shutdown),
+                            2 => self.stop(),
+                            _ => return self.kill().await,
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn drain(&self, shutdown: &mut Shutdown) {
+        let running = self.batch.snapshot().counts.running;
+        let limit = format_duration(self.phases.drain);
+        self.screen.write(&format!(
+            "Draining: nothing starts any more, {running} running {} may finish within {limit}. \
+             Interrupt again to stop them.\n",
+            if running == 1 { "job" } else { "jobs" }
+        ));
+        shutdown.begin(self.mill, self.phases);
+    }
+
+    fn stop(&self) {
+        self.screen.write("Stopping running jobs. Interrupt again to kill them.\n");
+        self.mill.stop();
+    }
+
+    async fn kill(&self) -> Waited {
+        self.screen.write("Killing running jobs.\n");
+        self.mill.kill();
+        self.last().await
+    }
+
+    /// The shutdown is over; the end of the batch is known at once, or never will be.
+    async fn after(&self, closed: bool) -> Waited {
+        if closed { self.batch.wait().await.into() } else { self.last().await }
+    }
+
+    async fn last(&self) -> Waited {
+        match tokio::time::timeout(LAST_GRACE, self.batch.wait()).await {
+            Ok(end) => end.into(),
+            Err(_) => Waited::Stuck,
+        }
+    }
+}
+
+/// A shutdown that may be under way.
+enum Shutdown {
+    None,
+    Running(Pin<Box<dyn Future<Output = bool> + Send>>),
+}
+
+impl Shutdown {
+    /// Begins, unless it has begun.
+    fn begin(&mut self, mill: &Mill<FlowWorkload>, phases: Phases) {
+        if matches!(self, Self::None) {
+            let mill = mill.clone();
+            *self = Self::Running(Box::pin(async move { mill.shut_down(&phases).await }));
+        }
+    }
+
+    /// Whether every batch was closed in time; never, if no shutdown has begun.
+    async fn closed(&mut self) -> bool {
+        match self {
+            Self::None => std::future::pending().await,
+            Self::Running(future) => future.await,
+        }
+    }
+}

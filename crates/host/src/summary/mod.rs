@@ -1,0 +1,59 @@
+//! What became of a batch: gathered from its results with bounded memory, written for people and as a report.
+
+mod group;
+mod report;
+mod slowest;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use batchmill_core::{BatchCounts, BatchId, JobResult, Verdict, WallTime};
+
+pub(crate) use group::Groups;
+pub(crate) use report::json as report;
+pub(crate) use slowest::Slowest;
+pub(crate) use text::{quoted, text};
+
+use crate::exit::Exit;
+
+/// What is kept of the results while they pass by.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    pub(crate) groups: Groups,
+    pub(crate) slowest: Slowest,
+}
+
+impl Collector {
+    pub(crate) fn take(&mut self, results: &[JobResult]) {
+        for result in results {
+            self.groups.take(result);
+            self.slowest.take(result);
+        }
+    }
+}
+
+/// A batch that has ended.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) batch: BatchId,
+    /// The flow's name.
+    pub(crate) flow: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) exit: Exit,
+    pub(crate) counts: BatchCounts,
+    /// Attempts that were repeated.
+    pub(crate) retries: u64,
+    pub(crate) started: WallTime,
+    pub(crate) finished: WallTime,
+    pub(crate) duration: Duration,
+    pub(crate) collected: Collector,
+    /// Where the results are; `None` for stdout.
+    pub(crate) results: Option<String>,
+    /// The plugins that config chose, by section.
+    pub(crate) kinds: BTreeMap<&'static str, Vec<String>>,
+    /// How to run it again; `None` where its jobs came through a pipe.
+    pub(crate) command: Option<String>,
+}

@@ -1,0 +1,126 @@
+//! `--report FILE`: the summary as one JSON object.
+
+use std::collections::BTreeMap;
+
+use batchmill_core::{BatchCounts, ErrorClass, Verdict, WallTime};
+use serde::Serialize;
+
+use super::Summary;
+use crate::progress::per_second;
+
+/// The report. Fields are only added, never renamed.
+#[derive(Serialize)]
+struct Report<'a> {
+    /// The batch's id.
+    batch: &'a str,
+    /// The flow's name.
+    flow: &'a str,
+    /// `succeeded`, `some_failed`, `halted`, `cancelled`, `deadline_passed`, `drained` or `storage_failed`.
+    verdict: &'static str,
+    /// Which rule stopped the batch and what it saw, or which storage failed.
+    reason: Option<Reason<'a>>,
+    /// The exit code of the program.
+    exit_code: u8,
+    /// Jobs by where they stand; they obey the conservation law.
+    counts: BatchCounts,
+    /// Attempts that were repeated.
+    retries: u64,
+    /// RFC 3339.
+    started_at: WallTime,
+    /// RFC 3339.
+    finished_at: WallTime,
+    /// From the acceptance of the batch to its end.
+    duration_seconds: f64,
+    /// Jobs that ended a second, over the whole batch.
+    jobs_per_second: f64,
+    /// Jobs that failed, grouped by class and node, the largest group first.
+    errors: Vec<Error<'a>>,
+    /// Failed jobs beyond the groups that are kept.
+    errors_other: u64,
+    /// The slowest jobs, the slowest first.
+    slowest: Vec<Slow<'a>>,
+    /// Where the results are; null for stdout.
+    results: Option<&'a str>,
+    /// The plugins that config chose, by section.
+    plugins: &'a BTreeMap<&'static str, Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct Reason<'a> {
+    rule: Option<&'a str>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    class: ErrorClass,
+    /// Null where no node failed, as with the time limit of an attempt.
+    node: Option<&'a str>,
+    jobs: u64,
+    example: Example<'a>,
+}
+
+#[derive(Serialize)]
+struct Example<'a> {
+    job_id: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Slow<'a> {
+    job_id: &'a str,
+    duration_seconds: f64,
+}
+
+/// The report as indented JSON with a newline at its end.
+pub(crate) fn json(summary: &Summary) -> String {
+    let collected = &summary.collected;
+    let errors = collected.groups.sorted().into_iter().map(|group| Error {
+        class: group.class,
+        node: group.node.as_deref(),
+        jobs: group.jobs,
+        example: Example { job_id: group.example.as_str(), message: &group.message },
+    });
+    let slowest = collected
+        .slowest
+        .sorted()
+        .into_iter()
+        .map(|(id, duration)| Slow { job_id: id.as_str(), duration_seconds: rounded(duration.as_secs_f64()) });
+    let (verdict, reason) = verdict(&summary.verdict);
+    let report = Report {
+        batch: summary.batch.as_str(),
+        flow: &summary.flow,
+        verdict,
+        reason,
+        exit_code: summary.exit.code(),
+        counts: summary.counts,
+        retries: summary.retries,
+        started_at: summary.started,
+        finished_at: summary.finished,
+        duration_seconds: rounded(summary.duration.as_secs_f64()),
+        jobs_per_second: rounded(per_second(summary.counts.ended(), summary.duration)),
+        errors: errors.collect(),
+        errors_other: collected.groups.others,
+        slowest: slowest.collect(),
+        results: summary.results.as_deref(),
+        plugins: &summary.kinds,
+    };
+    serde_json::to_string_pretty(&report).expect("numbers and texts are JSON") + "\n"
+}
+
+fn verdict(verdict: &Verdict) -> (&'static str, Option<Reason<'_>>) {
+    match verdict {
+        Verdict::Succeeded => ("succeeded", None),
+        Verdict::SomeFailed => ("some_failed", None),
+        Verdict::Halted(reason) => ("halted", Some(Reason { rule: Some(&reason.rule), message: &reason.message })),
+        Verdict::Cancelled => ("cancelled", None),
+        Verdict::DeadlinePassed => ("deadline_passed", None),
+        Verdict::Drained => ("drained", None),
+        Verdict::StorageFailed(message) => ("storage_failed", Some(Reason { rule: None, message })),
+        _ => ("unknown", None),
+    }
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}

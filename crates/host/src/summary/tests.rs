@@ -1,0 +1,105 @@
+//! The summary and the report of a batch, as text.
+
+use std::time::Duration;
+
+use batchmill_core::{BatchId, ErrorClass, JobId, JobResult, Status, StopReason, Verdict, WallTime};
+use insta::assert_snapshot;
+
+use super::{group::tests::failed, *};
+use crate::paint::Paint;
+
+fn summary() -> Summary {
+    let mut collected = Collector::default();
+    let mut results: Vec<_> = (1..=6)
+        .map(|id| {
+            let mut result = JobResult::new(JobId::from(id), id, Status::Succeeded);
+            result.started_at = Some(WallTime::default());
+            result.duration = Duration::from_millis(id * 1100);
+            result
+        })
+        .collect();
+    results.push(failed(7, ErrorClass::Transient, "shrink", "exited with status 3:\n\x1b[31mno space\x1b[0m"));
+    results.push(failed(8, ErrorClass::Transient, "shrink", "exited with status 3"));
+    results.push(failed(9, ErrorClass::Permanent, "hash", "sha256sum: not found"));
+    collected.take(&results);
+    let mut counts = BatchCounts::default();
+    (counts.submitted, counts.succeeded, counts.failed) = (9, 6, 3);
+    let started = WallTime::parse("2026-11-23T12:00:00Z").unwrap();
+    let duration = Duration::from_millis(4500);
+    Summary {
+        batch: BatchId::new("inspect-7f3a").unwrap(),
+        flow: "inspect".into(),
+        verdict: Verdict::SomeFailed,
+        exit: Exit::SomeFailed,
+        counts,
+        retries: 4,
+        started,
+        finished: started + duration,
+        duration,
+        collected,
+        results: Some("out dir/results.jsonl".into()),
+        kinds: BTreeMap::from([("scheduler", vec!["priority".to_owned()]), ("sinks", Vec::new())]),
+        command: Some("batchmill run flow.yaml jobs.jsonl".into()),
+    }
+}
+
+fn plain(summary: &Summary) -> String {
+    text(summary, Paint { colour: false })
+}
+
+#[test]
+fn a_batch_with_failures() {
+    assert_snapshot!(plain(&summary()), @r"
+    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+      6 succeeded, 3 failed, 4 retries
+    Errors
+      2 × transient at `shrink`, for example job 7: exited with status 3: [31mno space[0m
+      1 × permanent at `hash`, for example job 9: sha256sum: not found
+    Slowest: job 6 (6.6s), job 5 (5.5s), job 4 (4.4s)
+    Results: out dir/results.jsonl
+    Next: `jq -c 'select(.error) | [.job_id, .error.class, .error.message]' 'out dir/results.jsonl'` lists the failed jobs
+    ");
+    assert_snapshot!("report", report(&summary()));
+}
+
+#[test]
+fn a_batch_that_was_stopped() {
+    let mut summary = summary();
+    summary.verdict = Verdict::Halted(StopReason::new("soon,fail=3", "3 of 9 jobs failed"));
+    summary.collected = Collector::default();
+    summary.results = None;
+    (summary.counts.succeeded, summary.counts.skipped) = (2, 4);
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+      2 succeeded, 3 failed, 4 skipped, 4 retries
+      Stopped by `soon,fail=3`: 3 of 9 jobs failed
+    ");
+}
+
+#[test]
+fn a_batch_that_was_interrupted() {
+    let mut summary = summary();
+    summary.verdict = Verdict::Drained;
+    summary.collected = Collector::default();
+    (summary.counts.succeeded, summary.counts.failed, summary.counts.pending) = (2, 0, 7);
+    summary.retries = 1;
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: 9 jobs in 4.5s, 0.4/s
+      2 succeeded, 7 not run to their end, 1 retry
+      Interrupted before the end
+    Results: out dir/results.jsonl
+    Next: `batchmill run flow.yaml jobs.jsonl` runs all of it again
+    ");
+}
+
+#[test]
+fn an_empty_batch() {
+    let mut summary = summary();
+    (summary.verdict, summary.counts, summary.retries) = (Verdict::Succeeded, BatchCounts::default(), 0);
+    (summary.collected, summary.duration) = (Collector::default(), Duration::from_millis(1));
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: 0 jobs in 1ms
+      0 succeeded
+    Results: out dir/results.jsonl
+    ");
+}

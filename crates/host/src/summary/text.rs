@@ -1,0 +1,154 @@
+//! The summary as a person would write it.
+
+use std::fmt::Write;
+
+use batchmill_core::{BatchCounts, Verdict, format_duration};
+
+use super::{
+    Summary,
+    group::{Group, clipped},
+};
+use crate::{paint::Paint, progress::per_second};
+
+/// Groups that are shown; the report has all.
+const GROUPS_SHOWN: usize = 10;
+/// Slowest jobs that are shown, if there are more jobs than these.
+const SLOWEST_SHOWN: usize = 3;
+/// Characters of an example.
+const MESSAGE_SHOWN: usize = 160;
+
+/// Writes the summary, one block of lines.
+pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
+    let mut out = String::new();
+    headline(&mut out, summary, paint);
+    verdict(&mut out, summary, paint);
+    errors(&mut out, summary, paint);
+    slowest(&mut out, summary, paint);
+    places(&mut out, summary, paint);
+    out
+}
+
+// Writing to a String cannot fail; `let _` below says so.
+
+fn headline(out: &mut String, summary: &Summary, paint: Paint) {
+    let counts = &summary.counts;
+    let rate = per_second(counts.ended(), summary.duration);
+    let jobs = if counts.submitted == 1 { "job" } else { "jobs" };
+    let took = format_duration(summary.duration);
+    let _ = write!(out, "{}: {} {jobs} in {took}", paint.bold(&summary.batch.to_string()), counts.submitted);
+    if counts.ended() > 1 {
+        let _ = write!(out, ", {rate:.1}/s");
+    }
+    let _ = writeln!(out);
+    let _ = writeln!(out, "  {}", shares(counts, summary.retries, paint));
+}
+
+/// `487 succeeded, 11 failed, 2 timed out, 14 retries`
+fn shares(counts: &BatchCounts, retries: u64, paint: Paint) -> String {
+    let waiting = counts.pending + counts.running + counts.recording + counts.backing_off;
+    let all = [
+        (counts.failed, paint.red("failed")),
+        (counts.timed_out, paint.red("timed out")),
+        (counts.quarantined, paint.red("quarantined")),
+        (counts.cancelled, paint.yellow("cancelled")),
+        (counts.skipped, paint.yellow("skipped")),
+        (waiting, paint.yellow("not run to their end")),
+        (retries, if retries == 1 { "retry" } else { "retries" }.to_owned()),
+    ];
+    let mut shares = vec![format!("{} {}", counts.succeeded, paint.green("succeeded"))];
+    shares.extend(all.iter().filter(|(jobs, _)| *jobs > 0).map(|(jobs, name)| format!("{jobs} {name}")));
+    shares.join(", ")
+}
+
+fn verdict(out: &mut String, summary: &Summary, paint: Paint) {
+    let _ = match &summary.verdict {
+        Verdict::Halted(reason) if reason.success => {
+            writeln!(out, "  Stopped as asked by `{}`: {}", reason.rule, reason.message)
+        }
+        Verdict::Halted(reason) => {
+            writeln!(out, "  {} by `{}`: {}", paint.red("Stopped"), reason.rule, one_line(&reason.message))
+        }
+        Verdict::Cancelled => writeln!(out, "  {}", paint.yellow("Cancelled")),
+        Verdict::DeadlinePassed => writeln!(out, "  {}", paint.red("The deadline of the batch passed")),
+        Verdict::Drained => writeln!(out, "  {} before the end", paint.yellow("Interrupted")),
+        Verdict::StorageFailed(message) => {
+            writeln!(out, "  {}: {}", paint.red("Results could not be stored"), one_line(message))
+        }
+        _ => Ok(()),
+    };
+}
+
+fn errors(out: &mut String, summary: &Summary, paint: Paint) {
+    let groups = summary.collected.groups.sorted();
+    if groups.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{}", paint.bold("Errors"));
+    let width = groups.iter().map(|group| group.jobs.to_string().len()).max().unwrap_or(0);
+    for group in groups.iter().take(GROUPS_SHOWN) {
+        let _ = writeln!(out, "  {:>width$} × {}", group.jobs, error_line(group, paint));
+    }
+    let hidden: u64 = groups.iter().skip(GROUPS_SHOWN).map(|group| group.jobs).sum();
+    let others = hidden + summary.collected.groups.others;
+    if others > 0 {
+        let _ = writeln!(out, "  {others:>width$} × other kinds of errors");
+    }
+}
+
+/// ``transient at `shrink`: job 17: exited with status 3``
+fn error_line(group: &Group, paint: Paint) -> String {
+    let node = group.node.as_ref().map(|node| format!(" at `{node}`")).unwrap_or_default();
+    let message = clipped(&one_line(&group.message), MESSAGE_SHOWN);
+    format!("{}{node}, for example job {}: {message}", paint.red(group.class.as_str()), group.example)
+}
+
+fn slowest(out: &mut String, summary: &Summary, paint: Paint) {
+    let jobs = summary.collected.slowest.sorted();
+    if jobs.len() <= SLOWEST_SHOWN {
+        return;
+    }
+    let shown: Vec<_> = jobs
+        .iter()
+        .take(SLOWEST_SHOWN)
+        .map(|(id, duration)| format!("job {id} ({})", format_duration(*duration)))
+        .collect();
+    let _ = writeln!(out, "{} {}", paint.bold("Slowest:"), shown.join(", "));
+}
+
+fn places(out: &mut String, summary: &Summary, paint: Paint) {
+    if let Some(place) = &summary.results {
+        let _ = writeln!(out, "{} {place}", paint.bold("Results:"));
+    }
+    if let Some(next) = next(summary) {
+        let _ = writeln!(out, "{} {next}", paint.bold("Next:"));
+    }
+}
+
+/// What a person would most likely type now.
+fn next(summary: &Summary) -> Option<String> {
+    let counts = &summary.counts;
+    match (&summary.verdict, &summary.results) {
+        (Verdict::Drained, _) => summary.command.as_ref().map(|command| format!("`{command}` runs all of it again")),
+        (_, Some(place)) if counts.unsuccessful() > 0 => Some(format!(
+            "`jq -c 'select(.error) | [.job_id, .error.class, .error.message]' {}` lists the failed jobs",
+            quoted(place)
+        )),
+        (_, Some(place)) if counts.succeeded > 0 => Some(format!("`jq .output {}` shows the outputs", quoted(place))),
+        _ => None,
+    }
+}
+
+/// As a shell reads it back.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Messages come from programs: what they bring must not move a terminal's cursor.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
+}
