@@ -49,10 +49,15 @@ impl Settings {
         let full = self.full_wait(attempt);
         match self.jitter {
             Jitter::None => full,
-            Jitter::Full => full.mul_f64(draw.get()),
-            Jitter::Equal => full / 2 + (full / 2).mul_f64(draw.get()),
+            Jitter::Full => part(full, draw),
+            Jitter::Equal => full / 2 + part(full / 2, draw),
         }
     }
+}
+
+/// A random part of `whole`. `Duration::mul_f64` would panic where rounding lifts the longest duration over its limit.
+fn part(whole: Duration, draw: Draw) -> Duration {
+    Duration::try_from_secs_f64(whole.as_secs_f64() * draw.get()).map_or(whole, |part| part.min(whole))
 }
 
 #[cfg(test)]
@@ -85,11 +90,22 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_wait_there_is_does_not_overflow() {
+        for jitter in [Jitter::None, Jitter::Full, Jitter::Equal] {
+            let longest =
+                settings(|o| (o.delay, o.max_delay, o.jitter) = (Duration::MAX.into(), Duration::MAX.into(), jitter));
+            for bits in [0, 1, u64::MAX] {
+                assert!(longest.wait(2, Draw::from_bits(bits)) <= Duration::MAX);
+            }
+        }
+    }
+
+    #[test]
     fn chance_takes_all_or_half_of_a_wait() {
         let (least, middle, most) = (Draw::from_bits(0), Draw::from_bits(1 << 63), Draw::from_bits(u64::MAX));
         let full = settings(|o| o.jitter = Jitter::Full);
-        assert_eq!([least, middle, most].map(|d| full.wait(1, d).as_millis()), [0, 100, 200 - 1]);
+        assert_eq!([least, middle, most].map(|d| full.wait(1, d).as_millis()), [0, 100, 200]);
         let equal = settings(|o| o.jitter = Jitter::Equal);
-        assert_eq!([least, middle, most].map(|d| equal.wait(1, d).as_millis()), [100, 150, 200 - 1]);
+        assert_eq!([least, middle, most].map(|d| equal.wait(1, d).as_millis()), [100, 150, 200]);
     }
 }

@@ -6,7 +6,7 @@ pub(crate) const LANES: usize = 256;
 /// No key: the lane is empty.
 const EMPTY: u128 = u128::MAX;
 
-/// A tournament of the lanes' keys: the smallest key wins, among equals the larger lane.
+/// A tournament of the lanes' keys: the smallest key wins, among equals the smaller lane.
 ///
 /// A changed key is replayed in eight matches, whether one lane has jobs or all of them: a heap of a million jobs takes
 /// twenty, each of them a miss of the cache.
@@ -58,7 +58,7 @@ impl Front {
     }
 
     fn winner(&self, lower: u8, higher: u8) -> u8 {
-        if self.keys[usize::from(lower)] < self.keys[usize::from(higher)] { lower } else { higher }
+        if self.keys[usize::from(lower)] <= self.keys[usize::from(higher)] { lower } else { higher }
     }
 }
 
@@ -67,18 +67,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_key_is_first_and_among_equals_the_larger_lane() {
+    fn the_smallest_key_is_first_and_among_equals_the_smaller_lane() {
         let mut front = Front::new();
         assert_eq!(front.first(), None);
         let steps = [
-            (0, Some(5), Some(0)),
             (255, Some(5), Some(255)),
+            (0, Some(5), Some(0)),
             (7, Some(4), Some(7)),
-            (255, None, Some(7)),
-            (7, None, Some(0)),
-            (1, Some(5), Some(1)),
-            (0, None, Some(1)),
-            (1, None, None),
+            (0, None, Some(7)),
+            (7, None, Some(255)),
+            (254, Some(5), Some(254)),
+            (254, None, Some(255)),
+            (255, None, None),
         ];
         for (lane, key, first) in steps {
             front.set(lane, key);

@@ -20,7 +20,7 @@
 //! let entry = |token, priority, queued| Entry::new(Token(token), ClassId(0), Priority(priority), "default", queued);
 //! scheduler.push(entry(1, 0, at(0)));
 //! scheduler.push(entry(2, 1, at(59))); // less than 1 × 60 s later: overtakes
-//! scheduler.push(entry(3, 1, at(61))); // too late to overtake
+//! scheduler.push(entry(3, 1, at(60))); // too late to overtake
 //! let picks: Vec<Pick> = (0..3).map(|_| scheduler.pop(at(70))).collect();
 //! assert_eq!(picks, [2, 1, 3].map(|token| Pick::Run(Token(token))));
 //! ```
@@ -129,7 +129,8 @@ enum Order {
 }
 
 impl Order {
-    /// Smaller goes first; the larger priority among equals. Counted from priority 255, so that it is never negative; it
+    /// Smaller goes first. Among equals the smaller priority does: it was queued the whole difference × step earlier, and a
+    /// job is overtaken only by one that was queued less than that later. Counted from priority 255, so that it is never negative; it
     /// cannot overflow: 255 times the longest `Duration` takes 103 bits.
     fn key(self, priority: u8, enqueued: MonoTime) -> u128 {
         let below_highest = u128::from(u8::MAX - priority);
@@ -146,6 +147,6 @@ impl Order {
         let key = self.key(own, enqueued);
         let latest = key.checked_sub(self.key(other, MonoTime::ZERO))?;
         let Ok(latest) = u64::try_from(latest).map(MonoTime::from_nanos) else { return Some(Bound::Unbounded) };
-        Some(if other > own { Bound::Included(latest) } else { Bound::Excluded(latest) })
+        Some(if other < own { Bound::Included(latest) } else { Bound::Excluded(latest) })
     }
 }
