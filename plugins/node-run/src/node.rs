@@ -1,0 +1,184 @@
+//! The `run` node: from its options to processes.
+
+use std::{ffi::CString, os::unix::ffi::OsStrExt, sync::Arc};
+
+use async_trait::async_trait;
+use batchmill_core::{BuildContext, BuildError, Node, NodeContext, NodeError, Problem, StateData};
+use batchmill_flow::expr::{Filter, Template, Vars};
+use batchmill_plugin::{ByteSize, Registry, TypedFactory};
+
+use crate::{
+    argv::Argv,
+    environment::{self, Environment},
+    exit_codes::Meanings,
+    failure,
+    options::{OnOverflow, RunOptions},
+    output::Outcome,
+    process::{End, Ended, Limits, supervise},
+    spawn::{Command, spawn},
+    text,
+};
+
+/// Adds the node `run`.
+pub fn register(registry: &mut Registry) {
+    registry.register::<dyn Node>(
+        TypedFactory::new("run", "runs a process: an argument list, never a shell unless asked", |options, context| {
+            Ok(Box::new(RunNode::build(&options, context)?) as Box<dyn Node>)
+        })
+        .check(check),
+    );
+}
+
+/// Everything that is wrong with the options, without a look at the host.
+fn check(options: &RunOptions) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    problems.extend(arguments(options).err().into_iter().flatten());
+    problems.extend(output(options).err().into_iter().flatten());
+    problems.extend(options.exit_codes.meanings().1);
+    problems.extend(environment::check(&options.env));
+    problems
+}
+
+fn arguments(options: &RunOptions) -> Result<Vec<Template>, Vec<Problem>> {
+    let whole = |message: &str| Err(vec![Problem::new(["run"], message)]);
+    let texts: Vec<&str> = match (&options.run, options.shell) {
+        (Argv::List(list), false) if list.is_empty() => return whole("is empty; it begins with a program"),
+        (Argv::List(list), false) => list.iter().map(|text| text.0.as_str()).collect(),
+        (Argv::Script(script), true) if script.trim().is_empty() => return whole("is empty; it is a script"),
+        (Argv::Script(script), true) => vec![script],
+        (Argv::Script(_), false) => {
+            return whole("is a list, such as [sha256sum, \"${ .path }\"]; one text needs `shell: true`");
+        }
+        (Argv::List(_), true) => return whole("is one text with `shell: true`"),
+    };
+    let in_list = !options.shell;
+    let (mut templates, mut problems) = (Vec::new(), Vec::new());
+    for (index, text) in texts.into_iter().enumerate() {
+        match text::compile(text) {
+            Ok(template) if index == 0 && template.literal() == Some("") => {
+                problems.push(Problem::new(["run", "0"], "is empty; it names a program"));
+            }
+            Ok(template) => templates.push(template),
+            Err(found) => problems.extend(found.into_iter().map(|problem| {
+                let problem = if in_list { problem.below(index.to_string()) } else { problem };
+                problem.below("run")
+            })),
+        }
+    }
+    if problems.is_empty() { Ok(templates) } else { Err(problems) }
+}
+
+fn output(options: &RunOptions) -> Result<Option<Filter>, Vec<Problem>> {
+    let Some(text) = &options.output else { return Ok(None) };
+    let below = |found: Vec<Problem>| found.into_iter().map(|problem| problem.below("output")).collect();
+    text::expression(text).map(Some).map_err(below)
+}
+
+/// Runs one process a visit.
+#[derive(Debug)]
+struct RunNode {
+    /// The program first; of a script only the script.
+    arguments: Vec<Template>,
+    shell: bool,
+    output: Option<Filter>,
+    meanings: Meanings,
+    environment: Environment,
+    directory: Option<Arc<CString>>,
+    output_limit: ByteSize,
+    on_overflow: OnOverflow,
+}
+
+impl RunNode {
+    fn build(options: &RunOptions, context: &BuildContext) -> Result<Self, BuildError> {
+        let directory = match context.directory.as_os_str().as_bytes() {
+            [] => None,
+            path => Some(CString::new(path).map_err(|_| BuildError::environment("a directory has a zero byte"))?),
+        };
+        Ok(Self {
+            arguments: arguments(options).map_err(BuildError::Options)?,
+            shell: options.shell,
+            output: output(options).map_err(BuildError::Options)?,
+            meanings: options.exit_codes.meanings().0,
+            environment: Environment::build(&options.env, options.inherit_env, context)?,
+            directory: directory.map(Arc::new),
+            output_limit: options.output_limit,
+            on_overflow: options.on_overflow,
+        })
+    }
+
+    fn command(&self, state: &StateData, context: NodeContext<'_>, vars: &Vars<'_>) -> Result<Command, NodeError> {
+        let mut arguments = if self.shell { vec![c"/bin/sh".to_owned(), c"-c".to_owned()] } else { Vec::new() };
+        for (index, template) in self.arguments.iter().enumerate() {
+            let argument = CString::new(template.render(state, vars)?).map_err(|_| {
+                let message = format!("argument {index} of `run` has a zero byte, which no process can get");
+                NodeError::permanent("bad_argument", message)
+            })?;
+            arguments.push(argument);
+        }
+        if arguments[0].is_empty() {
+            return Err(NodeError::permanent("spawn_failed", "the name of the program is empty"));
+        }
+        Ok(Command {
+            arguments,
+            shared_environment: self.environment.shared(),
+            environment: self.environment.of_process(state, context, vars)?,
+            directory: self.directory.clone(),
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            // More than memory has is no limit.
+            stdout: usize::try_from(self.output_limit.0).unwrap_or(usize::MAX),
+            fail_on_overflow: self.on_overflow == OnOverflow::Fail,
+        }
+    }
+
+    /// The process has ended: what it did, or the error.
+    fn judge(&self, ended: Ended, program: &str) -> Result<Outcome, NodeError> {
+        let status = match ended.end {
+            End::Stopped => return Err(NodeError::cancelled()),
+            End::Overflowed => return Err(failure::overflowed(program, self.output_limit)),
+            End::Exited(status) => status,
+        };
+        let stderr = ended.stderr.into_text();
+        // Before it is cut to a quotation, which could leave half a secret.
+        let quotable = || self.environment.redactions().apply(stderr.clone());
+        let exit_code = failure::judge(status, &self.meanings, program, quotable)?;
+        let truncated = ended.stdout.overflowed();
+        Ok(Outcome { stdout: ended.stdout.into_bytes(), truncated, stderr, exit_code })
+    }
+
+    async fn run_process(&self, state: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError> {
+        let vars = Vars::from(context);
+        let command = self.command(state, context, &vars)?;
+        let program = command.program().into_owned();
+        if context.cancel.is_cancelled() {
+            return Err(NodeError::cancelled());
+        }
+        let started = tokio::select! {
+            biased;
+            started = spawn(command) => started,
+            // Dropped while it waits: it is not started, or killed.
+            _ = context.cancel.cancelled() => return Err(NodeError::cancelled()),
+        };
+        let directory = || self.directory.as_ref().map_or(".".into(), |path| path.to_string_lossy());
+        let (child, pipes) = started.map_err(|error| failure::not_started(&error, &program, &directory()))?;
+        let ended = supervise(child, pipes, self.limits(), context.cancel).await;
+        let outcome = self.judge(ended.map_err(|error| failure::not_watched(&error, &program))?, &program)?;
+        match &self.output {
+            Some(filter) => outcome.update(filter, &vars),
+            None => Ok(StateData::new()),
+        }
+    }
+}
+
+#[async_trait]
+impl Node for RunNode {
+    async fn run(&self, state: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError> {
+        self.run_process(state, context).await.map_err(|mut error| {
+            error.message = self.environment.redactions().apply(error.message);
+            error
+        })
+    }
+}

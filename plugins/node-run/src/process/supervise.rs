@@ -1,0 +1,169 @@
+//! From a started process to its end.
+
+use std::{io, process::ExitStatus, time::Duration};
+
+use batchmill_core::{CancelReason, CancelSignal};
+use tokio::time::timeout;
+
+use super::capture::{Capture, Stderr, Stdout};
+use crate::spawn::{Child, Pipes};
+
+/// How long a pipe is read on after the process has ended, while others hold it open.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a group has between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Bounds of what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Of stdout, in bytes.
+    pub(crate) stdout: usize,
+    /// Whether more than that ends the process.
+    pub(crate) fail_on_overflow: bool,
+}
+
+/// How it ended, and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) end: End,
+    pub(crate) stdout: Stdout,
+    pub(crate) stderr: Stderr,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// By itself, or by a signal that was not ours.
+    Exited(ExitStatus),
+    /// We stopped it, because we were told to.
+    Stopped,
+    /// We killed it, because it wrote too much.
+    Overflowed,
+}
+
+/// Sees a process to its end. When this returns the process has been reaped, and if it was ours to end, its group is
+/// gone. Dropped, it kills the group.
+pub(crate) async fn supervise(child: Child, pipes: Pipes, limits: Limits, cancel: &CancelSignal) -> io::Result<Ended> {
+    let stdout = Capture::new(pipes.stdout, Stdout::new(limits.stdout))?;
+    let stderr = Capture::new(pipes.stderr, Stderr::default())?;
+    let mut process = Process { child, stdout, stderr };
+    let cause = match process.run(limits, cancel).await {
+        // An end that has already happened is not undone by an order that comes late.
+        Cause::Cancel(_) if process.child.has_ended() => Cause::Exit,
+        cause => cause,
+    };
+    match cause {
+        Cause::Exit => process.linger(cancel).await,
+        Cause::Overflow => process.kill().await,
+        Cause::Cancel(reason) => process.stop(reason, cancel).await,
+    }
+    let Process { child, stdout, stderr } = process;
+    let status = child.reap();
+    let end = match cause {
+        Cause::Cancel(_) => End::Stopped,
+        _ if limits.fail_on_overflow && stdout.kept.overflowed() => End::Overflowed,
+        _ => End::Exited(status?),
+    };
+    Ok(Ended { end, stdout: stdout.kept, stderr: stderr.kept })
+}
+
+/// What ends the plain running of a process.
+#[derive(Debug, Clone, Copy)]
+enum Cause {
+    Exit,
+    Overflow,
+    Cancel(CancelReason),
+}
+
+struct Process {
+    child: Child,
+    stdout: Capture<Stdout>,
+    stderr: Capture<Stderr>,
+}
+
+impl Process {
+    async fn run(&mut self, limits: Limits, cancel: &CancelSignal) -> Cause {
+        let Self { child, stdout, stderr } = self;
+        loop {
+            // Output comes last: a process that never stops writing must not hide its end or an order to stop it.
+            tokio::select! {
+                biased;
+                () = child.ended() => return Cause::Exit,
+                reason = cancel.cancelled() => return Cause::Cancel(reason),
+                () = stdout.read() => if limits.fail_on_overflow && stdout.kept.overflowed() { return Cause::Overflow },
+                () = stderr.read() => {}
+            }
+        }
+    }
+
+    /// The process has ended: reads what it wrote. Others may hold its pipes open; they get a moment.
+    async fn linger(&mut self, cancel: &CancelSignal) {
+        self.stdout.read_rest();
+        self.stderr.read_rest();
+        if !self.is_open() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = cancel.cancelled() => {}
+            _ = timeout(LINGER, self.read_to_end()) => {}
+        }
+        if self.is_open() {
+            tracing::warn!(
+                group = self.child.pid(),
+                "a process has ended and left others behind that hold its output open; its group is killed"
+            );
+            self.child.signal_group(libc::SIGKILL);
+            self.stdout.read_rest();
+            self.stderr.read_rest();
+        }
+    }
+
+    /// Asks the group to end, then makes it end.
+    async fn stop(&mut self, reason: CancelReason, cancel: &CancelSignal) {
+        if reason != CancelReason::Kill {
+            self.child.signal_group(libc::SIGTERM);
+            // A group that was stopped (Ctrl-Z, a debugger) would not see it.
+            self.child.signal_group(libc::SIGCONT);
+            tokio::select! {
+                biased;
+                // Only `Kill` is stronger than `Stop`.
+                _ = cancel.stronger_than(CancelReason::Stop) => {}
+                _ = timeout(GRACE, self.end_and_close()) => {}
+            }
+        }
+        self.kill().await;
+    }
+
+    async fn kill(&mut self) {
+        self.child.signal_group(libc::SIGKILL);
+        self.child.ended().await;
+    }
+
+    fn is_open(&self) -> bool {
+        self.stdout.is_open() || self.stderr.is_open()
+    }
+
+    async fn read_to_end(&mut self) {
+        let Self { stdout, stderr, .. } = self;
+        while stdout.is_open() || stderr.is_open() {
+            tokio::select! {
+                () = stdout.read() => {}
+                () = stderr.read() => {}
+            }
+        }
+    }
+
+    /// Ready when the process has ended and all that wrote to its pipes have too.
+    async fn end_and_close(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.child.ended() => break,
+                () = self.stdout.read() => {}
+                () = self.stderr.read() => {}
+            }
+        }
+        self.read_to_end().await;
+    }
+}
