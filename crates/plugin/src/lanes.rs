@@ -7,13 +7,15 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fmt,
+    hash::{BuildHasherDefault, Hasher},
     ops::Bound,
 };
 
 use batchmill_core::{MonoTime, Token};
 
-/// Removals that search before an index is built: building one stops everything for longer than a few searches do.
-const SEARCHES_BEFORE_INDEX: u32 = 16;
+/// Removals that search before an index is built: a search walks plain memory, and building an index of a million tokens
+/// takes as long as some hundred searches, all at once.
+const SEARCHES_BEFORE_INDEX: u32 = 256;
 
 /// Dead slots that a lane keeps without looking at their share.
 const DEAD_SLOTS_MIN: usize = 32;
@@ -122,8 +124,8 @@ impl Lanes {
             self.searches += 1;
             return self.search(token);
         }
-        let lanes = &self.lanes;
-        let index = self.index.get_or_insert_with(|| Index::of(lanes));
+        let (lanes, len) = (&self.lanes, self.len);
+        let index = self.index.get_or_insert_with(|| Index::of(lanes, len));
         index.uses_since_removal = 0;
         index.places.get(&token).copied()
     }
@@ -158,18 +160,38 @@ impl fmt::Debug for Lanes {
 
 /// Which lane and place each token has.
 struct Index {
-    places: HashMap<Token, (usize, Place)>,
+    places: HashMap<Token, (usize, Place), BuildHasherDefault<TokenHasher>>,
     uses_since_removal: usize,
 }
 
 impl Index {
-    fn of(lanes: &[Lane]) -> Self {
-        let places = lanes
-            .iter()
-            .enumerate()
-            .flat_map(|(number, lane)| lane.places().map(move |(token, place)| (token, (number, place))))
-            .collect();
+    fn of(lanes: &[Lane], len: usize) -> Self {
+        // Room for all at once: growing a table of a million tokens step by step takes several times as long.
+        let mut places = HashMap::with_capacity_and_hasher(len, BuildHasherDefault::default());
+        for (number, lane) in lanes.iter().enumerate() {
+            places.extend(lane.places().map(|(token, place)| (token, (number, place))));
+        }
         Self { places, uses_since_removal: 0 }
+    }
+}
+
+/// Spreads the bits of a token (Fibonacci hashing). The host chooses tokens, so nobody can choose them to collide.
+#[derive(Default)]
+struct TokenHasher(u64);
+
+impl Hasher for TokenHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -287,7 +309,13 @@ impl Lane {
     }
 
     fn find(&self, token: Token) -> Option<Place> {
-        self.places().find(|(candidate, _)| *candidate == token).map(|(_, place)| place)
+        let (front, back) = self.ring.as_slices();
+        let wanted = |slot: &Slot| slot.token == Some(token);
+        let in_ring = front.iter().position(wanted).or_else(|| Some(front.len() + back.iter().position(wanted)?));
+        match in_ring {
+            Some(position) => Some(Place::Ring(self.first + position as u64)),
+            None => self.late.iter().find(|(_, late)| **late == token).map(|(key, _)| Place::Late(key.0, key.1)),
+        }
     }
 
     /// When the token at `place` was queued, and how many leave the lane before it.
@@ -416,10 +444,10 @@ mod tests {
     #[test]
     fn an_index_is_built_for_many_removals_and_dropped_when_they_end() {
         let mut lanes = Lanes::new(1);
-        for number in 0..100 {
+        for number in 0..1000 {
             lanes.push(0, Token(number), MonoTime::ZERO);
         }
-        for number in 0..20 {
+        for number in 0..300 {
             assert_eq!(lanes.remove(Token(number)), Some(0));
         }
         assert!(lanes.index.is_some(), "the removals after the first few use an index");
