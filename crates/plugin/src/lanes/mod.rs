@@ -4,21 +4,18 @@
 //! and pop touch one slot, beside a small ordered map for the late ones. [`Lanes`] holds any number of lanes over one set
 //! of tokens, so that a token can be taken out without knowing its lane.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    fmt,
-    hash::{BuildHasherDefault, Hasher},
-    ops::Bound,
-};
+mod index;
+mod lane;
+
+use std::{fmt, ops::Bound};
 
 use batchmill_core::{MonoTime, Token};
+use index::Index;
+use lane::{Lane, Place};
 
 /// Removals that search before an index is built: a search walks plain memory, and building an index of a million tokens
 /// takes as long as some hundred searches, all at once.
 const SEARCHES_BEFORE_INDEX: u32 = 256;
-
-/// Dead slots that a lane keeps without looking at their share.
-const DEAD_SLOTS_MIN: usize = 32;
 
 /// Numbered queues of tokens, each ordered by `enqueued`, then by order of arrival.
 ///
@@ -143,8 +140,7 @@ impl Lanes {
 
     fn compact(&mut self, number: usize) {
         let lane = &mut self.lanes[number];
-        lane.ring.retain(|slot| slot.token.is_some());
-        lane.dead = 0;
+        lane.compact();
         if let Some(index) = &mut self.index {
             index.places.extend(lane.ring_places().map(|(token, place)| (token, (number, place))));
         }
@@ -155,203 +151,6 @@ impl fmt::Debug for Lanes {
     /// The size only: a queue may hold a million tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes").field("lanes", &self.lanes.len()).field("len", &self.len).finish_non_exhaustive()
-    }
-}
-
-/// Which lane and place each token has.
-struct Index {
-    places: HashMap<Token, (usize, Place), BuildHasherDefault<TokenHasher>>,
-    uses_since_removal: usize,
-}
-
-impl Index {
-    fn of(lanes: &[Lane], len: usize) -> Self {
-        // Room for all at once: growing a table of a million tokens step by step takes several times as long.
-        let mut places = HashMap::with_capacity_and_hasher(len, BuildHasherDefault::default());
-        for (number, lane) in lanes.iter().enumerate() {
-            places.extend(lane.places().map(|(token, place)| (token, (number, place))));
-        }
-        Self { places, uses_since_removal: 0 }
-    }
-}
-
-/// Spreads the bits of a token (Fibonacci hashing). The host chooses tokens, so nobody can choose them to collide.
-#[derive(Default)]
-struct TokenHasher(u64);
-
-impl Hasher for TokenHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Where in its lane a token is. The number of a ring slot counts from the lane's first arrival and survives pops.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Ring(u64),
-    Late(MonoTime, u64),
-}
-
-/// A slot of the ring; without token it is dead and vanishes when it comes to the front.
-#[derive(Clone, Copy)]
-struct Slot {
-    token: Option<Token>,
-    enqueued: MonoTime,
-}
-
-/// One queue.
-///
-/// Invariants: the ring is sorted by `enqueued`; its first slot is alive; `newest` is at least the `enqueued` of every
-/// ring slot and only falls when the lane is empty. So among equals those of the ring came first: a late token arrived
-/// after `newest` had passed it.
-#[derive(Default)]
-struct Lane {
-    ring: VecDeque<Slot>,
-    /// The number of the first ring slot.
-    first: u64,
-    dead: usize,
-    late: BTreeMap<(MonoTime, u64), Token>,
-    late_arrivals: u64,
-    newest: MonoTime,
-}
-
-impl Lane {
-    fn push(&mut self, token: Token, enqueued: MonoTime) -> Place {
-        if self.ring.is_empty() && self.late.is_empty() {
-            self.newest = enqueued;
-        }
-        if enqueued >= self.newest {
-            self.newest = enqueued;
-            self.ring.push_back(Slot { token: Some(token), enqueued });
-            Place::Ring(self.first + self.ring.len() as u64 - 1)
-        } else {
-            self.late_arrivals += 1;
-            self.late.insert((enqueued, self.late_arrivals), token);
-            Place::Late(enqueued, self.late_arrivals)
-        }
-    }
-
-    fn late_head(&self) -> Option<MonoTime> {
-        // The common case asks for no tree walk.
-        if self.late.is_empty() { None } else { self.late.first_key_value().map(|((enqueued, _), _)| *enqueued) }
-    }
-
-    fn head(&self) -> Option<MonoTime> {
-        match (self.ring.front().map(|slot| slot.enqueued), self.late_head()) {
-            (Some(ring), Some(late)) => Some(ring.min(late)),
-            (ring, late) => ring.or(late),
-        }
-    }
-
-    fn pop(&mut self) -> Option<Token> {
-        let late_is_first = match (self.ring.front(), self.late_head()) {
-            (Some(slot), Some(late)) => late < slot.enqueued,
-            (None, late) => late.is_some(),
-            (Some(_), None) => false,
-        };
-        if late_is_first {
-            return self.late.pop_first().map(|(_, token)| token);
-        }
-        let slot = self.ring.pop_front()?;
-        self.first += 1;
-        self.drop_dead_front();
-        slot.token
-    }
-
-    fn remove(&mut self, place: Place) {
-        match place {
-            Place::Late(enqueued, arrival) => {
-                self.late.remove(&(enqueued, arrival));
-            }
-            Place::Ring(number) => {
-                let position = self.position(number);
-                self.ring[position].token = None;
-                self.dead += 1;
-                self.drop_dead_front();
-            }
-        }
-    }
-
-    fn drop_dead_front(&mut self) {
-        while self.dead > 0 && self.ring.front().is_some_and(|slot| slot.token.is_none()) {
-            self.ring.pop_front();
-            self.first += 1;
-            self.dead -= 1;
-        }
-    }
-
-    fn wants_compaction(&self) -> bool {
-        self.dead > DEAD_SLOTS_MIN && self.dead > self.ring.len() / 2
-    }
-
-    fn position(&self, number: u64) -> usize {
-        usize::try_from(number - self.first).expect("a ring slot has a place in memory")
-    }
-
-    fn ring_places(&self) -> impl Iterator<Item = (Token, Place)> {
-        let numbers = self.first..;
-        self.ring.iter().zip(numbers).filter_map(|(slot, number)| Some((slot.token?, Place::Ring(number))))
-    }
-
-    fn places(&self) -> impl Iterator<Item = (Token, Place)> {
-        let late = self.late.iter().map(|((enqueued, arrival), token)| (*token, Place::Late(*enqueued, *arrival)));
-        self.ring_places().chain(late)
-    }
-
-    fn find(&self, token: Token) -> Option<Place> {
-        let (front, back) = self.ring.as_slices();
-        let wanted = |slot: &Slot| slot.token == Some(token);
-        let in_ring = front.iter().position(wanted).or_else(|| Some(front.len() + back.iter().position(wanted)?));
-        match in_ring {
-            Some(position) => Some(Place::Ring(self.first + position as u64)),
-            None => self.late.iter().find(|(_, late)| **late == token).map(|(key, _)| Place::Late(key.0, key.1)),
-        }
-    }
-
-    /// When the token at `place` was queued, and how many leave the lane before it.
-    fn standing(&self, place: Place) -> (MonoTime, usize) {
-        match place {
-            Place::Ring(number) => {
-                let position = self.position(number);
-                let enqueued = self.ring[position].enqueued;
-                (enqueued, self.live_before(position) + self.late.range(..(enqueued, 0)).count())
-            }
-            Place::Late(enqueued, arrival) => {
-                let in_ring = self.ring.partition_point(|slot| slot.enqueued <= enqueued);
-                (enqueued, self.live_before(in_ring) + self.late.range(..(enqueued, arrival)).count())
-            }
-        }
-    }
-
-    fn count_until(&self, moment: Bound<MonoTime>) -> usize {
-        let (in_ring, in_late) = match moment {
-            Bound::Unbounded => (self.ring.len(), self.late.len()),
-            Bound::Included(moment) => (
-                self.ring.partition_point(|slot| slot.enqueued <= moment),
-                self.late.range(..=(moment, u64::MAX)).count(),
-            ),
-            Bound::Excluded(moment) => {
-                (self.ring.partition_point(|slot| slot.enqueued < moment), self.late.range(..(moment, 0)).count())
-            }
-        };
-        self.live_before(in_ring) + in_late
-    }
-
-    fn live_before(&self, position: usize) -> usize {
-        match self.dead {
-            0 => position,
-            _ => self.ring.range(..position).filter(|slot| slot.token.is_some()).count(),
-        }
     }
 }
 
@@ -430,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_pushed_and_removed_behind_a_waiting_one_leave_no_memory_behind() {
+    fn tokens_pushed_and_removed_behind_a_waiting_one_leave_it_alone() {
         let mut lanes = Lanes::new(1);
         lanes.push(0, Token(0), MonoTime::ZERO);
         for number in 1..10_000 {
@@ -438,7 +237,7 @@ mod tests {
             assert_eq!(lanes.remove(Token(number)), Some(0));
         }
         assert_eq!(lanes.len(), 1);
-        assert!(lanes.lanes[0].ring.len() <= 2 * DEAD_SLOTS_MIN, "{}", lanes.lanes[0].ring.len());
+        assert_eq!((lanes.pop(0), lanes.pop(0)), (Some(Token(0)), None));
     }
 
     #[test]
@@ -453,10 +252,5 @@ mod tests {
         assert!(lanes.index.is_some(), "the removals after the first few use an index");
         while lanes.pop(0).is_some() {}
         assert!(lanes.index.is_none(), "nobody removes any more");
-    }
-
-    #[test]
-    fn a_ring_slot_takes_24_bytes() {
-        assert_eq!(size_of::<Slot>(), 24);
     }
 }

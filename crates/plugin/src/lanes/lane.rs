@@ -1,0 +1,202 @@
+//! One queue: a ring, and an ordered map for what comes late.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+};
+
+use batchmill_core::{MonoTime, Token};
+
+/// Dead slots that a lane keeps without looking at their share.
+const DEAD_SLOTS_MIN: usize = 32;
+
+/// Where in its lane a token is. The number of a ring slot counts from the lane's first arrival and survives pops.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Ring(u64),
+    Late(MonoTime, u64),
+}
+
+/// A slot of the ring; without token it is dead and vanishes when it comes to the front.
+#[derive(Clone, Copy)]
+struct Slot {
+    token: Option<Token>,
+    enqueued: MonoTime,
+}
+
+/// One queue.
+///
+/// Invariants: the ring is sorted by `enqueued`; its first slot is alive; `newest` is at least the `enqueued` of every
+/// ring slot and only falls when the lane is empty. So among equals those of the ring came first: a late token arrived
+/// after `newest` had passed it.
+#[derive(Default)]
+pub(super) struct Lane {
+    ring: VecDeque<Slot>,
+    /// The number of the first ring slot.
+    first: u64,
+    dead: usize,
+    late: BTreeMap<(MonoTime, u64), Token>,
+    late_arrivals: u64,
+    newest: MonoTime,
+}
+
+impl Lane {
+    pub(super) fn push(&mut self, token: Token, enqueued: MonoTime) -> Place {
+        if self.ring.is_empty() && self.late.is_empty() {
+            self.newest = enqueued;
+        }
+        if enqueued >= self.newest {
+            self.newest = enqueued;
+            self.ring.push_back(Slot { token: Some(token), enqueued });
+            Place::Ring(self.first + self.ring.len() as u64 - 1)
+        } else {
+            self.late_arrivals += 1;
+            self.late.insert((enqueued, self.late_arrivals), token);
+            Place::Late(enqueued, self.late_arrivals)
+        }
+    }
+
+    fn late_head(&self) -> Option<MonoTime> {
+        // The common case asks for no tree walk.
+        if self.late.is_empty() { None } else { self.late.first_key_value().map(|((enqueued, _), _)| *enqueued) }
+    }
+
+    pub(super) fn head(&self) -> Option<MonoTime> {
+        match (self.ring.front().map(|slot| slot.enqueued), self.late_head()) {
+            (Some(ring), Some(late)) => Some(ring.min(late)),
+            (ring, late) => ring.or(late),
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Token> {
+        let late_is_first = match (self.ring.front(), self.late_head()) {
+            (Some(slot), Some(late)) => late < slot.enqueued,
+            (None, late) => late.is_some(),
+            (Some(_), None) => false,
+        };
+        if late_is_first {
+            return self.late.pop_first().map(|(_, token)| token);
+        }
+        let slot = self.ring.pop_front()?;
+        self.first += 1;
+        self.drop_dead_front();
+        slot.token
+    }
+
+    pub(super) fn remove(&mut self, place: Place) {
+        match place {
+            Place::Late(enqueued, arrival) => {
+                self.late.remove(&(enqueued, arrival));
+            }
+            Place::Ring(number) => {
+                let position = self.position(number);
+                self.ring[position].token = None;
+                self.dead += 1;
+                self.drop_dead_front();
+            }
+        }
+    }
+
+    fn drop_dead_front(&mut self) {
+        while self.dead > 0 && self.ring.front().is_some_and(|slot| slot.token.is_none()) {
+            self.ring.pop_front();
+            self.first += 1;
+            self.dead -= 1;
+        }
+    }
+
+    pub(super) fn wants_compaction(&self) -> bool {
+        self.dead > DEAD_SLOTS_MIN && self.dead > self.ring.len() / 2
+    }
+
+    /// Drops dead slots; ring slots have other places afterwards.
+    pub(super) fn compact(&mut self) {
+        self.ring.retain(|slot| slot.token.is_some());
+        self.dead = 0;
+    }
+
+    fn position(&self, number: u64) -> usize {
+        usize::try_from(number - self.first).expect("a ring slot has a place in memory")
+    }
+
+    pub(super) fn ring_places(&self) -> impl Iterator<Item = (Token, Place)> {
+        let numbers = self.first..;
+        self.ring.iter().zip(numbers).filter_map(|(slot, number)| Some((slot.token?, Place::Ring(number))))
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = (Token, Place)> {
+        let late = self.late.iter().map(|((enqueued, arrival), token)| (*token, Place::Late(*enqueued, *arrival)));
+        self.ring_places().chain(late)
+    }
+
+    pub(super) fn find(&self, token: Token) -> Option<Place> {
+        let (front, back) = self.ring.as_slices();
+        let wanted = |slot: &Slot| slot.token == Some(token);
+        let in_ring = front.iter().position(wanted).or_else(|| Some(front.len() + back.iter().position(wanted)?));
+        match in_ring {
+            Some(position) => Some(Place::Ring(self.first + position as u64)),
+            None => self.late.iter().find(|(_, late)| **late == token).map(|(key, _)| Place::Late(key.0, key.1)),
+        }
+    }
+
+    /// When the token at `place` was queued, and how many leave the lane before it.
+    pub(super) fn standing(&self, place: Place) -> (MonoTime, usize) {
+        match place {
+            Place::Ring(number) => {
+                let position = self.position(number);
+                let enqueued = self.ring[position].enqueued;
+                (enqueued, self.live_before(position) + self.late.range(..(enqueued, 0)).count())
+            }
+            Place::Late(enqueued, arrival) => {
+                let in_ring = self.ring.partition_point(|slot| slot.enqueued <= enqueued);
+                (enqueued, self.live_before(in_ring) + self.late.range(..(enqueued, arrival)).count())
+            }
+        }
+    }
+
+    pub(super) fn count_until(&self, moment: Bound<MonoTime>) -> usize {
+        let (in_ring, in_late) = match moment {
+            Bound::Unbounded => (self.ring.len(), self.late.len()),
+            Bound::Included(moment) => (
+                self.ring.partition_point(|slot| slot.enqueued <= moment),
+                self.late.range(..=(moment, u64::MAX)).count(),
+            ),
+            Bound::Excluded(moment) => {
+                (self.ring.partition_point(|slot| slot.enqueued < moment), self.late.range(..(moment, 0)).count())
+            }
+        };
+        self.live_before(in_ring) + in_late
+    }
+
+    fn live_before(&self, position: usize) -> usize {
+        match self.dead {
+            0 => position,
+            _ => self.ring.range(..position).filter(|slot| slot.token.is_some()).count(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_slots_behind_a_waiting_token_do_not_pile_up() {
+        let mut lane = Lane::default();
+        lane.push(Token(0), MonoTime::ZERO);
+        for number in 1..10_000 {
+            let place = lane.push(Token(number), MonoTime::from_nanos(number));
+            lane.remove(place);
+            if lane.wants_compaction() {
+                lane.compact();
+            }
+        }
+        assert!(lane.ring.len() <= 2 * DEAD_SLOTS_MIN, "{}", lane.ring.len());
+        assert_eq!((lane.pop(), lane.pop()), (Some(Token(0)), None));
+    }
+
+    #[test]
+    fn a_ring_slot_takes_24_bytes() {
+        assert_eq!(size_of::<Slot>(), 24);
+    }
+}
