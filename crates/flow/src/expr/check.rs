@@ -11,15 +11,22 @@ use jaq_core::path::{Part, Path};
 
 use super::{
     error::ExprError,
-    library::{KNOWN, VARIABLES, refusal, refused_variable},
+    library::{KNOWN, VARIABLES, is_inner, refusal, refused_variable},
 };
 
 /// The longest text of an expression, in bytes.
 const MAX_TEXT: usize = 16 << 10;
 /// The most brackets inside each other.
-const MAX_BRACKETS: usize = 48;
-/// The most tokens. Every token may be one level of the thread's stack when the expression is compiled and run.
-const MAX_TOKENS: usize = 1500;
+///
+/// This and the next two keep the stack of the thread that compiles and runs an expression far from its end: jaq recurses
+/// over brackets, over words like `if` and `-`, and over the tree; up to 12 KiB a level in a debug build, 2 KiB otherwise.
+const MAX_BRACKETS: usize = 32;
+/// The most words that begin an expression inside another: `-`, `if`, `try`, `reduce`, `foreach`, `label`, `as`.
+const MAX_PREFIXES: usize = 80;
+/// The most levels of the tree: operators in a row, entries of an object, parts of a text.
+const MAX_LEVELS: usize = 120;
+/// The most tokens.
+const MAX_TOKENS: usize = 2000;
 
 /// What a text uses of its surroundings.
 #[derive(Debug, Default)]
@@ -35,12 +42,14 @@ pub(super) fn check(text: &str) -> Result<Uses, Vec<ExprError>> {
     let tokens = Lexer::new(text)
         .lex()
         .map_err(|errors| errors.into_iter().map(|error| lexed(&error, at(error.1))).collect::<Vec<_>>())?;
-    let count = count(&tokens);
+    let (count, prefixes) = count(&tokens);
     if count > MAX_TOKENS {
-        return Err(vec![ExprError::new(
-            0,
-            format!("an expression has at most {MAX_TOKENS} tokens, this one has {count}"),
-        )]);
+        let message = format!("an expression has at most {MAX_TOKENS} words and signs, this one has {count}");
+        return Err(vec![ExprError::new(0, message)]);
+    }
+    if prefixes > MAX_PREFIXES {
+        let message = format!("an expression has at most {MAX_PREFIXES} of `-`, `if`, `try` and the like");
+        return Err(vec![ExprError::new(0, message)]);
     }
     let term = Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
         let parsed = errors.into_iter().map(|(expected, found)| {
@@ -50,7 +59,12 @@ pub(super) fn check(text: &str) -> Result<Uses, Vec<ExprError>> {
         parsed.collect::<Vec<_>>()
     })?;
     let mut walk = Walk { text, uses: Uses::default(), errors: Vec::new() };
-    walk.term(&term);
+    let levels = walk.term(&term);
+    if levels > MAX_LEVELS {
+        let message =
+            format!("an expression has at most {MAX_LEVELS} operators or entries in a row, this one has {levels}");
+        walk.errors.push(ExprError::new(0, message));
+    }
     if walk.errors.is_empty() { Ok(walk.uses) } else { Err(walk.errors) }
 }
 
@@ -75,24 +89,37 @@ fn fits(text: &str) -> Result<(), ExprError> {
     Ok(())
 }
 
-fn count(tokens: &[Token<&str>]) -> usize {
-    tokens
-        .iter()
-        .map(|token| match &token.1 {
-            Tok::Block(inner) => 1 + count(inner),
-            Tok::Str(parts) => {
-                let inner = parts.iter().map(|part| match part {
-                    StrPart::Term(token) => 1 + count(std::slice::from_ref(token)),
-                    _ => 1,
-                });
-                1 + inner.sum::<usize>()
+/// Tokens, and those among them that begin an expression inside another.
+fn count(tokens: &[Token<&str>]) -> (usize, usize) {
+    let (mut all, mut prefixes, mut operand_before) = (0, 0, false);
+    let mut add = |(tokens, inner): (usize, usize)| {
+        all += tokens;
+        prefixes += inner;
+    };
+    for token in tokens {
+        let word = token.as_str();
+        let keyword = matches!(word, "if" | "try" | "reduce" | "foreach" | "label" | "as" | "def");
+        add((1, usize::from(keyword || (word == "-" && !operand_before))));
+        operand_before = match &token.1 {
+            Tok::Block(inner) => {
+                add(count(inner));
+                true
             }
-            _ => 1,
-        })
-        .sum()
+            Tok::Str(parts) => {
+                parts.iter().for_each(|part| match part {
+                    StrPart::Term(inner) => add(count(std::slice::from_ref(inner))),
+                    _ => add((1, 0)),
+                });
+                true
+            }
+            Tok::Sym => word.starts_with('.'),
+            _ => !keyword && !matches!(word, "then" | "else" | "elif" | "and" | "or" | "catch"),
+        };
+    }
+    (all, prefixes)
 }
 
-fn lexed((expected, found): &lex::Error<&str>, _offset: usize) -> ExprError {
+fn lexed((expected, found): &lex::Error<&str>, offset: usize) -> ExprError {
     let found = found.chars().next();
     let message = match (expected, found) {
         (lex::Expect::Token, Some(found)) => format!("`{found}` does not belong here"),
@@ -100,7 +127,7 @@ fn lexed((expected, found): &lex::Error<&str>, _offset: usize) -> ExprError {
         (expected, Some(found)) => format!("expected {}, found `{found}`", expected.as_str()),
         (expected, None) => format!("expected {}, found the end", expected.as_str()),
     };
-    ExprError::new(_offset, message)
+    ExprError::new(offset, message)
 }
 
 fn parsed(expected: &parse::Expect<&str>, found: Option<&str>) -> String {
@@ -127,92 +154,82 @@ impl<'a> Walk<'a> {
         self.errors.push(ExprError::new(part.as_ptr() as usize - self.text.as_ptr() as usize, message));
     }
 
-    fn all<'t>(&mut self, terms: impl IntoIterator<Item = &'t Term<&'a str>>)
+    fn all<'t>(&mut self, terms: impl IntoIterator<Item = &'t Term<&'a str>>) -> usize
     where
         'a: 't,
     {
-        terms.into_iter().for_each(|term| self.term(term));
+        terms.into_iter().map(|term| self.term(term)).max().unwrap_or(0)
     }
 
-    fn term(&mut self, term: &Term<&'a str>) {
-        match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) => {}
-            Term::Var(name) => self.variable(name),
+    /// Looks at everything below and tells its levels.
+    fn term(&mut self, term: &Term<&'a str>) -> usize {
+        1 + match term {
+            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) => 0,
+            Term::Var(name) => {
+                self.variable(name);
+                0
+            }
             Term::Call(name, arguments) => {
                 if let Some(why) = refusal(name, arguments.len()) {
                     let shown = shown(name, arguments.len());
                     self.refuse(name, format!("`{shown}` is not available in flows: {why}"));
+                } else if is_inner(name) {
+                    self.refuse(name, unknown_function(name, arguments.len()));
                 }
-                self.all(arguments);
+                self.all(arguments)
             }
             Term::Def(definitions, rest) => {
                 for definition in definitions {
-                    self.refuse(
-                        definition.name,
-                        "`def` is not available in flows: a definition may call itself without end".into(),
-                    );
+                    let message = "`def` is not available in flows: a definition may call itself without end";
+                    self.refuse(definition.name, message.into());
                     self.term(&definition.body);
                 }
-                self.term(rest);
+                self.term(rest)
             }
-            Term::Str(_, parts) => parts.iter().for_each(|part| {
-                if let StrPart::Term(term) = part {
-                    self.term(term);
-                }
-            }),
+            // Parts and entries are added to each other: each is a level.
+            Term::Str(_, parts) => {
+                let inner = parts.iter().map(|part| if let StrPart::Term(term) = part { self.term(term) } else { 0 });
+                parts.len() + inner.max().unwrap_or(0)
+            }
+            Term::Obj(entries) => {
+                let inner = entries.iter().map(|(key, value)| self.term(key).max(self.all(value)));
+                entries.len() + inner.max().unwrap_or(0)
+            }
             Term::Arr(inner) => self.all(inner.as_deref()),
-            Term::Obj(entries) => entries.iter().for_each(|(key, value)| {
-                self.term(key);
-                self.all(value);
-            }),
             Term::Neg(inner) | Term::Label(_, inner) => self.term(inner),
             Term::BinOp(left, operator, right) => {
-                self.term(left);
-                if let BinaryOp::Pipe(Some(pattern)) = operator {
-                    self.pattern(pattern);
-                }
-                self.term(right);
+                let left = self.term(left);
+                let pattern = if let BinaryOp::Pipe(Some(pattern)) = operator { self.pattern(pattern) } else { 0 };
+                left.max(pattern).max(self.term(right))
             }
             Term::Fold(_, over, pattern, arguments) => {
-                self.term(over);
-                self.pattern(pattern);
-                self.all(arguments);
+                self.term(over).max(self.pattern(pattern)).max(self.all(arguments))
             }
-            Term::TryCatch(inner, catch) => {
-                self.term(inner);
-                self.all(catch.as_deref());
-            }
+            Term::TryCatch(inner, catch) => self.term(inner).max(self.all(catch.as_deref())),
             Term::IfThenElse(arms, otherwise) => {
-                arms.iter().for_each(|(when, then)| {
-                    self.term(when);
-                    self.term(then);
-                });
-                self.all(otherwise.as_deref());
+                let inner = arms.iter().map(|(when, then)| self.term(when).max(self.term(then)));
+                arms.len() - 1 + inner.max().unwrap_or(0).max(self.all(otherwise.as_deref()))
             }
-            Term::Path(of, path) => {
-                self.term(of);
-                self.path(path);
-            }
+            Term::Path(of, path) => path.0.len() + self.term(of).max(self.path(path)),
         }
     }
 
-    fn path(&mut self, path: &Path<Term<&'a str>>) {
-        for (part, _) in &path.0 {
-            match part {
-                Part::Index(index) => self.term(index),
-                Part::Range(from, to) => self.all(from.iter().chain(to)),
-            }
-        }
+    fn path(&mut self, path: &Path<Term<&'a str>>) -> usize {
+        let inner = path.0.iter().map(|(part, _)| match part {
+            Part::Index(index) => self.term(index),
+            Part::Range(from, to) => self.all(from.iter().chain(to)),
+        });
+        inner.max().unwrap_or(0)
     }
 
-    fn pattern(&mut self, pattern: &Pattern<&'a str>) {
-        match pattern {
-            Pattern::Var(_) => {}
-            Pattern::Arr(items) => items.iter().for_each(|item| self.pattern(item)),
-            Pattern::Obj(entries) => entries.iter().for_each(|(key, item)| {
-                self.term(key);
-                self.pattern(item);
-            }),
+    fn pattern(&mut self, pattern: &Pattern<&'a str>) -> usize {
+        1 + match pattern {
+            Pattern::Var(_) => 0,
+            Pattern::Arr(items) => items.iter().map(|item| self.pattern(item)).max().unwrap_or(0),
+            Pattern::Obj(entries) => {
+                let inner = entries.iter().map(|(key, item)| self.term(key).max(self.pattern(item)));
+                inner.max().unwrap_or(0)
+            }
         }
     }
 
@@ -253,7 +270,8 @@ fn unknown_function(name: &str, arity: usize) -> String {
     let arities: BTreeSet<usize> = KNOWN.iter().filter(|(known, _)| *known == name).map(|(_, arity)| *arity).collect();
     if !arities.is_empty() {
         let arities: Vec<String> = arities.iter().map(ToString::to_string).collect();
-        return format!("`{name}` takes {} arguments, not {arity}", arities.join(" or "));
+        return format!("`{name}` takes {} arguments, not {arity}", arities.join(" or "))
+            .replace("takes 1 arguments", "takes 1 argument");
     }
     match nearest(name, KNOWN.iter().map(|(known, _)| *known)) {
         Some(near) => format!("unknown function `{name}`, did you mean `{near}`?"),

@@ -14,4 +14,3 @@ def trimstr($x): ltrimstr($x) | rtrimstr($x);
 def have_literal_numbers: true;
 def @csv: map(if isstring then "\"" + gsub("\""; "\"\"") + "\"" elif isnumber or isboolean then tostring elif . == null then "" else error("a cell of @csv must be text, a number, a boolean or null") end) | join(",");
 def @tsv: map(if isstring then gsub("\\\\"; "\\\\") | gsub("\t"; "\\t") | gsub("\n"; "\\n") | gsub("\r"; "\\r") elif isnumber or isboolean then tostring elif . == null then "" else error("a cell of @tsv must be text, a number, a boolean or null") end) | join("\t");
-def join($s): reduce .[] as $x (null; (if . == null then "" else . + $s end) + ($x | if . == null then "" elif isboolean or isnumber then tostring else . end)) // "";

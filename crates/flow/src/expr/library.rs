@@ -56,9 +56,9 @@ pub(super) fn refused_variable(name: &str) -> Option<&'static str> {
 pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     let own =
         jaq_core::load::parse(include_str!("defs.jq"), |parser| parser.defs()).expect("our own definitions parse");
-    let absent = |def: &Def<&str>| matches!(def.name, "debug" | "stderr" | "halt" | "halt_error");
+    let absent = |def: &Def<&str>| matches!(def.name, "debug" | "stderr" | "halt" | "halt_error" | "nan" | "infinite");
     // Ours come before what builds on them.
-    let core = jaq_core::defs();
+    let core = jaq_core::defs().filter(|def| def.name != "join");
     let (first, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|def| def.args.len() == 2 && def.args[0] == "$re");
     let library = jaq_std::defs().filter(move |def| !absent(def));
     core.chain(first).chain(library).chain(jaq_json::defs()).chain(rest)
@@ -91,11 +91,14 @@ pub(super) fn functions() -> impl Iterator<Item = Fun<JustLut<Value>>> {
 pub(super) static KNOWN: LazyLock<Vec<(&'static str, usize)>> = LazyLock::new(|| {
     let defined = definitions().map(|def| (def.name, def.args.len()));
     let native = functions().map(|(name, arguments, _)| (name, arguments.len()));
-    // Names that only the definitions use.
-    let inner = |name: &str| name.ends_with('_') || name.ends_with("_unbounded") || name.ends_with("_empty");
-    let mut known: Vec<_> = defined.chain(native).filter(|(name, _)| !inner(name)).collect();
+    let mut known: Vec<_> = defined.chain(native).filter(|(name, _)| !is_inner(name)).collect();
     known.retain(|(name, arity)| refusal(name, *arity).is_none());
     known.sort_unstable();
     known.dedup();
     known
 });
+
+/// Names that only the library's own definitions use.
+pub(super) fn is_inner(name: &str) -> bool {
+    name.ends_with('_') || name.ends_with("_unbounded") || name.ends_with("_empty") || name == "regex_fits"
+}

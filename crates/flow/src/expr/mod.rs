@@ -21,6 +21,9 @@ mod value;
 mod vars;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::ExprError;
 pub use filter::Filter;
 pub use meter::Limits;

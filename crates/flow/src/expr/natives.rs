@@ -24,14 +24,17 @@ const MAX_PATTERN: usize = 1024;
 pub(super) fn all() -> Vec<Filter<RunPtr<Data>>> {
     let f = || -> Box<[Bind]> { [Bind::Fun(())].into() };
     vec![
+        ("nan", v(0), |_| box_once(Ok(Value::from(f64::NAN)))),
+        ("infinite", v(0), |_| box_once(Ok(Value::from(f64::INFINITY)))),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("tojson", v(0), |cv| bome(write::json(&cv.1.val).map(Value::from).ok_or_else(over_limit))),
         ("length", v(0), |cv| bome(length(&cv.1))),
         ("contains", v(1), |cv| unary(cv, |whole, part| contains(&whole.val, &part.val).map(Value::from))),
+        ("join", v(1), |cv| unary(cv, |list, separator| join(&list, &separator))),
         ("has", v(1), |cv| unary(cv, |value, key| has(&value, &key))),
         ("indices", v(1), |cv| unary(cv, |value, part| indices(&value, &part))),
         ("bsearch", v(1), |cv| unary(cv, |list, sought| search(&list, &sought))),
-        ("sort", v(0), |cv| box_once(sorted(cv.1, |_| Ok(Vec::new())))),
+        ("sort", v(0), |cv| box_once(sorted(cv.1, |item| Ok(vec![item])))),
         ("sort_by", f(), |cv| {
             let (list, key) = keyed(cv);
             box_once(sorted(list, key))
@@ -77,6 +80,35 @@ fn length(value: &Value) -> ValR<Value> {
         Val::Obj(map) => Ok(Value::from(map.len())),
         Val::Bool(_) => Err(fail(format_args!("{value} has no length"))),
     }
+}
+
+/// Null is empty text, numbers and booleans are as JSON, as in jq.
+fn join(list: &Value, separator: &Value) -> ValR<Value> {
+    let (Val::Arr(items), Val::TStr(separator)) = (&list.val, &separator.val) else {
+        return Err(fail(format_args!("cannot join {list} with {separator}: a list and a text are needed")));
+    };
+    let mut joined = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            joined.extend_from_slice(separator);
+        }
+        let before = joined.len();
+        match item {
+            Val::Null => {}
+            Val::TStr(text) => joined.extend_from_slice(text),
+            Val::Bool(_) | Val::Num(_) => joined.extend_from_slice(write::json(item).unwrap_or_default().as_bytes()),
+            _ => {
+                return Err(fail(format_args!(
+                    "cannot join {}: it is a list or an object",
+                    Value::scalar(item.clone())
+                )));
+            }
+        }
+        if !meter::bytes(joined.len() - before + separator.len()) {
+            return Err(over_limit());
+        }
+    }
+    Ok(Value::scalar(Val::utf8_str(joined)))
 }
 
 fn has(value: &Value, key: &Value) -> ValR<Value> {

@@ -13,5 +13,8 @@ mod origin;
 mod reader;
 mod scalar;
 
+#[cfg(test)]
+mod tests;
+
 pub use located::{Located, LocatedKey, LocatedValue, Place};
 pub use reader::{YamlProblem, parse};

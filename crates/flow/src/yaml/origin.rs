@@ -5,11 +5,9 @@ use super::Place;
 /// How a text was written.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
-    /// The source of the text with its quotes, or the lines of a block without its header.
-    raw: Box<str>,
-    quotes: Quotes,
-    /// Where `raw` begins, if not at the value: the first line of a block.
-    start: Option<Place>,
+    /// The source of the text, with its quotes; of a block, from its first visible character.
+    pub(super) raw: Box<str>,
+    pub(super) quotes: Quotes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +18,6 @@ pub(super) enum Quotes {
 }
 
 impl Origin {
-    /// A text that begins at its value.
-    pub(super) fn inline(raw: &str, quotes: Quotes) -> Self {
-        Self { raw: raw.into(), quotes, start: None }
-    }
-
-    /// A block scalar: `raw` is what follows its header's line.
-    pub(super) fn block(raw: &str, line: usize) -> Self {
-        Self { raw: raw.into(), quotes: Quotes::None, start: Some(Place { line, column: 1 }) }
-    }
-
     /// Where byte `offset` of `text` was written; `from` is where its value begins.
     ///
     /// YAML folds and indents: source and text differ in their white space only, once quotes are resolved. So the
@@ -38,12 +26,11 @@ impl Origin {
         let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let (before, after) = text.split_at(offset);
         let visible = before.chars().filter(|c| !c.is_whitespace()).count();
-        // White space within a line stays as it is: count on from the last visible character.
+        // In white space, and at the end: after the last visible character.
         let gap = before.chars().rev().take_while(|c| c.is_whitespace()).count();
         let at_gap = gap > 0 && after.chars().next().is_none_or(char::is_whitespace) && !before.trim_end().is_empty();
         let place = if after.chars().all(char::is_whitespace) || at_gap {
-            let end = visible.checked_sub(1).map_or(0, |last| self.unit(last).map_or(0, |(_, end)| end));
-            end
+            visible.checked_sub(1).map_or(0, |last| self.unit(last).map_or(0, |(_, end)| end))
         } else {
             self.unit(visible).map_or(0, |(start, _)| start)
         };
@@ -53,14 +40,10 @@ impl Origin {
     /// Start and end in the source of the visible character number `wanted`.
     fn unit(&self, wanted: usize) -> Option<(usize, usize)> {
         let mut seen = 0;
-        let mut rest = match self.quotes {
-            Quotes::None => &self.raw[..],
-            Quotes::Single | Quotes::Double => self.raw.get(1..self.raw.len().saturating_sub(1))?,
+        let (mut at, mut rest) = match self.quotes {
+            Quotes::None => (0, &self.raw[..]),
+            Quotes::Single | Quotes::Double => (1, self.raw.get(1..self.raw.len().saturating_sub(1))?),
         };
-        let mut at = self.raw.len() - rest.len();
-        if self.quotes != Quotes::None {
-            at = 1;
-        }
         while let Some(first) = rest.chars().next() {
             let (length, visible) = match (self.quotes, first) {
                 (Quotes::Single, '\'') => (2, true),
@@ -81,7 +64,6 @@ impl Origin {
     }
 
     fn advance(&self, from: Place, bytes: usize) -> Place {
-        let from = self.start.unwrap_or(from);
         let passed = self.raw.get(..bytes).unwrap_or_default();
         match passed.rsplit_once('\n') {
             Some((lines, last)) => {

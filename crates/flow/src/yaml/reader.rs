@@ -215,12 +215,13 @@ impl<'a> Reader<'a> {
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> Located {
         let start = place(&span.start);
         let raw = span.slice(self.text).unwrap_or_default();
-        let origin = match style {
-            ScalarStyle::Plain => Origin::inline(raw, Quotes::None),
-            ScalarStyle::SingleQuoted => Origin::inline(raw, Quotes::Single),
-            ScalarStyle::DoubleQuoted => Origin::inline(raw, Quotes::Double),
-            _ => Origin::block(raw.split_once('\n').map_or("", |(_, lines)| lines), start.line + 1),
+        let quotes = match style {
+            ScalarStyle::SingleQuoted => Quotes::Single,
+            ScalarStyle::DoubleQuoted => Quotes::Double,
+            // The span of a block begins at its first visible character, not at its header.
+            _ => Quotes::None,
         };
+        let origin = Origin { raw: raw.into(), quotes };
         if style != ScalarStyle::Plain {
             return Located { origin: Some(origin), ..located(start, LocatedValue::Str(text.to_owned())) };
         }
