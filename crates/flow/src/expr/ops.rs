@@ -19,6 +19,14 @@ fn counted(fits: bool, compute: impl FnOnce() -> Computed) -> Computed {
     if fits { compute() } else { Err(over_limit()) }
 }
 
+/// Built from the beginnings of both values: what jaq would say holds them whole.
+fn mismatch(left: &Value, sign: &str, right: &Value) -> Computed {
+    match meter::steps(8) {
+        true => Err(fail(format_args!("cannot calculate {left} {sign} {right}"))),
+        false => Err(over_limit()),
+    }
+}
+
 fn number(result: jaq_json::ValR) -> Computed {
     match result {
         Ok(Val::Num(number)) => Ok(Value::scalar(Val::Num(whole(number)))),
@@ -47,7 +55,8 @@ impl Add for Value {
                 copied(left, left.len() * ELEMENT) && meter::bytes(right.len() * ELEMENT)
             }
             (Val::Obj(left), Val::Obj(right)) => copied(left, left.len() * ENTRY) && meter::bytes(right.len() * ENTRY),
-            _ => meter::steps(1),
+            (Val::Null, _) | (_, Val::Null) => meter::steps(1),
+            _ => return mismatch(&self, "+", &other),
         };
         counted(fits, || deep(self.val + other.val, depth))
     }
@@ -64,7 +73,7 @@ impl Sub for Value {
                 let fits = meter::steps((left.len() + right.len()) as u64) && walk(&self.val) && walk(&other.val);
                 counted(fits, || deep(self.val - other.val, depth))
             }
-            _ => counted(meter::steps(1), || deep(self.val - other.val, depth)),
+            _ => mismatch(&self, "-", &other),
         }
     }
 }
@@ -81,7 +90,7 @@ impl Mul for Value {
                 let fits = walk(&self.val) && walk(&other.val);
                 counted(fits, || deep(self.val * other.val, depth))
             }
-            _ => counted(meter::steps(1), || deep(self.val * other.val, depth)),
+            _ => mismatch(&self, "*", &other),
         }
     }
 }
@@ -114,7 +123,7 @@ impl Div for Value {
                     deep(self.val / other.val, 1)
                 })
             }
-            _ => counted(meter::steps(1), || deep(self.val / other.val, 0)),
+            _ => mismatch(&self, "/", &other),
         }
     }
 }
@@ -131,14 +140,20 @@ fn pieces(text: &[u8], separator: &[u8]) -> usize {
 impl Rem for Value {
     type Output = Computed;
     fn rem(self, other: Self) -> Computed {
-        counted(meter::steps(1), || number(self.val % other.val))
+        match (&self.val, &other.val) {
+            (Val::Num(_), Val::Num(_)) => counted(meter::steps(1), || number(self.val % other.val)),
+            _ => mismatch(&self, "%", &other),
+        }
     }
 }
 
 impl Neg for Value {
     type Output = Computed;
     fn neg(self) -> Computed {
-        counted(meter::steps(1), || number(-self.val))
+        match &self.val {
+            Val::Num(_) => counted(meter::steps(1), || number(-self.val)),
+            _ => Err(fail(format_args!("cannot negate {self}"))),
+        }
     }
 }
 

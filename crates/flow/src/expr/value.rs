@@ -134,8 +134,12 @@ impl ValT for Value {
             }
             (Val::Obj(_), Val::TStr(_)) | (Val::Null, _) => 1,
             (Val::Obj(_), _) => return Err(fail(format_args!("cannot index an object with {index}"))),
-            (Val::TStr(text), _) => 1 + meter::copying(text.len()),
-            _ => 1,
+            (Val::TStr(text), Val::Obj(_)) => 1 + meter::copying(text.len()),
+            (Val::Arr(_), Val::Num(_) | Val::Obj(_)) => 1,
+            _ => {
+                meter::steps(8);
+                return Err(fail(format_args!("cannot index {self} with {index}")));
+            }
         };
         if !meter::steps(cost) {
             return Err(over_limit());
@@ -152,7 +156,8 @@ impl ValT for Value {
         let copied = match &self.val {
             Val::Arr(items) => items.len() * ELEMENT,
             Val::TStr(text) => text.len(),
-            _ => 0,
+            Val::Null => return Ok(self),
+            _ => return Err(fail(format_args!("cannot take a slice of {self}"))),
         };
         if !meter::steps(1 + meter::copying(copied)) {
             return Err(over_limit());
@@ -416,7 +421,7 @@ impl FromIterator<Value> for Value {
 impl fmt::Display for Value {
     /// For messages: long values are cut.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Clip::of(&self.val).fmt(f)
+        f.write_str(&super::write::brief(&self.val))
     }
 }
 
