@@ -48,7 +48,12 @@ impl FlowFile {
     pub fn parse(text: &str, file: &str, catalog: &NodeCatalog) -> Result<Self, Vec<FlowProblem>> {
         let root = yaml::parse(text).map_err(|problems| {
             let at = |problem: yaml::YamlProblem| {
-                FlowProblem::new(file, Place { line: problem.line, column: problem.column }, Vec::new(), problem.message)
+                FlowProblem::new(
+                    file,
+                    Place { line: problem.line, column: problem.column },
+                    Vec::new(),
+                    problem.message,
+                )
             };
             problems.into_iter().map(at).collect::<Vec<_>>()
         })?;

@@ -56,9 +56,7 @@ impl NodeReader<'_> {
                 "timeout" => timeout(value).map(|limit| spec.timeout = Some(limit)),
                 "retry" => retry(value).map(|settings| spec.retry = Some(settings)),
                 "on_error" => targets::on_error(value).map(|on_error| spec.on_error = on_error),
-                "next" => {
-                    targets::next(self.document, &path, value, self.problems).map(|next| spec.next = next)
-                }
+                "next" => targets::next(self.document, &path, value, self.problems).map(|next| spec.next = next),
                 _ => Ok(()),
             };
             if let Err(why) = result {
@@ -112,9 +110,9 @@ impl NodeReader<'_> {
                     (None, Some((key, _))) => self
                         .document
                         .at_key(&["nodes", self.name, &key.name], format!("unknown kind `{}`, {list}", key.name)),
-                    (None, None) => {
-                        self.document.at_key(&["nodes", self.name], format!("a node has one key that is its kind, {list}"))
-                    }
+                    (None, None) => self
+                        .document
+                        .at_key(&["nodes", self.name], format!("a node has one key that is its kind, {list}")),
                 };
                 self.problems.push(problem);
                 None

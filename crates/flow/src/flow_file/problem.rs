@@ -19,12 +19,7 @@ pub struct FlowProblem {
 }
 
 impl FlowProblem {
-    pub(super) fn new(
-        file: impl Into<Arc<str>>,
-        place: Place,
-        path: Vec<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(file: impl Into<Arc<str>>, place: Place, path: Vec<String>, message: impl Into<String>) -> Self {
         Self { file: file.into(), place, path, message: message.into() }
     }
 }

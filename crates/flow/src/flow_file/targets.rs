@@ -52,7 +52,10 @@ fn arm(document: &Document, path: &[&str], value: &Located, problems: &mut Vec<F
                     wrong = true;
                 }
             },
-            _ => problems.push(document.unknown_key(&path, &["when", "to"])),
+            _ => {
+                problems.push(document.unknown_key(&path, &["when", "to"]));
+                wrong = true;
+            }
         }
     }
     if to.is_none() && !wrong {

@@ -62,9 +62,9 @@ pub(crate) async fn check(yaml: &str, input: Value) -> String {
             Stepped::Continue => {}
             Stepped::Done => break Value::Object(execution.into_state()).to_string(),
             Stepped::Failed(failure) => {
-                let all = failure.iter().map(|f| {
-                    format!("{} {}: {}", f.node.as_deref().unwrap_or("-"), f.error.code, f.error)
-                });
+                let all = failure
+                    .iter()
+                    .map(|f| format!("{} {}: {}", f.node.as_deref().unwrap_or("-"), f.error.code, f.error));
                 break all.collect::<Vec<_>>().join("; ");
             }
             Stepped::Stopped => break "stopped".to_owned(),
@@ -126,8 +126,10 @@ impl Attempts {
                         *count += 1;
                         if *count >= max_attempts {
                             match &failed.node {
-                                Some(node) if failed.handled => given_up
-                                    .push(GivenUp::new(node.clone(), JobError::from(failed.error.clone()).at_node(node.clone()))),
+                                Some(node) if failed.handled => given_up.push(GivenUp::new(
+                                    node.clone(),
+                                    JobError::from(failed.error.clone()).at_node(node.clone()),
+                                )),
                                 _ => over = true,
                             }
                         }

@@ -26,7 +26,9 @@ pub(crate) fn catalog(log: &Log) -> NodeCatalog {
         ("panic", |_| Ok(Act::Panic)),
         ("hang", |_| Ok(Act::Hang { ends: None })),
         ("listen", |_| Ok(Act::Listen)),
-        ("sleep", |options| Ok(Act::Hang { ends: Some(Duration::from_millis(options["sleep"].as_u64().unwrap_or(0))) })),
+        ("sleep", |options| {
+            Ok(Act::Hang { ends: Some(Duration::from_millis(options["sleep"].as_u64().unwrap_or(0))) })
+        }),
     ];
     kinds.into_iter().fold(NodeCatalog::new(BuildContext::default()), |catalog, (name, make)| {
         catalog.with(Kind { name, make, log: log.clone() })
@@ -65,10 +67,15 @@ enum Act {
     /// Updates by a jq expression.
     Jq(Filter),
     /// Fails a number of times, then updates nothing.
-    Fail { class: ErrorClass, left: AtomicU64 },
+    Fail {
+        class: ErrorClass,
+        left: AtomicU64,
+    },
     Panic,
     /// Ends after a while, or never, and does not listen.
-    Hang { ends: Option<Duration> },
+    Hang {
+        ends: Option<Duration>,
+    },
     /// Ends when it is told to.
     Listen,
 }

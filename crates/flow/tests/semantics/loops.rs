@@ -6,7 +6,8 @@ use crate::check::{check, problems};
 
 #[tokio::test]
 async fn a_loop_ends_by_its_branch() {
-    let yaml = "max_steps: 10\nstart: a\nnodes:\n  a: {jq: '{n: (.n - 1)}', next: [{when: '.n > 0', to: a}, {to: END}]}";
+    let yaml =
+        "max_steps: 10\nstart: a\nnodes:\n  a: {jq: '{n: (.n - 1)}', next: [{when: '.n > 0', to: a}, {to: END}]}";
     assert_eq!(check(yaml, json!({"n": 3})).await, r#"a | a | a -> {"n":0}"#);
 }
 
@@ -24,7 +25,9 @@ async fn at_most_max_steps_supersteps_then_the_error_max_steps() {
 #[test]
 fn a_loop_without_max_steps_is_refused_with_its_path() {
     assert_eq!(
-        problems("nodes:\n  s: {jq: ., next: a}\n  a: {jq: ., next: b}\n  b: {jq: ., next: [{when: .x, to: a}, {to: END}]}"),
+        problems(
+            "nodes:\n  s: {jq: ., next: a}\n  a: {jq: ., next: b}\n  b: {jq: ., next: [{when: .x, to: a}, {to: END}]}"
+        ),
         "t.yaml:6:20: nodes.b.next: a loop needs `max_steps` on the flow: `a` → `b` → `a`"
     );
     assert_eq!(
