@@ -7,7 +7,8 @@ use batchmill_plugin::Registry;
 use serde_json::{Value, json};
 
 fn object(json: Value) -> StateData {
-    json.as_object().unwrap().clone()
+    let Value::Object(object) = json else { panic!("{json} is no object") };
+    object
 }
 
 fn problems(options: Value) -> Vec<String> {

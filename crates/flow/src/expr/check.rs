@@ -51,7 +51,7 @@ pub(super) fn check(text: &str) -> Result<Uses, Vec<ExprError>> {
         let message = format!("an expression has at most {MAX_PREFIXES} of `-`, `if`, `try` and the like");
         return Err(vec![ExprError::new(0, message)]);
     }
-    let term = Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
+    let term = Parser::new(&tokens).parse(Parser::term).map_err(|errors| {
         let parsed = errors.into_iter().map(|(expected, found)| {
             let offset = found.map_or(text.len(), |token| at(token.as_str()));
             ExprError::new(offset, parsed(&expected, found.map(Token::as_str)))
