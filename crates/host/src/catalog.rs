@@ -12,5 +12,6 @@ pub(crate) fn registry() -> Registry {
     batchmill_sink_jsonl::register(&mut registry);
     batchmill_metrics_prometheus::register(&mut registry);
     batchmill_node_run::register(&mut registry);
+    batchmill_node_set::register(&mut registry);
     registry
 }

@@ -10,6 +10,7 @@ use super::{ConfigArgs, Format, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs::{self, Inputs},
+    intake::Jobs,
     logs,
     problems::Refusals,
     refusal,
@@ -22,6 +23,10 @@ pub(crate) struct CheckArgs {
     /// The flow: YAML, JSON is accepted
     #[arg(value_hint = ValueHint::FilePath)]
     flow: PathBuf,
+
+    /// The jobs, if they are to be checked too: FILE.jsonl, or `-` for stdin
+    #[arg(value_hint = ValueHint::FilePath)]
+    jobs: Option<PathBuf>,
 
     #[command(flatten)]
     intake: IntakeArgs,
@@ -43,8 +48,8 @@ pub(crate) struct CheckArgs {
 
 pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
     logs::start(global, &Screen::new());
-    // Unlike `run`, which needs jobs: nobody asked for any, so stdin is left alone.
-    let jobs = args.intake.jobs(true);
+    // Unlike `run`, which needs jobs: where nobody names any, stdin is left alone.
+    let jobs = args.jobs.as_deref().map(Jobs::of);
     let jobs = jobs.as_ref().map(|jobs| (jobs, &args.intake));
     match inputs::read(&args.config.request(), &args.flow, jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),

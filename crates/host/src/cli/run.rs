@@ -1,8 +1,8 @@
 //! `batchmill run FLOW [JOBS]`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use batchmill_core::{Priority, Tenant};
+use batchmill_core::{Priority, Tenant, parse_duration};
 use batchmill_plugin::ByteSize;
 use clap::{ArgMatches, Args, ValueEnum, ValueHint};
 
@@ -19,14 +19,9 @@ pub(crate) struct RunArgs {
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) flow: PathBuf,
 
-    #[command(flatten)]
-    pub(crate) intake: IntakeArgs,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    #[command(flatten)]
-    pub(crate) policy: PolicyArgs,
+    /// The jobs: FILE.jsonl, or `-` for stdin [default: stdin, unless it is a terminal]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) jobs: Option<PathBuf>,
 
     /// Results, JSON Lines [default: stdout when it is no terminal, else STATE/batches/BATCH/results.jsonl]
     #[arg(long, value_name = "FILE", env = "BATCHMILL_OUTPUT", hide_env = true, value_hint = ValueHint::FilePath)]
@@ -55,18 +50,28 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", env = "BATCHMILL_REPORT", hide_env = true, value_hint = ValueHint::FilePath)]
     pub(crate) report: Option<PathBuf>,
 
+    /// The longest time the batch may take: then running jobs end `timed_out`, waiting ones `skipped`
+    #[arg(long, value_name = "DURATION", env = "BATCHMILL_DEADLINE", hide_env = true, value_parser = deadline)]
+    pub(crate) deadline: Option<Duration>,
+
     /// What the exit code tells
     #[arg(long, value_name = "FORM", env = "BATCHMILL_EXIT_CODE", hide_env = true, default_value = "standard")]
     pub(crate) exit_code: ExitCode,
+
+    #[command(flatten)]
+    pub(crate) intake: IntakeArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
 }
 
 /// Where jobs come from, and how their lines are read.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Jobs")]
 pub(crate) struct IntakeArgs {
-    /// The jobs: FILE.jsonl, or `-` for stdin [default: stdin, unless it is a terminal]
-    #[arg(value_hint = ValueHint::FilePath)]
-    jobs: Option<PathBuf>,
-
     /// The priority of jobs that do not say one; larger is sooner
     #[arg(long, value_name = "0..255", env = "BATCHMILL_PRIORITY", hide_env = true, default_value_t = 0)]
     pub(crate) priority: u8,
@@ -129,6 +134,17 @@ pub(crate) enum ExitCode {
     Count,
 }
 
+impl RunArgs {
+    /// Where the jobs come from; `None` where nobody said it and stdin is a person.
+    pub(crate) fn jobs(&self, stdin_is_terminal: bool) -> Option<Jobs> {
+        match &self.jobs {
+            Some(path) => Some(Jobs::of(path)),
+            None if stdin_is_terminal => None,
+            None => Some(Jobs::Stdin),
+        }
+    }
+}
+
 impl IntakeArgs {
     /// How lines are read.
     pub(crate) fn rules(&self) -> Rules {
@@ -137,16 +153,11 @@ impl IntakeArgs {
         let defaults = Defaults { priority: Priority(self.priority), tenant: self.tenant.clone() };
         Rules { max_line: self.max_line, input_is_line: self.input_is_line, defaults }
     }
+}
 
-    /// Where the jobs come from; `None` where nobody said it and stdin is a person.
-    pub(crate) fn jobs(&self, stdin_is_terminal: bool) -> Option<Jobs> {
-        match &self.jobs {
-            Some(path) if path.as_os_str() == "-" => Some(Jobs::Stdin),
-            Some(path) => Some(Jobs::File(path.clone())),
-            None if stdin_is_terminal => None,
-            None => Some(Jobs::Stdin),
-        }
-    }
+fn deadline(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(duration) }
 }
 
 /// Positions in a line are kept in 32 bits; nobody's line comes near.

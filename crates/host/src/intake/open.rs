@@ -19,6 +19,11 @@ pub(crate) enum Jobs {
 }
 
 impl Jobs {
+    /// The jobs of an argument: a path, or `-`.
+    pub(crate) fn of(argument: &Path) -> Self {
+        if argument.as_os_str() == "-" { Self::Stdin } else { Self::File(argument.to_owned()) }
+    }
+
     /// What problems call it.
     pub(crate) fn name(&self) -> String {
         match self {

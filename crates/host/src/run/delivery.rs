@@ -68,6 +68,8 @@ pub(crate) struct Outlet {
     /// What the label `sink` says.
     name: String,
     sink: Box<dyn ResultSink>,
+    /// Whether an error that may pass is waited for.
+    patient: bool,
     written: Counter,
     repeated: Counter,
     failed: Counter,
@@ -84,7 +86,13 @@ impl Outlet {
         };
         let (written, repeated, failed) = (writes("ok"), writes("repeated"), writes("failed"));
         let lag = gauge!("batchmill_sink_lag_jobs", "sink" => name.clone());
-        Self { name, sink, written, repeated, failed, lag }
+        Self { name, sink, patient: true, written, repeated, failed, lag }
+    }
+
+    /// A full disk gets space again; a device or a pipe that is full stays so.
+    pub(crate) fn patient(mut self, patient: bool) -> Self {
+        self.patient = patient;
+        self
     }
 
     /// Hands results over, and again as long as the sink says that this may help. Meanwhile the batch fills up to its
@@ -103,7 +111,7 @@ impl Outlet {
                     self.lag.set(0.0);
                     return Ok(());
                 }
-                Err(error) if error.temporary => {
+                Err(error) if error.temporary && self.patient => {
                     if tries == 0 {
                         tracing::warn!(sink = self.name, %error, "a sink takes no results; the batch waits for it");
                     }

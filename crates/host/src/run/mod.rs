@@ -7,6 +7,7 @@
 
 mod assemble;
 mod delivery;
+mod descriptors;
 mod end;
 mod identity;
 mod output;
@@ -59,7 +60,7 @@ struct Start {
 pub(crate) fn run(args: RunArgs, global: &Global, flags: Vec<Flag>) -> Exit {
     let screen = Screen::new();
     logs::start(global, &screen);
-    let Some(jobs) = args.intake.jobs(io::stdin().is_terminal()) else {
+    let Some(jobs) = args.jobs(io::stdin().is_terminal()) else {
         screen.write("error: no jobs: name a file of JSON Lines, or pipe them in\n");
         return Exit::Usage;
     };

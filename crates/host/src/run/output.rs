@@ -7,9 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use batchmill_core::{BatchId, BuildContext, ResultSink};
+use batchmill_core::{BatchId, BuildContext};
 use batchmill_sink_jsonl::{JsonLinesFile, JsonLinesWriter, Options};
 
+use super::delivery::Outlet;
 use crate::{
     cli::RunArgs,
     intake::Jobs,
@@ -45,19 +46,21 @@ impl Place {
     }
 
     /// Opens the sink of the batch's results.
-    pub(crate) fn open(&self, overwrite: bool) -> Result<Box<dyn ResultSink>, Refusal> {
+    pub(super) fn open(&self, overwrite: bool) -> Result<Outlet, Refusal> {
         match self {
             Self::Stdout => {
                 // A descriptor of our own: the line buffer of the standard library would only copy once more.
-                let stdout = io::stdout().as_fd().try_clone_to_owned();
+                let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
                 let stdout = stdout.map_err(|error| Refusal::storage(format!("stdout: {error}")))?;
-                Ok(Box::new(JsonLinesWriter::new("stdout", File::from(stdout))))
+                let is_file = stdout.metadata().is_ok_and(|about| about.is_file());
+                Ok(Outlet::new("output", Box::new(JsonLinesWriter::new("stdout", stdout))).patient(is_file))
             }
             Self::File(path) => {
                 let mut options = Options::new(path.clone());
                 options.overwrite = overwrite;
                 let sink = JsonLinesFile::open(&options, &BuildContext::default());
-                Ok(Box::new(sink.map_err(|error| Refusal::storage(error.to_string()))?))
+                let sink = sink.map_err(|error| Refusal::storage(error.to_string()))?;
+                Ok(Outlet::new("output", Box::new(sink)).patient(path.is_file()))
             }
         }
     }

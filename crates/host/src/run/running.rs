@@ -9,7 +9,8 @@ use batchmill_flow::MemoryCheckpointer;
 use super::{
     Start,
     assemble::{self, Parts},
-    delivery::{Outlet, Seen, Sinks},
+    delivery::{Seen, Sinks},
+    descriptors,
     end::{Circumstances, Ended},
     output,
     signals::Signals,
@@ -38,12 +39,13 @@ impl Running {
         let exporter = assemble::metrics(config, registry)?;
         let Parts { scheduler, failure, sinks } = assemble::parts(config, registry)?;
         output::make_default_folder(&start.args, &start.place)?;
-        let mut outlets = vec![Outlet::new("output", start.place.open(start.args.overwrite)?)];
+        let mut outlets = vec![start.place.open(start.args.overwrite)?];
         outlets.extend(sinks);
         let seen = Arc::new(Seen::default());
         let delivery = Sinks::new(outlets, seen.clone());
 
-        let mut settings = Settings::new(assemble::concurrency(config));
+        let nodes = start.inputs.flow.graph().node_names().len();
+        let mut settings = Settings::new(descriptors::within_limit(assemble::concurrency(config), nodes));
         settings.metrics = exporter.is_some();
         let mill = Mill::start(&settings, scheduler);
         let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config));
@@ -59,6 +61,7 @@ impl Running {
             Opening::new(start.batch.clone(), Arc::new(workload), jobs, failure, retry, Box::new(delivery));
         opening.flow = flow;
         opening.timeout = Some(config.executor.timeout.get());
+        opening.deadline = start.args.deadline;
         let begun = mill.clock().now();
         let batch = mill.open(opening);
         tracing::info!(batch = %start.batch, jobs = start.jobs.len(), concurrency = settings.concurrency, "the batch runs");

@@ -35,7 +35,7 @@ fn headline(out: &mut String, summary: &Summary, paint: Paint) {
     let rate = per_second(counts.ended(), summary.duration);
     let jobs = if counts.submitted == 1 { "job" } else { "jobs" };
     let took = format_duration(summary.duration);
-    let _ = write!(out, "{}: {} {jobs} in {took}", paint.bold(&summary.batch.to_string()), counts.submitted);
+    let _ = write!(out, "{}: {} {jobs} in {took}", paint.bold(summary.batch.as_str()), counts.submitted);
     if counts.ended() > 1 {
         let _ = write!(out, ", {rate:.1}/s");
     }

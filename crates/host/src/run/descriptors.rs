@@ -1,0 +1,46 @@
+//! How many attempts the open-files limit allows.
+
+use rustix::process::{Resource, getrlimit};
+
+/// What the program itself needs: its streams, files, sinks, metrics, and processes that are being started.
+const OWN: u64 = 64;
+
+/// What a node that runs a process holds: two pipes and a handle of the process.
+const EACH: u64 = 3;
+
+/// The concurrency that the limit on open files allows. Jobs never fail for want of descriptors; they wait.
+///
+/// Every node of a flow may run at once, so each is counted: a flow of many nodes in a row is counted too strictly, which
+/// costs concurrency where the limit is low, and a warning says so.
+pub(super) fn within_limit(wanted: u32, nodes: usize) -> u32 {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
+    let allowed = allowed(limit, nodes);
+    if allowed < wanted {
+        tracing::warn!(
+            wanted,
+            allowed,
+            open_files = limit,
+            "concurrency is lowered to what the limit on open files allows; `ulimit -n` raises it"
+        );
+    }
+    allowed.min(wanted)
+}
+
+fn allowed(limit: u64, nodes: usize) -> u32 {
+    let attempt = EACH * (nodes as u64).max(1);
+    u32::try_from(limit.saturating_sub(OWN) / attempt).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_shared_by_all_nodes_of_all_attempts() {
+        assert_eq!(allowed(1024, 1), 320);
+        assert_eq!(allowed(1024, 4), 80);
+        assert_eq!(allowed(256, 4), 16);
+        assert_eq!(allowed(10, 4), 1, "one always runs");
+        assert_eq!(allowed(u64::MAX, 1), u32::MAX);
+    }
+}

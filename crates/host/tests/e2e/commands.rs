@@ -1,0 +1,104 @@
+//! The commands beside `run`.
+
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+#[test]
+fn check_says_that_all_is_right() {
+    let stage = Stage::with("  node:\n    run: ['true']\n", ["{}", "{}"]);
+    let done = stage.batchmill(&["check", "flow.yaml", "jobs.jsonl"]).expect(0);
+    assert_eq!(done.stdout, "flow.yaml: flow `test` with 1 node, 2 jobs: all right\n");
+    let done = stage.batchmill(&["check", "flow.yaml", "-o", "json"]).expect(0);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer, serde_json::json!({"flow": "test", "nodes": ["node"], "jobs": null}));
+}
+
+#[test]
+fn check_reports_config_flow_and_jobs_at_once() {
+    let stage = Stage::with("  node:\n    runn: ['true']\n", ["{}", "[]"]);
+    stage.write("batchmill.toml", "[executor]\nconcurency = 3\n");
+    stage
+        .batchmill(&["check", "flow.yaml", "jobs.jsonl"])
+        .expect(78)
+        .says("batchmill.toml:2:1: executor.concurency: unknown key `concurency`, did you mean `concurrency`?")
+        .says("flow.yaml:5:5: nodes.node.runn: unknown kind `runn`")
+        .says("jobs.jsonl:2:1: a job line must be a JSON object, found a list");
+}
+
+#[test]
+fn plugins_are_listed() {
+    let stage = Stage::new();
+    let table = stage.batchmill(&["plugin", "list"]).expect(0).stdout;
+    assert!(table.starts_with("KIND") && table.contains("\nscheduler  fifo "), "{table}");
+    let listed: Value =
+        serde_json::from_str(&stage.batchmill(&["plugin", "list", "-o", "json"]).expect(0).stdout).unwrap();
+    let names: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| format!("{}/{}", p["kind"].as_str().unwrap(), p["name"].as_str().unwrap()))
+        .collect();
+    for name in [
+        "scheduler/fifo",
+        "scheduler/priority",
+        "retry/exponential",
+        "failure/halt",
+        "sink/jsonl",
+        "metrics/prometheus",
+        "node/run",
+        "node/set",
+    ] {
+        assert!(names.iter().any(|n| n == name), "{name} in {names:?}");
+    }
+    let lines = stage.batchmill(&["plugin", "list", "-o", "jsonl"]).expect(0).stdout;
+    assert_eq!(lines.lines().count(), names.len());
+}
+
+#[test]
+fn the_origin_of_every_value_is_shown() {
+    let stage = Stage::new();
+    stage.write("batchmill.toml", "[executor]\nconcurrency = 3\n");
+    let mut command = stage.command(&["config", "show", "--origin", "--set", "scheduler.kind=fifo"]);
+    let output = command.env("BATCHMILL_EXECUTOR__TIMEOUT", "7s").output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "concurrency = 3  # from batchmill.toml:2",
+        "timeout = \"7s\"  # from BATCHMILL_EXECUTOR__TIMEOUT (environment)",
+        "kind = \"fifo\"  # from --set",
+        "drain_timeout = \"20s\"  # from default",
+    ] {
+        assert!(shown.contains(line), "no `{line}` in:\n{shown}");
+    }
+    stage.batchmill(&["config", "check"]).expect(0).says("The config is right");
+    let schema = stage.batchmill(&["config", "schema"]).expect(0).stdout;
+    assert!(serde_json::from_str::<Value>(&schema).unwrap()["properties"]["scheduler"].is_object());
+}
+
+#[test]
+fn every_shell_gets_completions() {
+    let stage = Stage::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stage.batchmill(&["completions", shell]).expect(0).stdout;
+        assert!(script.contains("concurrency"), "{shell}");
+    }
+}
+
+#[test]
+fn what_is_not_built_does_not_exist() {
+    let stage = Stage::new();
+    for command in ["resume", "retry", "status", "serve", "worker", "simulate"] {
+        stage.batchmill(&[command]).expect(2).says("unrecognized subcommand");
+    }
+    for flag in ["--durability", "--fresh", "--batch"] {
+        stage.batchmill(&["run", "flow.yaml", "jobs.jsonl", flag, "x"]).expect(2).says("unexpected argument");
+    }
+}
+
+#[test]
+fn help_and_version_are_for_stdout() {
+    let stage = Stage::new();
+    assert!(stage.batchmill(&["--version"]).expect(0).stdout.starts_with("batchmill "));
+    assert!(stage.batchmill(&["run", "--help"]).expect(0).stdout.contains("--halt"));
+    stage.batchmill(&[]).expect(2);
+}

@@ -1,0 +1,11 @@
+//! The real binary, from outside: what a person at a shell would see.
+
+mod bad_input;
+mod batches;
+mod commands;
+mod failures;
+mod policies;
+mod progress;
+mod signals;
+mod stage;
+mod streams;

@@ -1,0 +1,81 @@
+//! Policies are chosen by one line of config, and the choice shows.
+
+use crate::stage::{Stage, field};
+
+const SET: &str = "  node:\n    set: '{done: true}'\n";
+const FAIL: &str = "  node:\n    run: [sh, -c, 'exit ${ .code }']\n";
+
+fn prioritised() -> Stage {
+    let jobs = [("low", 1), ("high", 200), ("middle", 50), ("high too", 200)];
+    Stage::with(SET, jobs.map(|(id, priority)| format!(r#"{{"id":"{id}","input":{{}},"priority":{priority}}}"#)))
+}
+
+#[test]
+fn urgent_jobs_come_first() {
+    let done = prioritised().run(&["--concurrency", "1"]).expect(0);
+    assert_eq!(field(&done.results(), "job_id"), ["high", "high too", "middle", "low"]);
+}
+
+#[test]
+fn the_scheduler_is_swapped_by_one_line() {
+    let stage = prioritised();
+    let submitted = ["low", "high", "middle", "high too"];
+    let done = stage.run(&["--concurrency", "1", "--set", "scheduler.kind=fifo"]).expect(0);
+    assert_eq!(field(&done.results(), "job_id"), submitted);
+    stage.write("batchmill.toml", "[scheduler]\nkind = \"fifo\"\n[executor]\nconcurrency = 1\n");
+    assert_eq!(field(&stage.run(&[]).expect(0).results(), "job_id"), submitted);
+    let mut command = stage.command(&["run", "flow.yaml", "jobs.jsonl"]);
+    let output = command.env("BATCHMILL_SCHEDULER__KIND", "priority").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().next().unwrap().contains("\"high\""), "the environment is over the file: {text}");
+}
+
+fn failing() -> Stage {
+    Stage::with(FAIL, (0..10).map(|_| r#"{"code":1}"#))
+}
+
+#[test]
+fn by_default_no_failure_stops_a_batch() {
+    let done = failing().run(&["--max-attempts", "1"]).expect(1);
+    assert_eq!(done.results().iter().filter(|r| r["status"] == "failed").count(), 10);
+}
+
+#[test]
+fn a_halt_rule_stops_the_batch_and_the_rest_is_skipped() {
+    let args = ["--max-attempts", "1", "--concurrency", "1", "--halt", "soon,fail=3"];
+    let done = failing().run(&args).expect(3).says("`soon,fail=3`: 3 of 10 jobs failed");
+    let statuses = |wanted: &str| done.results().iter().filter(|r| r["status"] == wanted).count();
+    assert_eq!((statuses("failed"), statuses("skipped")), (3, 7));
+}
+
+#[test]
+fn a_halt_rule_in_percent_is_of_all_jobs() {
+    let args = ["--max-attempts", "1", "--concurrency", "1", "--halt", "now,fail=50%"];
+    let done = failing().run(&args).expect(3);
+    assert_eq!(done.results().iter().filter(|r| r["status"] == "failed").count(), 5);
+}
+
+#[test]
+fn now_stops_what_runs() {
+    let nodes = "  node:\n    run: [sh, -c, 'if [ ${ .n } = 1 ]; then until [ -e started ]; do :; done; exit 1; else touch started; sleep 600; fi']\n";
+    let stage = Stage::with(nodes, [r#"{"n":1}"#, r#"{"n":2}"#]);
+    let done = stage.run(&["--max-attempts", "1", "--halt", "now,fail=1"]).expect(3);
+    let mut statuses: Vec<_> = field(&done.results(), "status").into_iter().map(str::to_owned).collect();
+    statuses.sort();
+    assert_eq!(statuses, ["failed", "skipped"]);
+}
+
+#[test]
+fn a_node_has_its_own_retries() {
+    let nodes = "  node:\n    run: [sh, -c, 'exit 1']\n    retry: {max_attempts: 4, delay: 1ms}\n";
+    let done = Stage::with(nodes, ["{}"]).run(&[]).expect(1);
+    assert_eq!(done.results()[0]["attempts"], 4);
+}
+
+#[test]
+fn a_port_that_is_taken_is_bad_config() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stage = prioritised();
+    let listen = format!("metrics.options.listen={:?}", taken.local_addr().unwrap().to_string());
+    stage.run(&["--set", "metrics.kind=prometheus", "--set", &listen]).expect(78).says("metrics: ");
+}

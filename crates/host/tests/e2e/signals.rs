@@ -1,0 +1,128 @@
+//! Signals: once drains, twice stops, three times kills.
+
+use crate::stage::{Stage, field, is_alive, wait_until};
+
+/// Jobs that say that they have started, then wait at a gate.
+fn at_a_gate() -> Stage {
+    let nodes = "  node:\n    run: [sh, -c, 'touch started.$1; read line < gate', sh, '${ .n }']\n";
+    let stage = Stage::with(nodes, (1..=5).map(|n| format!(r#"{{"n":{n}}}"#)));
+    stage.make_fifo("gate");
+    stage
+}
+
+/// Jobs that would take ten minutes and leave their process id.
+fn endless(trap: &str) -> Stage {
+    let nodes = format!(
+        "  node:\n    run: [sh, -c, '{trap} echo $$ > pid.$1.new; mv pid.$1.new pid.$1; sleep 600 & wait; wait; sleep 600', sh, '${{ .n }}']\n"
+    );
+    Stage::with(&nodes, (1..=5).map(|n| format!(r#"{{"n":{n}}}"#)))
+}
+
+fn pids(stage: &Stage) -> Vec<String> {
+    (1..=5)
+        .map(|n| stage.path(&format!("pid.{n}")))
+        .filter(|p| p.exists())
+        .map(|p| std::fs::read_to_string(p).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_first_interrupt_lets_running_jobs_finish_and_starts_nothing() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let stage = at_a_gate();
+        let running = stage.start(&["--concurrency", "2"]);
+        wait_until("two started jobs", || stage.count("started.") == 2);
+        running.signal(signal);
+        running.wait_for("Draining");
+        stage.write("gate", "go\ngo\n");
+        let done = running.end().expect(75).says("Interrupted").says("3 not run to their end");
+        assert_eq!(field(&done.results(), "status"), ["succeeded", "succeeded"], "{signal}");
+        assert_eq!(stage.count("started."), 2, "nothing has started after the signal");
+    }
+}
+
+#[test]
+fn the_second_interrupt_stops_running_jobs_and_records_nothing_of_them() {
+    let stage = endless("");
+    let running = stage.start(&["--concurrency", "2"]);
+    wait_until("two started jobs", || pids(&stage).len() == 2);
+    running.signal("INT");
+    running.wait_for("Draining");
+    running.signal("INT");
+    let done = running.end().expect(75).says("Stopping");
+    assert_eq!(done.stdout, "", "what was stopped runs again on resume");
+    for pid in pids(&stage) {
+        wait_until("the end of the process", || !is_alive(&pid));
+    }
+}
+
+#[test]
+fn the_third_interrupt_kills_even_jobs_that_do_not_listen() {
+    let stage = endless("trap \"\" TERM INT;");
+    let running = stage.start(&["--concurrency", "2"]);
+    wait_until("two started jobs", || pids(&stage).len() == 2);
+    running.signal("INT");
+    running.wait_for("Draining");
+    running.signal("TERM");
+    running.wait_for("Stopping");
+    running.signal("INT");
+    let done = running.end().expect(75);
+    assert_eq!(done.stdout, "");
+    for pid in pids(&stage) {
+        wait_until("the end of the process", || !is_alive(&pid));
+    }
+}
+
+#[test]
+fn a_drain_that_takes_too_long_stops_by_itself() {
+    let stage = endless("");
+    let running = stage.start(&["--concurrency", "1", "--set", "executor.drain_timeout=100ms"]);
+    wait_until("a started job", || pids(&stage).len() == 1);
+    running.signal("TERM");
+    assert_eq!(running.end().expect(75).stdout, "");
+}
+
+#[test]
+fn usr1_says_how_it_stands_and_usr2_does_nothing() {
+    let stage = at_a_gate();
+    let running = stage.start(&["--concurrency", "2"]);
+    wait_until("two started jobs", || stage.count("started.") == 2);
+    running.signal("USR2");
+    running.signal("USR1");
+    running.wait_for("0 of 5 (0%)");
+    running.wait_for("3 pending, 2 running");
+    // Each started job takes one line; whoever comes later finds the gate open again.
+    let stage_path = stage.path("gate");
+    let feeder = std::thread::spawn(move || {
+        let mut gate = std::fs::OpenOptions::new().read(true).write(true).open(stage_path).unwrap();
+        std::io::Write::write_all(&mut gate, b"go\ngo\ngo\ngo\ngo\n").unwrap();
+        gate
+    });
+    let gate = feeder.join().unwrap();
+    running.end().expect(0).says("5 succeeded");
+    drop(gate);
+}
+
+#[test]
+fn an_interrupt_while_stdin_is_read_runs_nothing() {
+    let stage = at_a_gate();
+    let stderr = std::fs::File::create(stage.path("stderr")).unwrap();
+    let mut command = stage.command(&["run", "flow.yaml", "-"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).stderr(stderr).spawn().unwrap();
+    let pid = child.id().to_string();
+    // It listens to signals before it reads: a caught signal shows in the process's own account.
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .map_or(0, |m| u64::from_str_radix(m.trim(), 16).unwrap());
+        mask & 0b10 != 0
+    };
+    wait_until("a listening program", caught);
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    wait_until("the end of the program", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    assert!(stage.read("stderr").contains("nothing has run"));
+    assert_eq!(stage.count("started."), 0);
+}
