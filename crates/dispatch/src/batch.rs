@@ -43,9 +43,11 @@ pub(crate) struct Row {
     pub(crate) epoch: u32,
     /// Where its attempt runs, while it does.
     pub(crate) slot: u32,
-    pub(crate) attempts: u16,
-    pub(crate) crashes: u8,
+    pub(crate) attempts: u32,
+    pub(crate) crashes: u32,
     pub(crate) state: JobState,
+    /// Picked while its batch takes no starts, and set aside.
+    pub(crate) parked: bool,
 }
 
 /// What few jobs say.
@@ -136,9 +138,15 @@ impl Batch {
         self.setup.retry.get(usize::from(retry.0)).unwrap_or(&self.setup.retry[0]).as_ref()
     }
 
-    /// Whether jobs of this batch may start.
-    pub(crate) fn takes_starts(&self) -> bool {
-        self.sealed && !self.paused && self.closing.is_none() && self.storage_failed.is_none()
+    /// Whether jobs of this batch may start. A deadline counts from its moment on, also when its timer comes late.
+    pub(crate) fn takes_starts(&self, now: MonoTime) -> bool {
+        let in_time = self.setup.deadline.is_none_or(|deadline| now < deadline);
+        self.sealed && !self.paused && self.closing.is_none() && self.storage_failed.is_none() && in_time
+    }
+
+    /// Whether a job's own deadline has passed.
+    pub(crate) fn is_too_late(&self, index: u32, now: MonoTime) -> bool {
+        self.wishes(index).deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 

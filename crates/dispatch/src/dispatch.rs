@@ -9,7 +9,7 @@ use crate::{
     batch::Batch,
     classes::Classes,
     slots::Slots,
-    step,
+    step::{self, waiting::WaitingEnd},
     timers::{Due, Timers},
 };
 
@@ -62,6 +62,11 @@ pub struct Dispatch {
     pub(crate) slots: Slots,
     pub(crate) timers: Timers,
     pub(crate) parked: VecDeque<Token>,
+    /// Waiting jobs whose end is decided, but whose records find no room yet. None of them can start meanwhile: while
+    /// there is no room nothing does.
+    pub(crate) ends: VecDeque<(BatchKey, u32, WaitingEnd)>,
+    /// Open batches that are closing: room for records is theirs, whoever made it.
+    pub(crate) closing: Vec<BatchKey>,
     /// When the scheduler will be asked again without another event.
     pub(crate) refill_at: Option<MonoTime>,
     /// Whether the host ends: nothing starts any more.
@@ -82,6 +87,8 @@ impl Dispatch {
             slots: Slots::default(),
             timers: Timers::default(),
             parked: VecDeque::new(),
+            ends: VecDeque::new(),
+            closing: Vec::new(),
             refill_at: None,
             draining: false,
             unanswered: 0,
@@ -109,12 +116,12 @@ impl Dispatch {
             }
             Event::Answered { batch, jobs } => step::answered::step(self, now, batch, &jobs, effects),
             Event::TimerFired => step::timer_fired::step(self, now, effects),
-            Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, &jobs),
+            Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, &jobs, effects),
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
             Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
-            Event::DeliveryFailed { batch, message } => step::delivery_failed::step(self, batch, message, effects),
+            Event::DeliveryFailed { batch, message } => step::delivery_failed::step(self, now, batch, message, effects),
             Event::DrainRequested => step::drain::step(self, None, effects),
             Event::StopRequested { how } => step::drain::step(self, Some(how), effects),
         }
@@ -156,6 +163,11 @@ impl Dispatch {
             }
         }
         tenants
+    }
+
+    /// Whether one more record may be handed out for a job that does not run.
+    pub(crate) fn has_room(&self) -> bool {
+        self.unanswered < self.settings.unanswered_limit
     }
 
     pub(crate) fn batch(&self, key: BatchKey) -> Option<&Batch> {

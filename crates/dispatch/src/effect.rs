@@ -1,9 +1,9 @@
 //! What dispatch wants done.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use batchmill_core::{
-    BatchCounts, CancelReason, ErrorClass, JobError, MonoTime, Priority, Status, StopReason, Tenant, Verdict,
+    BatchCounts, CancelReason, ErrorClass, GivenUp, JobError, MonoTime, Priority, Status, StopReason, Tenant, Verdict,
 };
 
 use crate::{BatchKey, FailedTry, Lease};
@@ -72,16 +72,6 @@ pub struct Start {
     pub queued: MonoTime,
     /// Nodes whose retries are used up and whose flow goes on without them.
     pub given_up: Vec<GivenUp>,
-}
-
-/// A node that failed for good, in a flow that handles it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct GivenUp {
-    /// The node.
-    pub node: Arc<str>,
-    /// Its last error.
-    pub error: JobError,
 }
 
 /// Why a job did not succeed, and what was tried.

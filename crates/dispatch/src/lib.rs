@@ -60,6 +60,6 @@ mod trouble;
 
 pub use batch::BatchSetup;
 pub use dispatch::{Dispatch, Settings, Totals};
-pub use effect::{Effect, Failure, GivenUp, Record, Start, StopCause};
+pub use effect::{Effect, Failure, Record, Start, StopCause};
 pub use event::{BatchKey, Event, Lease, NewJob, SlotId};
 pub use trouble::FailedTry;

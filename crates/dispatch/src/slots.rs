@@ -12,6 +12,26 @@ pub(crate) struct Live {
     pub(crate) stopping: Option<StopCause>,
 }
 
+impl Live {
+    /// Notes why it is told to end; false if that changes nothing. The first cause that decides about the job stays, so
+    /// that what a person cancelled is not called skipped later; the end of the host decides nothing and gives way.
+    pub(crate) fn stop(&mut self, cause: StopCause) -> bool {
+        let changes = match self.stopping {
+            None => true,
+            Some(known) => known == StopCause::Host && cause != StopCause::Host,
+        };
+        if changes {
+            self.stopping = Some(cause);
+        }
+        changes
+    }
+
+    /// Whether it was told to end for a reason that decides about its job.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.stopping.is_some_and(|cause| cause != StopCause::Host)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     live: Vec<Option<Live>>,

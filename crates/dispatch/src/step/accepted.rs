@@ -3,17 +3,19 @@
 use batchmill_core::{JobState, MonoTime};
 
 use crate::{
-    BatchKey, NewJob,
+    BatchKey, Effect, NewJob,
     batch::{Row, Wishes},
     dispatch::Dispatch,
-    step::queue,
+    step::{close, queue},
     timers::Due,
 };
 
-pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, jobs: &[NewJob]) {
+pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, jobs: &[NewJob], effects: &mut Vec<Effect>) {
     for job in jobs {
         accept(dispatch, now, key, job);
     }
+    // Cancelled while its jobs still arrive: these get their end like the others.
+    close::go_on(dispatch, now, effects);
 }
 
 fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &NewJob) {
@@ -24,7 +26,7 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &NewJob) {
     let waits = job.after.filter(|after| *after > now);
     let state = if waits.is_some() { JobState::Pending } else { JobState::Ready };
     let class = classes.of(&job.tenant, job.priority);
-    batch.rows.push(Row { enqueued: now, class, epoch: 0, slot: 0, attempts: 0, crashes: 0, state });
+    batch.rows.push(Row { enqueued: now, class, epoch: 0, slot: 0, attempts: 0, crashes: 0, state, parked: false });
     batch.counts.accepted(state);
     if let Some(wishes) = Wishes::of(job) {
         batch.wishes.insert(index, wishes);

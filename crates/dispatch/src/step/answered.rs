@@ -19,7 +19,7 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, jobs: 
         }
     }
     dispatch.unanswered -= answered;
-    close::go_on(dispatch, key, now, effects);
+    close::go_on(dispatch, now, effects);
     close::end_if_over(dispatch, key, effects);
     fill::fill(dispatch, now, effects);
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use batchmill_core::{
-    AttemptFailure, Draw, ErrorClass, FailedAttempt, JobError, MonoTime, NodeFailure, Outcome, RetryDecision, Status,
-    Transition, Usage,
+    AttemptFailure, Draw, ErrorClass, FailedAttempt, GivenUp, JobError, MonoTime, NodeFailure, Outcome, RetryDecision,
+    Status, Transition, Usage,
 };
 
 use crate::{
-    Effect, GivenUp, Lease, StopCause,
+    Effect, Lease, StopCause,
     batch::{Batch, token},
     dispatch::Dispatch,
     slots::Live,
@@ -37,7 +37,7 @@ pub(crate) fn step(
     };
     let decision = match &outcome {
         // What was told to end may end by an error of its own; the stop still decides.
-        Outcome::Failed(failure) if live.stopping.is_none_or(|cause| cause == StopCause::Host) => {
+        Outcome::Failed(failure) if live.stopping.is_none() => {
             dispatch.batch_mut(lease.batch).map(|batch| decide(batch, lease, live, failure, draw, now))
         }
         _ => None,
@@ -52,17 +52,20 @@ pub(crate) fn step(
             count_attempt(dispatch, lease);
             remember(dispatch, lease, live, &failure, now);
             match decision {
+                Decision::Retry(_) if is_closing(dispatch, lease) => closed(dispatch, lease, live, now, effects),
                 Decision::Retry(delay) => retry(dispatch, lease, failure.first.error.class, delay, now, effects),
                 Decision::GiveUp(place) => give_up(dispatch, lease, live, &failure, place, now, effects),
                 Decision::GoOn(_) => {}
             }
         }
-        (Outcome::Lost, _) => lost(dispatch, lease, live, now, effects),
+        // Had it been told to end, the stop decides: it must not run again.
+        (Outcome::Lost, _) if !live.is_decided() => lost(dispatch, lease, live, now, effects),
         // Stopped, and what a later version may add: the attempt is void.
         _ => stopped(dispatch, lease, live, now, effects),
     }
     if dispatch.draining || dispatch.batch(lease.batch).is_some_and(|batch| batch.storage_failed.is_some()) {
         close::end_if_over(dispatch, lease.batch, effects);
+        close::go_on(dispatch, now, effects);
     }
     fill(dispatch, now, effects);
 }
@@ -117,17 +120,21 @@ fn decide(
     let mut trouble = batch.troubles.remove(&lease.index).unwrap_or_else(|| Box::new(Trouble::new(live.started)));
     let elapsed = now - trouble.first_started;
     let (mut delay, mut given_up) = (None::<Duration>, Vec::new());
-    let mut over = None;
+    let (mut fatal, mut over) = (None, None);
     for (place, failed) in failure.iter().enumerate() {
         let attempt = trouble.count(failed.node.as_ref());
         match verdict(batch, failed, attempt, elapsed, draw) {
             Some(wait) => delay = Some(delay.map_or(wait, |longest| longest.max(wait))),
-            None if failed.handled => given_up.extend(handled(failed)),
-            None => over = over.or(Some(place)),
+            // Before every handler: it stops the batch.
+            None if failed.error.class == ErrorClass::Fatal => fatal = fatal.or(Some(place)),
+            None => match handled(failed) {
+                Some(node) => given_up.push(node),
+                None => over = over.or(Some(place)),
+            },
         }
     }
     batch.troubles.insert(lease.index, trouble);
-    match (over, delay) {
+    match (fatal.or(over), delay) {
         (Some(place), _) => Decision::GiveUp(place),
         (None, Some(delay)) => Decision::Retry(delay),
         (None, None) => Decision::GoOn(given_up),
@@ -147,7 +154,7 @@ fn verdict(batch: &Batch, failed: &NodeFailure, attempt: u32, elapsed: Duration,
 
 fn handled(failed: &NodeFailure) -> Option<GivenUp> {
     // A failure without a node has no handler.
-    failed.node.clone().map(|node| GivenUp { node, error: job_error(failed.clone()) })
+    failed.node.clone().filter(|_| failed.handled).map(|node| GivenUp::new(node, job_error(failed.clone())))
 }
 
 fn job_error(failed: NodeFailure) -> JobError {
@@ -159,7 +166,7 @@ fn job_error(failed: NodeFailure) -> JobError {
 /// Adds the attempt to the history of its job.
 fn remember(dispatch: &mut Dispatch, lease: Lease, live: Live, failure: &AttemptFailure, now: MonoTime) {
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
-    let attempt = u32::from(batch.rows[lease.index as usize].attempts);
+    let attempt = batch.rows[lease.index as usize].attempts;
     let first = &failure.first.error;
     let tried =
         FailedTry { attempt, class: first.class, message: first.message.clone(), at: now, ran: now - live.started };
@@ -183,17 +190,17 @@ fn retry(
     dispatch.backing_off += 1;
     dispatch.timers.arm(due, Due::Retry(lease.batch, lease.index, epoch));
     effects.push(Effect::Retrying { lease, class, due });
-    close_if_closing(dispatch, lease, now, effects);
 }
 
-/// A job that comes back to a batch that is closing gets its end like the others.
-fn close_if_closing(dispatch: &mut Dispatch, lease: Lease, now: MonoTime, effects: &mut Vec<Effect>) {
-    if let Some(batch) = dispatch.batch_mut(lease.batch)
-        && batch.closing.is_some()
-    {
-        batch.closed_upto = batch.closed_upto.min(lease.index as usize);
-        close::go_on(dispatch, lease.batch, now, effects);
-    }
+fn is_closing(dispatch: &Dispatch, lease: Lease) -> bool {
+    dispatch.batch(lease.batch).is_some_and(|batch| batch.closing.is_some())
+}
+
+/// A job that would run again, in a batch that is closing, gets its end like those that wait.
+fn closed(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(closing) = dispatch.batch(lease.batch).and_then(|batch| batch.closing.as_ref()) else { return };
+    let (status, error) = close::end_of_waiting(closing);
+    finish(dispatch, lease.batch, lease.index, End::running(status, error, live.started, Heard::No), now, effects);
 }
 
 fn lost(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
@@ -202,27 +209,31 @@ fn lost(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effect
     let row = &mut batch.rows[lease.index as usize];
     row.crashes = row.crashes.saturating_add(1);
     let crashes = row.crashes;
-    if u32::from(crashes) >= limit {
+    if crashes >= limit {
         let message = format!("its host or worker was lost {crashes} times while it ran");
         let error = JobError::new(ErrorClass::Crash, "crash_limit", message);
         let end = End::running(Status::Quarantined, error, live.started, Heard::Yes);
         finish(dispatch, lease.batch, lease.index, end, now, effects);
     } else {
-        back_to_queue(dispatch, lease, now, effects);
+        back_to_queue(dispatch, lease, live, now, effects);
     }
 }
 
-fn back_to_queue(dispatch: &mut Dispatch, lease: Lease, now: MonoTime, effects: &mut Vec<Effect>) {
+fn back_to_queue(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
+    if is_closing(dispatch, lease) {
+        return closed(dispatch, lease, live, now, effects);
+    }
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
+    // It has started, whatever became of that.
+    batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started)));
     batch.apply(lease.index, Transition::Lost);
     queue::push(dispatch, lease.batch, lease.index);
-    close_if_closing(dispatch, lease, now, effects);
 }
 
 fn stopped(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     let cause = live.stopping.unwrap_or(StopCause::Host);
     let (status, class, code, message) = match cause {
-        StopCause::Host => return back_to_queue(dispatch, lease, now, effects),
+        StopCause::Host => return back_to_queue(dispatch, lease, live, now, effects),
         StopCause::Halt => (Status::Skipped, ErrorClass::Cancelled, "halted", "stopped with its batch"),
         StopCause::Cancel => (Status::Cancelled, ErrorClass::Cancelled, "cancelled", "cancelled by request"),
         StopCause::BatchDeadline => {

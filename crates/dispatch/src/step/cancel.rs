@@ -1,6 +1,6 @@
 //! A person cancels a batch, or some of its jobs.
 
-use batchmill_core::{CancelReason, ErrorClass, JobError, JobState, MonoTime, Status};
+use batchmill_core::{CancelReason, JobState, MonoTime};
 
 use crate::{
     BatchKey, Effect, SlotId, StopCause,
@@ -8,7 +8,7 @@ use crate::{
     dispatch::Dispatch,
     step::{
         close, fill,
-        finish::{End, Heard, finish},
+        waiting::{self, WaitingEnd},
     },
 };
 
@@ -35,10 +35,10 @@ fn cancel_one(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime,
     let Some(row) = dispatch.batch(key).and_then(|batch| batch.rows.get(index as usize).copied()) else { return };
     if row.state == JobState::Running {
         let Some(live) = dispatch.slots.get_mut(SlotId(row.slot)) else { return };
-        live.stopping = Some(StopCause::Cancel);
-        effects.push(Effect::Stop { lease: live.lease, how: CancelReason::Stop });
-    } else if close::take_back(dispatch, key, index, row.state) {
-        let error = JobError::new(ErrorClass::Cancelled, "cancelled", "cancelled by request");
-        finish(dispatch, key, index, End::waiting(Status::Cancelled, error, Heard::No), now, effects);
+        if live.stop(StopCause::Cancel) {
+            effects.push(Effect::Stop { lease: live.lease, how: CancelReason::Stop });
+        }
+    } else {
+        waiting::end(dispatch, key, index, WaitingEnd::Cancelled, now, effects);
     }
 }

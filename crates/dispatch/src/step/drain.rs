@@ -8,8 +8,8 @@ pub(crate) fn step(dispatch: &mut Dispatch, stop: Option<CancelReason>, effects:
     dispatch.draining = true;
     if let Some(how) = stop {
         for live in dispatch.slots.iter_mut() {
-            // A cause that decides about the job stays.
-            live.stopping = live.stopping.or(Some(StopCause::Host));
+            // Said again even where it changes nothing: it may be more urgent now.
+            live.stop(StopCause::Host);
             effects.push(Effect::Stop { lease: live.lease, how });
         }
     }

@@ -1,8 +1,17 @@
 //! Starting attempts while slots are free.
 
-use batchmill_core::{MonoTime, Pick, Token, Transition};
+use batchmill_core::{GivenUp, MonoTime, Pick, Token, Transition};
 
-use crate::{BatchKey, Effect, GivenUp, Start, batch::of_token, dispatch::Dispatch, step::queue, timers::Due};
+use crate::{
+    BatchKey, Effect, Start,
+    batch::of_token,
+    dispatch::Dispatch,
+    step::{
+        queue,
+        waiting::{self, WaitingEnd},
+    },
+    timers::Due,
+};
 
 /// Starts jobs until the limit is reached, nothing may start, or too many records are unanswered.
 pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
@@ -10,10 +19,17 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
         let Some(token) = next(dispatch, now) else { return };
         let (key, index) = of_token(token);
         match dispatch.batch(key) {
-            Some(batch) if batch.takes_starts() && queue::is_ready(batch, index) => {
-                start(dispatch, key, index, now, effects);
+            Some(batch) if queue::is_ready(batch, index) => {
+                if !batch.takes_starts(now) {
+                    queue::park(dispatch, token);
+                } else if batch.is_too_late(index, now) {
+                    // Its timer comes later than this pick.
+                    queue::park(dispatch, token);
+                    waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
+                } else {
+                    start(dispatch, key, index, now, effects);
+                }
             }
-            Some(batch) if queue::is_ready(batch, index) => dispatch.parked.push_back(token),
             // Not a job that waits: the scheduler made it up or hands it out again. Nothing of ours depends on it.
             _ => dispatch.stale += 1,
         }
@@ -23,7 +39,7 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
 fn may_start(dispatch: &Dispatch) -> bool {
     !dispatch.draining
         && dispatch.slots.running() < dispatch.settings.limit
-        && dispatch.unanswered < dispatch.settings.unanswered_limit
+        && dispatch.has_room()
         && dispatch.parked.len() < dispatch.settings.parked_limit
 }
 
@@ -55,7 +71,7 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     row.slot = lease.slot.0;
     effects.push(Effect::Start(Start {
         lease,
-        attempt: u32::from(row.attempts) + 1,
+        attempt: row.attempts.saturating_add(1),
         resume: row.epoch > 1,
         timeout,
         queued: row.enqueued,
@@ -82,7 +98,7 @@ pub(crate) fn go_on(
     row.slot = lease.slot.0;
     effects.push(Effect::Start(Start {
         lease,
-        attempt: u32::from(row.attempts) + 1,
+        attempt: row.attempts.saturating_add(1),
         resume: true,
         timeout: timeout.map(|limit| limit.saturating_sub(now - started)),
         queued: row.enqueued,

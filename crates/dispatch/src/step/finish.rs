@@ -61,19 +61,21 @@ pub(crate) fn finish(
         index,
         status,
         failure: error.map(|error| Box::new(Failure { error, tries })),
-        attempts: u32::from(row.attempts),
+        attempts: row.attempts,
         priority: class.priority,
         tenant: class.tenant.clone(),
         queued: row.enqueued,
         started,
         finished: now,
     }));
-    if heard == Heard::No || batch.closing.is_some() {
+    if heard == Heard::No {
         return;
     }
-    let directive = match result.class {
-        Some(ErrorClass::Fatal) => Directive::Now(StopReason::new("fatal", "a job reported a fatal error")),
-        _ => batch.setup.failure.on_result(&result, batch.counts.submitted),
+    let directive = match (batch.setup.failure.on_result(&result, batch.counts.submitted), result.class) {
+        (_, Some(ErrorClass::Fatal)) => Directive::Now(StopReason::new("fatal", "a job reported a fatal error")),
+        // It is told of every end, so that a replay leads to the same state; only its first stop counts.
+        _ if batch.closing.is_some() => return,
+        (directive, _) => directive,
     };
     obey(dispatch, key, directive, now, effects);
 }

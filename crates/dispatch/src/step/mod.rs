@@ -1,4 +1,4 @@
-//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`] and [`close`].
+//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`], [`waiting`] and [`close`].
 
 pub(crate) mod accepted;
 pub(crate) mod answered;
@@ -15,3 +15,4 @@ pub(crate) mod close;
 pub(crate) mod fill;
 pub(crate) mod finish;
 pub(crate) mod queue;
+pub(crate) mod waiting;

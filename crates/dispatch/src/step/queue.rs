@@ -1,42 +1,76 @@
 //! Handing jobs to the scheduler and taking them back.
 
-use batchmill_core::{Entry, JobState};
+use batchmill_core::{ClassId, Entry, JobState, Token, Usage};
 
 use crate::{
     BatchKey,
-    batch::{Batch, token},
+    batch::{Batch, of_token, token},
     dispatch::Dispatch,
 };
 
 /// Queues a job that is ready.
 pub(crate) fn push(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
+    let Some(class) = hand_over(dispatch, batch, index) else { return };
+    dispatch.classes.get_mut(class).queued += 1;
+}
+
+/// Gives a queued job to the scheduler.
+pub(crate) fn hand_over(dispatch: &mut Dispatch, batch: BatchKey, index: u32) -> Option<ClassId> {
     let Dispatch { batches, classes, scheduler, .. } = dispatch;
-    let Some(batch) = batches[batch.0 as usize].as_deref() else { return };
+    let batch = batches[batch.0 as usize].as_deref()?;
     let row = batch.rows[index as usize];
     debug_assert_eq!(row.state, JobState::Ready);
-    let wishes = batch.wishes(index);
-    let class = classes.get_mut(row.class);
-    class.queued += 1;
-    let mut entry = Entry::new(token(batch.key, index), row.class, class.priority, class.tenant.as_str(), row.enqueued);
+    let (class, wishes) = (classes.get(row.class), batch.wishes(index));
+    let mut entry = Entry::new(batch.token(index), row.class, class.priority, class.tenant.as_str(), row.enqueued);
     entry.cost = wishes.cost;
     entry.deadline = wishes.deadline;
     scheduler.push(entry);
+    Some(row.class)
 }
 
-/// Takes a job out again that was pushed and not picked.
+/// Takes a job out again that was pushed and did not start.
 pub(crate) fn remove(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
     let Some(row) = dispatch.batch(batch).map(|batch| batch.rows[index as usize]) else { return };
     debug_assert_eq!(row.state, JobState::Ready);
     let token = token(batch, index);
-    if !dispatch.scheduler.remove(token) {
-        // Picked for a paused batch and set aside.
-        dispatch.parked.retain(|parked| *parked != token);
+    if row.parked {
+        remove_parked(dispatch, |parked| parked == token);
+    } else {
+        dispatch.scheduler.remove(token);
     }
     dispatch.classes.get_mut(row.class).queued -= 1;
 }
 
-/// Whether a job is still in the state in which it was queued; a scheduler that hands out a token twice must not start
-/// a job twice.
+/// Sets a picked job aside until its batch takes starts, or gives it another end.
+pub(crate) fn park(dispatch: &mut Dispatch, token: Token) {
+    mark(dispatch, token, true);
+    dispatch.parked.push_back(token);
+}
+
+/// Drops jobs that were set aside. They were picked, so the scheduler hears that this is over.
+pub(crate) fn remove_parked(dispatch: &mut Dispatch, goes: impl Fn(Token) -> bool) {
+    let mut parked = std::mem::take(&mut dispatch.parked);
+    parked.retain(|token| {
+        let stays = !goes(*token);
+        if !stays {
+            mark(dispatch, *token, false);
+            dispatch.scheduler.on_finish(*token, Usage::default());
+        }
+        stays
+    });
+    dispatch.parked = parked;
+}
+
+/// Notes on a job's row whether it is set aside.
+pub(crate) fn mark(dispatch: &mut Dispatch, token: Token, parked: bool) {
+    let (batch, index) = of_token(token);
+    if let Some(batch) = dispatch.batch_mut(batch) {
+        batch.rows[index as usize].parked = parked;
+    }
+}
+
+/// Whether a job may be picked: it was queued and nothing happened to it since. A scheduler that hands out a token twice
+/// must not start, or set aside, a job twice.
 pub(crate) fn is_ready(batch: &Batch, index: u32) -> bool {
-    batch.rows.get(index as usize).is_some_and(|row| row.state == JobState::Ready)
+    batch.rows.get(index as usize).is_some_and(|row| row.state == JobState::Ready && !row.parked)
 }

@@ -5,14 +5,28 @@ use batchmill_core::MonoTime;
 use crate::{
     BatchKey, Effect,
     dispatch::Dispatch,
-    step::{close, fill, pause},
+    step::{
+        close, fill, pause,
+        waiting::{self, WaitingEnd},
+    },
 };
 
 pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch_mut(key) else { return };
     batch.sealed = true;
     // Picked while the batch was not allowed to start.
-    pause::unpark(dispatch);
+    pause::unpark(dispatch, now);
+    end_those_too_late(dispatch, key, now, effects);
     close::end_if_over(dispatch, key, effects);
     fill::fill(dispatch, now, effects);
+}
+
+/// Jobs whose deadline passed before the total was known: the failure strategy is told the total with each end.
+fn end_those_too_late(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch(key) else { return };
+    let mut late: Vec<u32> = batch.wishes.keys().copied().filter(|index| batch.is_too_late(*index, now)).collect();
+    late.sort_unstable();
+    for index in late {
+        waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
+    }
 }

@@ -1,15 +1,14 @@
 //! Something is due.
 
-use batchmill_core::{CancelReason, ErrorClass, JobError, JobState, MonoTime, Status, Transition};
+use batchmill_core::{CancelReason, JobState, MonoTime, Transition};
 
 use crate::{
     BatchKey, Effect, StopCause,
     batch::Closing,
     dispatch::Dispatch,
     step::{
-        close, fill,
-        finish::{End, Heard, finish},
-        queue,
+        close, fill, queue,
+        waiting::{self, WaitingEnd},
     },
     timers::Due,
 };
@@ -56,17 +55,13 @@ fn requeue(dispatch: &mut Dispatch, key: BatchKey, index: u32, state: JobState, 
 
 fn job_deadline(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch(key) else { return };
-    let row = batch.rows[index as usize];
+    let (row, batch_is_sealed) = (batch.rows[index as usize], batch.sealed);
     if row.state == JobState::Running {
         let Some(live) = dispatch.slots.get_mut(crate::SlotId(row.slot)) else { return };
-        if live.stopping.is_none() {
-            live.stopping = Some(StopCause::JobDeadline);
+        if live.stop(StopCause::JobDeadline) {
             effects.push(Effect::Stop { lease: live.lease, how: CancelReason::Stop });
         }
-        return;
-    }
-    if close::take_back(dispatch, key, index, row.state) {
-        let error = JobError::new(ErrorClass::Timeout, "deadline", "its deadline passed before it could end");
-        finish(dispatch, key, index, End::waiting(Status::TimedOut, error, Heard::Yes), now, effects);
+    } else if batch_is_sealed {
+        waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
     }
 }

@@ -1,0 +1,91 @@
+//! The end of single jobs that wait: cancelled, or past their deadline.
+
+use batchmill_core::{ErrorClass, JobError, JobState, MonoTime, Status};
+
+use crate::{
+    BatchKey, Effect,
+    batch::Batch,
+    dispatch::Dispatch,
+    step::{
+        finish::{End, Heard, finish},
+        queue,
+    },
+};
+
+/// Why a job ends that waits while its batch goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitingEnd {
+    Cancelled,
+    Deadline,
+}
+
+/// Ends a waiting job, at once or as soon as there is room for its record.
+pub(crate) fn end(
+    dispatch: &mut Dispatch,
+    key: BatchKey,
+    index: u32,
+    why: WaitingEnd,
+    now: MonoTime,
+    effects: &mut Vec<Effect>,
+) {
+    if dispatch.has_room() {
+        end_now(dispatch, key, index, why, now, effects);
+    } else {
+        dispatch.ends.push_back((key, index, why));
+    }
+}
+
+/// Ends those that found no room, as far as there is room now.
+pub(crate) fn go_on(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
+    while dispatch.has_room() {
+        let Some((key, index, why)) = dispatch.ends.pop_front() else { return };
+        end_now(dispatch, key, index, why, now, effects);
+    }
+}
+
+fn end_now(
+    dispatch: &mut Dispatch,
+    key: BatchKey,
+    index: u32,
+    why: WaitingEnd,
+    now: MonoTime,
+    effects: &mut Vec<Effect>,
+) {
+    if !take_back(dispatch, key, index) {
+        return;
+    }
+    let end = match why {
+        WaitingEnd::Cancelled => {
+            let error = JobError::new(ErrorClass::Cancelled, "cancelled", "cancelled by request");
+            End::waiting(Status::Cancelled, error, Heard::No)
+        }
+        WaitingEnd::Deadline => {
+            let error = JobError::new(ErrorClass::Timeout, "deadline", "its deadline passed before it could end");
+            End::waiting(Status::TimedOut, error, Heard::Yes)
+        }
+    };
+    finish(dispatch, key, index, end, now, effects);
+}
+
+/// Whether a job of this batch waits for the record of an end that is decided.
+pub(crate) fn any_promised(dispatch: &Dispatch, batch: &Batch) -> bool {
+    let waits = |index: u32| {
+        let state = batch.rows.get(index as usize).map(|row| row.state);
+        matches!(state, Some(JobState::Pending | JobState::Ready | JobState::Backoff))
+    };
+    dispatch.ends.iter().any(|(key, index, _)| *key == batch.key && waits(*index))
+}
+
+/// Takes a waiting job out of wherever it waits; false if it does not wait.
+pub(crate) fn take_back(dispatch: &mut Dispatch, key: BatchKey, index: u32) -> bool {
+    let Some(state) = dispatch.batch(key).and_then(|batch| batch.rows.get(index as usize)).map(|row| row.state) else {
+        return false;
+    };
+    match state {
+        JobState::Ready => queue::remove(dispatch, key, index),
+        JobState::Backoff => dispatch.backing_off -= 1,
+        JobState::Pending => {}
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,229 @@
+//! The proof that the simulation can fail: what is broken on purpose is tolerated by dispatch, or seen by the model.
+
+use batchmill_core::{MonoTime, Status};
+use batchmill_dispatch::{Effect, Record};
+
+use crate::{
+    model::At,
+    schedulers::{Manner, Plain},
+    world::{Doctor, World, some_job},
+};
+
+const LIVES: u64 = 60;
+const STEPS: u32 = 150;
+
+fn plain_world(seed: u64) -> World {
+    World::new(seed, Box::new(Plain::default()), Manner::Honest)
+}
+
+/// What the model says of lives under a scheduler that has bad manners.
+fn under(manner: Manner) -> Vec<String> {
+    let life = |seed| World::new(seed, Box::new(batchmill_scheduler_fifo::Fifo::new()), manner).live(STEPS).err();
+    (0..LIVES).filter_map(life).collect()
+}
+
+/// What the model says when a doctor changes the effects.
+fn with(doctor: fn() -> Doctor) -> Vec<String> {
+    let life = |seed| {
+        let mut world = plain_world(seed);
+        world.doctor = Some(doctor());
+        world.live(STEPS).err()
+    };
+    (0..LIVES).filter_map(life).collect()
+}
+
+/// At least one life in four shows it, and one says it in these words.
+fn must_be_seen(violations: &[String], words: &str) {
+    assert!(violations.len() as u64 >= LIVES / 4, "seen in {} of {LIVES} lives only", violations.len());
+    assert!(violations.iter().any(|said| said.contains(words)), "`{words}` is in none of {violations:#?}");
+}
+
+/// Does something to the third effect that `change` wants to change.
+fn third(mut change: impl FnMut(&mut Vec<Effect>, usize) -> bool + 'static) -> Doctor {
+    let mut seen = 0;
+    Box::new(move |effects| {
+        for place in 0..effects.len() {
+            if seen < 3 && place < effects.len() {
+                let before = effects.clone();
+                if change(effects, place) {
+                    seen += 1;
+                    if seen < 3 {
+                        *effects = before;
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn record_at(effects: &mut [Effect], place: usize) -> Option<&mut Record> {
+    if let Effect::Record(record) = &mut effects[place] { Some(record) } else { None }
+}
+
+#[test]
+fn a_sound_life_shows_nothing() {
+    for seed in 0..LIVES {
+        plain_world(seed).live(STEPS).unwrap();
+    }
+}
+
+#[test]
+fn a_scheduler_that_hands_out_twice_or_makes_up_jobs_is_tolerated() {
+    assert_eq!(under(Manner::Doubles), Vec::<String>::new());
+    assert_eq!(under(Manner::Invents), Vec::<String>::new());
+}
+
+#[test]
+fn a_scheduler_that_loses_jobs_is_seen() {
+    must_be_seen(&under(Manner::Drops), "a slot idles");
+}
+
+#[test]
+fn a_scheduler_that_hides_jobs_is_seen() {
+    must_be_seen(&under(Manner::Hides), "a slot idles");
+}
+
+#[test]
+fn a_lost_record_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let is_record = matches!(effects[place], Effect::Record(_));
+            if is_record {
+                effects.remove(place);
+            }
+            is_record
+        })
+    };
+    must_be_seen(&with(doctor), "nothing came of an attempt's end");
+}
+
+#[test]
+fn a_second_record_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let again = record_at(effects, place).cloned();
+            let is_record = again.is_some();
+            effects.extend(again.map(Effect::Record));
+            is_record
+        })
+    };
+    must_be_seen(&with(doctor), "a second record");
+}
+
+#[test]
+fn a_wrong_end_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let Some(record) = record_at(effects, place) else { return false };
+            let succeeded = record.status == Status::Succeeded;
+            record.status = if succeeded { Status::Failed } else { Status::Succeeded };
+            true
+        })
+    };
+    must_be_seen(&with(doctor), "was due");
+}
+
+#[test]
+fn a_wrong_number_of_attempts_is_seen() {
+    let doctor = || third(|effects, place| record_at(effects, place).map(|record| record.attempts += 1).is_some());
+    must_be_seen(&with(doctor), "attempts, not these");
+}
+
+#[test]
+fn a_job_that_starts_twice_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let is_start = matches!(effects[place], Effect::Start(_));
+            if is_start {
+                effects.push(effects[place].clone());
+            }
+            is_start
+        })
+    };
+    must_be_seen(&with(doctor), "start");
+}
+
+#[test]
+fn an_epoch_that_does_not_grow_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let Effect::Start(start) = &mut effects[place] else { return false };
+            start.lease.epoch -= 1;
+            true
+        })
+    };
+    must_be_seen(&with(doctor), "the epoch does not grow");
+}
+
+#[test]
+fn a_retry_that_is_too_early_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let Effect::Retrying { due, .. } = &mut effects[place] else { return false };
+            *due = MonoTime::from_nanos(due.as_nanos() - 1);
+            true
+        })
+    };
+    must_be_seen(&with(doctor), "a retry of");
+}
+
+#[test]
+fn an_alarm_that_is_not_set_is_seen() {
+    let doctor = || {
+        third(|effects, place| {
+            let is_alarm = matches!(effects[place], Effect::WakeAt(_));
+            if is_alarm {
+                effects.remove(place);
+            }
+            is_alarm
+        })
+    };
+    must_be_seen(&with(doctor), "the alarm is set to");
+}
+
+#[test]
+fn a_batch_that_does_not_end_is_seen() {
+    let doctor =
+        || -> Doctor { Box::new(|effects| effects.retain(|effect| !matches!(effect, Effect::BatchEnded { .. }))) };
+    must_be_seen(&with(doctor), "is gone, without an end");
+}
+
+#[test]
+fn a_stop_that_is_not_told_is_seen() {
+    let doctor = || -> Doctor { Box::new(|effects| effects.retain(|effect| !matches!(effect, Effect::Stop { .. }))) };
+    must_be_seen(&with(doctor), "told to stop, or not");
+}
+
+/// The lives are worth living: everything happens in them that the checks are about.
+#[test]
+fn lives_reach_every_end_and_every_state() {
+    let traces: Vec<String> = (0..LIVES)
+        .map(|seed| {
+            let mut world = plain_world(seed);
+            world.live(STEPS).unwrap();
+            world.trace.join("\n")
+        })
+        .collect();
+    let statuses = Status::ALL.map(|status| format!("status: {status:?}"));
+    let verdicts = ["Succeeded", "SomeFailed", "Halted", "Cancelled", "DeadlinePassed", "Drained", "StorageFailed"];
+    let verdicts = verdicts.map(|verdict| format!("verdict: {verdict}"));
+    let others = ["Retrying", "given_up: [GivenUp", "paused: true }", "how: Kill", "DrainRequested", "attempt: 3"];
+    for words in statuses.into_iter().chain(verdicts).chain(others.map(str::to_owned)) {
+        let lives = traces.iter().filter(|trace| trace.contains(&words)).count();
+        assert!(lives >= 2, "`{words}` happens in {lives} of {LIVES} lives");
+    }
+}
+
+#[test]
+fn lives_are_cut_off_in_the_middle_of_things() {
+    let reaches = |of: fn(At) -> bool| {
+        (0..LIVES).any(|seed| {
+            let mut world = plain_world(seed);
+            world.live_on(STEPS).unwrap();
+            some_job(&world, of)
+        })
+    };
+    assert!(reaches(|at| matches!(at, At::Backoff(_))));
+    assert!(reaches(|at| matches!(at, At::Recording(_))));
+    assert!(reaches(|at| matches!(at, At::Pending)));
+}

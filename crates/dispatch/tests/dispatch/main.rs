@@ -1,0 +1,19 @@
+//! Dispatch from outside: named features, and a seeded simulation that holds a plain model against every step.
+
+mod batches;
+mod bounds;
+mod cancel;
+mod deadlines;
+mod doctored;
+mod ends_of_the_host;
+mod halt;
+mod leases;
+mod model;
+mod pause;
+mod policies;
+mod retry;
+mod rig;
+mod rng;
+mod schedulers;
+mod simulation;
+mod world;

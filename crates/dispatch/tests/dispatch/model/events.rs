@@ -1,0 +1,217 @@
+//! What each event means to the model.
+
+use batchmill_core::{AttemptFailure, Draw, ErrorClass, FailedAttempt, MonoTime, Outcome, RetryDecision, Status};
+use batchmill_dispatch::{Event, Lease, NewJob, StopCause};
+
+use super::{At, Batch, Close, Expect, Job, Model};
+
+impl Model {
+    pub(super) fn hear(&mut self, now: MonoTime, event: &Event) {
+        let step = self.step;
+        match event {
+            Event::JobsAccepted { batch, jobs } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0) {
+                    batch.jobs.extend(jobs.iter().map(|job| accepted(job, now)));
+                }
+            }
+            Event::Sealed { batch } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0) {
+                    batch.sealed = true;
+                    doom_late(batch, now);
+                }
+            }
+            Event::AttemptEnded { lease, outcome, draw, .. } => self.attempt_ended(now, *lease, outcome, *draw),
+            Event::TimerFired => self.timer_fired(now),
+            Event::Answered { batch, jobs } => self.answered(batch.0, jobs),
+            Event::DeliveryFailed { batch, .. } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0).filter(|batch| !batch.storage_failed) {
+                    batch.storage_failed = true;
+                    stop_running(batch, StopCause::Host, step);
+                }
+            }
+            Event::LimitChanged { limit } => {
+                self.settings.limit = *limit;
+                self.highest_limit = self.highest_limit.max(*limit);
+            }
+            Event::CancelRequested { batch, jobs } => {
+                let Some(batch) = self.batches.get_mut(&batch.0) else { return };
+                match jobs {
+                    None => batch.begin_close(Close::Cancelled, Some(StopCause::Cancel), step),
+                    Some(jobs) => jobs.iter().for_each(|index| cancel_one(batch, *index, step)),
+                }
+            }
+            Event::PauseRequested { batch, paused } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0) {
+                    batch.paused = *paused;
+                }
+            }
+            Event::DrainRequested => self.draining = true,
+            Event::StopRequested { .. } => {
+                self.draining = true;
+                self.batches.values_mut().for_each(|batch| stop_running(batch, StopCause::Host, step));
+            }
+            _ => unreachable!("an event that the model does not know: {event:?}"),
+        }
+    }
+
+    fn timer_fired(&mut self, now: MonoTime) {
+        self.alarm = None;
+        let step = self.step;
+        for batch in self.batches.values_mut() {
+            for job in &mut batch.jobs {
+                match job.at {
+                    At::Pending if job.new.after.is_none_or(|after| after <= now) => job.at = At::Ready,
+                    At::Backoff(due) if due <= now => job.at = At::Ready,
+                    At::Running(_) if !job.deadline_fired && job.is_too_late(now) => {
+                        job.told(StopCause::JobDeadline, step);
+                    }
+                    _ => {}
+                }
+            }
+            if batch.sealed {
+                doom_late(batch, now);
+            }
+            for job in batch.jobs.iter_mut().filter(|job| job.is_too_late(now)) {
+                job.deadline_fired = true;
+            }
+            if batch.opened.deadline.is_some_and(|deadline| deadline <= now) && !batch.deadline_fired {
+                batch.deadline_fired = true;
+                batch.begin_close(Close::Deadline, Some(StopCause::BatchDeadline), step);
+            }
+        }
+    }
+
+    fn answered(&mut self, batch: u32, jobs: &[u32]) {
+        let Some(batch) = self.batches.get_mut(&batch) else { return };
+        for index in jobs {
+            if let Some(job) = batch.jobs.get_mut(*index as usize)
+                && let At::Recording(status) = job.at
+            {
+                job.at = At::Ended(status);
+                self.unanswered -= 1;
+            }
+        }
+    }
+
+    fn attempt_ended(&mut self, now: MonoTime, lease: Lease, outcome: &Outcome, draw: Draw) {
+        if self.live.get(&lease.slot.0) != Some(&lease) {
+            self.stale += 1;
+            return;
+        }
+        self.live.remove(&lease.slot.0);
+        let batch = self.batches.get_mut(&lease.batch.0).expect("a batch is open while it runs");
+        let closing = batch.ends_of_waiting();
+        let job = &mut batch.jobs[lease.index as usize];
+        let decided: Vec<Status> = job.stop.iter().filter_map(|cause| decides(*cause)).collect();
+        let again = |job: &mut Job| {
+            job.at = At::Ready;
+            if closing.is_empty() { None } else { Some(closing.clone()) }
+        };
+        let allowed = match outcome {
+            Outcome::Succeeded => {
+                job.attempts += 1;
+                Some(vec![Status::Succeeded])
+            }
+            _ if !decided.is_empty() => Some(decided),
+            Outcome::Failed(failure) if job.stop.is_empty() => {
+                self.expect = decide(batch, lease, failure, draw, now);
+                return;
+            }
+            Outcome::Lost => {
+                job.crashes += 1;
+                if job.crashes >= batch.opened.crash_limit { Some(vec![Status::Quarantined]) } else { again(job) }
+            }
+            _ => again(job),
+        };
+        if let Some(allowed) = allowed {
+            self.expect = Expect::End { batch: lease.batch.0, index: lease.index, allowed };
+        }
+    }
+}
+
+fn accepted(new: &NewJob, now: MonoTime) -> Job {
+    let waits = new.after.is_some_and(|after| after > now);
+    Job {
+        new: new.clone(),
+        accepted: now,
+        at: if waits { At::Pending } else { At::Ready },
+        epoch: 0,
+        attempts: 0,
+        crashes: 0,
+        tries: 0,
+        failures: std::collections::BTreeMap::new(),
+        first_started: None,
+        started: now,
+        stop: Vec::new(),
+        stop_step: 0,
+        stop_sent: false,
+        deadline_fired: false,
+        doomed: Vec::new(),
+    }
+}
+
+fn doom_late(batch: &mut Batch, now: MonoTime) {
+    for job in batch.jobs.iter_mut().filter(|job| job.waits() && job.is_too_late(now)) {
+        job.doomed.push(Status::TimedOut);
+    }
+}
+
+fn stop_running(batch: &mut Batch, cause: StopCause, step: u64) {
+    for job in batch.jobs.iter_mut().filter(|job| matches!(job.at, At::Running(_)) && job.stop.is_empty()) {
+        job.told(cause, step);
+    }
+}
+
+fn cancel_one(batch: &mut Batch, index: u32, step: u64) {
+    let Some(job) = batch.jobs.get_mut(index as usize) else { return };
+    if job.waits() {
+        job.doomed.push(Status::Cancelled);
+    } else if matches!(job.at, At::Running(_)) {
+        job.told(StopCause::Cancel, step);
+    }
+}
+
+/// The end that a stop decides; the end of the host decides none.
+fn decides(cause: StopCause) -> Option<Status> {
+    match cause {
+        StopCause::Halt => Some(Status::Skipped),
+        StopCause::Cancel => Some(Status::Cancelled),
+        StopCause::BatchDeadline | StopCause::JobDeadline => Some(Status::TimedOut),
+        _ => None,
+    }
+}
+
+fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw, now: MonoTime) -> Expect {
+    let closing = batch.ends_of_waiting();
+    let Batch { opened, jobs, .. } = batch;
+    let job = &mut jobs[lease.index as usize];
+    let elapsed = now - job.first_started.expect("it has started");
+    let (mut delays, mut handled, mut over, mut fatal) = (Vec::new(), Vec::new(), Vec::new(), false);
+    for failed in failure.iter() {
+        let count = job.failures.entry(failed.node.clone()).or_default();
+        *count += 1;
+        let class = failed.error.class;
+        let asked = FailedAttempt::new(*count, class, elapsed, failed.error.retry_after, draw);
+        let may = !matches!(class, ErrorClass::Fatal | ErrorClass::Cancelled);
+        match may.then(|| opened.policies[usize::from(failed.retry.0)].decide(&asked)) {
+            Some(RetryDecision::After(delay)) => delays.push(delay),
+            _ if class == ErrorClass::Fatal => fatal = true,
+            _ => match &failed.node {
+                Some(node) if failed.handled => handled.push(node.clone()),
+                _ => over.push(if class == ErrorClass::Timeout { Status::TimedOut } else { Status::Failed }),
+            },
+        }
+    }
+    let end = |allowed| Expect::End { batch: lease.batch.0, index: lease.index, allowed };
+    if !fatal && over.is_empty() && delays.is_empty() {
+        return Expect::GoOn { lease, given_up: handled };
+    }
+    job.attempts += 1;
+    job.tries += 1;
+    match delays.into_iter().max() {
+        _ if fatal => end(vec![Status::Failed]),
+        _ if !over.is_empty() => end(over[..1].to_vec()),
+        Some(delay) if closing.is_empty() => Expect::Retry { lease, due: now + delay },
+        _ => end(closing),
+    }
+}

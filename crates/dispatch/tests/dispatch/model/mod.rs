@@ -1,0 +1,225 @@
+//! A plain model of dispatch: one record a job, no queues, no timers, nothing clever. It hears every event, predicts
+//! what must come of it, and holds the effects and the counters against that.
+
+mod effects;
+mod events;
+mod rest;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use batchmill_core::{MonoTime, RetryPolicy, Status};
+use batchmill_dispatch::{Dispatch, Effect, Event, Lease, NewJob, Settings, StopCause};
+
+use crate::{policies::HeardLog, schedulers::LastPick};
+
+/// What does not hold, as a sentence.
+pub(crate) type Violation = String;
+pub(crate) type Check = Result<(), Violation>;
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum At {
+    Pending,
+    Ready,
+    Running(Lease),
+    Backoff(MonoTime),
+    Recording(Status),
+    Ended(Status),
+}
+
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) new: NewJob,
+    accepted: MonoTime,
+    pub(crate) at: At,
+    epoch: u32,
+    attempts: u32,
+    crashes: u32,
+    tries: usize,
+    failures: BTreeMap<Option<Arc<str>>, u32>,
+    first_started: Option<MonoTime>,
+    started: MonoTime,
+    /// Why it was told to end; several where one step had several reasons, in an order that is not the model's affair.
+    stop: Vec<StopCause>,
+    stop_step: u64,
+    stop_sent: bool,
+    deadline_fired: bool,
+    /// Ends that were decided while it waited; due as soon as there is room.
+    doomed: Vec<Status>,
+}
+
+impl Job {
+    fn waits(&self) -> bool {
+        matches!(self.at, At::Pending | At::Ready | At::Backoff(_))
+    }
+
+    fn is_too_late(&self, now: MonoTime) -> bool {
+        self.new.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Notes a reason to end; the first that decides about the job stays.
+    fn told(&mut self, cause: StopCause, step: u64) {
+        let host_only = self.stop.iter().all(|known| *known == StopCause::Host);
+        if host_only || self.stop_step == step {
+            self.stop.retain(|known| *known != StopCause::Host);
+            self.stop.push(cause);
+            self.stop_step = step;
+        }
+    }
+}
+
+/// Why a batch is closing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Close {
+    Halted(String),
+    Cancelled,
+    Deadline,
+}
+
+/// How a batch was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) policies: Vec<Arc<dyn RetryPolicy>>,
+    pub(crate) heard: HeardLog,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<MonoTime>,
+    pub(crate) crash_limit: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Batch {
+    opened: Opened,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) sealed: bool,
+    pub(crate) paused: bool,
+    /// Empty while it is open; several where one step had several reasons.
+    pub(crate) closing: Vec<Close>,
+    close_step: u64,
+    deadline_fired: bool,
+    storage_failed: bool,
+    retries: u64,
+    /// Opened while the host ends: it is over when it is sealed.
+    came_late: bool,
+}
+
+impl Batch {
+    fn running(&self) -> usize {
+        self.jobs.iter().filter(|job| matches!(job.at, At::Running(_))).count()
+    }
+
+    fn recording(&self) -> usize {
+        self.jobs.iter().filter(|job| matches!(job.at, At::Recording(_))).count()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.jobs.iter().all(|job| matches!(job.at, At::Ended(_)))
+    }
+
+    fn begin_close(&mut self, close: Close, stop: Option<StopCause>, step: u64) {
+        if self.closing.is_empty() || self.close_step == step {
+            self.closing.push(close);
+            self.close_step = step;
+        }
+        if let Some(cause) = stop {
+            for job in self.jobs.iter_mut().filter(|job| matches!(job.at, At::Running(_))) {
+                job.told(cause, step);
+            }
+        }
+    }
+
+    /// How a job ends that waits while the batch closes.
+    fn ends_of_waiting(&self) -> Vec<Status> {
+        let end = |close: &Close| if *close == Close::Cancelled { Status::Cancelled } else { Status::Skipped };
+        self.closing.iter().map(end).collect()
+    }
+}
+
+/// What must come of the attempt that has just ended.
+#[derive(Debug)]
+enum Expect {
+    Nothing,
+    End { batch: u32, index: u32, allowed: Vec<Status> },
+    Retry { lease: Lease, due: MonoTime },
+    GoOn { lease: Lease, given_up: Vec<Arc<str>> },
+}
+
+/// Which promises of the scheduler the checks may build on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trust {
+    /// Every token leaves once, and nothing else does.
+    pub(crate) tokens: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    settings: Settings,
+    highest_limit: u32,
+    trust: Trust,
+    last_pick: LastPick,
+    pub(crate) batches: BTreeMap<u32, Batch>,
+    ended: Vec<u32>,
+    pub(crate) live: BTreeMap<u32, Lease>,
+    pub(crate) draining: bool,
+    unanswered: u64,
+    stale: u64,
+    alarm: Option<MonoTime>,
+    step: u64,
+    expect: Expect,
+}
+
+impl Model {
+    pub(crate) fn new(settings: Settings, trust: Trust, last_pick: LastPick) -> Self {
+        Self {
+            settings,
+            highest_limit: settings.limit,
+            trust,
+            last_pick,
+            batches: BTreeMap::new(),
+            ended: Vec::new(),
+            live: BTreeMap::new(),
+            draining: false,
+            unanswered: 0,
+            stale: 0,
+            alarm: None,
+            step: 0,
+            expect: Expect::Nothing,
+        }
+    }
+
+    pub(crate) fn opened(&mut self, key: u32, opened: Opened) {
+        let batch = Batch {
+            opened,
+            jobs: Vec::new(),
+            sealed: false,
+            paused: false,
+            closing: Vec::new(),
+            close_step: 0,
+            deadline_fired: false,
+            storage_failed: false,
+            retries: 0,
+            came_late: self.draining,
+        };
+        self.batches.insert(key, batch);
+    }
+
+    /// When dispatch wants to be woken.
+    pub(crate) fn alarm(&self) -> Option<MonoTime> {
+        self.alarm
+    }
+
+    /// Before the step: what does the event mean?
+    pub(crate) fn before(&mut self, now: MonoTime, event: &Event) {
+        self.step += 1;
+        self.hear(now, event);
+    }
+
+    /// After the step: is that what came of it?
+    pub(crate) fn after(&mut self, now: MonoTime, effects: &[Effect], dispatch: &Dispatch) -> Check {
+        self.see_all(now, effects)?;
+        self.at_rest(now, dispatch)
+    }
+
+    fn job(&mut self, lease: Lease) -> Option<&mut Job> {
+        self.batches.get_mut(&lease.batch.0)?.jobs.get_mut(lease.index as usize)
+    }
+}

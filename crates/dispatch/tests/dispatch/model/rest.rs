@@ -1,0 +1,142 @@
+//! What must hold after every step.
+
+use batchmill_core::{BatchCounts, MonoTime, Pick, Status};
+use batchmill_dispatch::{BatchKey, Dispatch};
+
+use super::{At, Batch, Check, Job, Model, effects::hold};
+
+impl Model {
+    pub(super) fn at_rest(&self, now: MonoTime, dispatch: &Dispatch) -> Check {
+        for (key, batch) in &self.batches {
+            self.batch_at_rest(*key, batch, dispatch)?;
+        }
+        self.totals(dispatch)?;
+        self.is_work_conserving(now)?;
+        self.alarm_is_early_enough(now)
+    }
+
+    fn batch_at_rest(&self, key: u32, batch: &Batch, dispatch: &Dispatch) -> Check {
+        let theirs = dispatch.counts(BatchKey(key)).ok_or_else(|| format!("batch {key} is gone, without an end"))?;
+        theirs.check().map_err(|error| error.to_string())?;
+        hold!(theirs == counts(batch), "batch {key} counts {theirs:?}, the model {:?}", counts(batch));
+        hold!(dispatch.retries(BatchKey(key)) == Some(batch.retries), "batch {key}: wrong number of retries");
+        hold!(batch.opened.heard.lock().unwrap().is_empty(), "the strategy of batch {key} was told too much");
+        for job in batch.jobs.iter().filter(|job| matches!(job.at, At::Running(_))) {
+            hold!(job.stop.is_empty() != job.stop_sent, "told to stop, or not: {job:?}");
+        }
+        // Where there is room, nobody waits for the record of its end.
+        let waits_in_vain = |job: &Job| job.waits() && (!batch.closing.is_empty() || !job.doomed.is_empty());
+        if self.unanswered < self.settings.unanswered_limit && !batch.storage_failed {
+            let forgotten = batch.jobs.iter().find(|job| waits_in_vain(job));
+            hold!(forgotten.is_none(), "batch {key}: an end is due and there is room: {forgotten:?}");
+        }
+        hold!(!self.is_over(batch), "batch {key} is over and has not ended: {:?}", counts(batch));
+        Ok(())
+    }
+
+    fn is_over(&self, batch: &Batch) -> bool {
+        let idle = batch.running() == 0;
+        let doomed = batch.jobs.iter().any(|job| job.waits() && !job.doomed.is_empty());
+        let drained = self.draining
+            && (batch.sealed || !batch.came_late)
+            && idle
+            && batch.recording() == 0
+            && batch.closing.is_empty()
+            && !doomed;
+        let complete = batch.is_complete() && (batch.sealed || self.draining && !batch.closing.is_empty());
+        drained || complete || (batch.storage_failed && idle)
+    }
+
+    fn totals(&self, dispatch: &Dispatch) -> Check {
+        let totals = dispatch.totals();
+        let jobs = || self.batches.values().flat_map(|batch| &batch.jobs);
+        hold!(totals.running as usize == self.live.len(), "{totals:?}, but {} run", self.live.len());
+        hold!(totals.unanswered == self.unanswered, "{totals:?}, but {} are unanswered", self.unanswered);
+        let backing_off = jobs().filter(|job| matches!(job.at, At::Backoff(_))).count() as u64;
+        hold!(totals.backing_off == backing_off, "{totals:?}, but {backing_off} back off");
+        let ready = jobs().filter(|job| job.at == At::Ready).count() as u64;
+        let by_tenant: u64 = dispatch.queued_by_tenant().iter().map(|(_, queued)| queued).sum();
+        hold!(by_tenant == ready, "by tenant {by_tenant} are queued, but {ready} are");
+        if self.trust.tokens {
+            hold!(totals.queued == ready, "{totals:?}, but {ready} are queued");
+            hold!(totals.stale == self.stale, "{totals:?}, but {} were stale", self.stale);
+        }
+        Ok(())
+    }
+
+    fn is_work_conserving(&self, now: MonoTime) -> Check {
+        let waits = matches!(*self.last_pick.lock().unwrap(), Some(Pick::NotBefore(_)));
+        if waits || !self.may_start(now) {
+            return Ok(());
+        }
+        let idle = self.batches.values().filter(|batch| takes_starts(batch, now)).flat_map(|batch| &batch.jobs);
+        match { idle }.find(|job| job.at == At::Ready && !job.is_too_late(now)) {
+            None => Ok(()),
+            Some(job) => Err(format!("a slot idles while this job may start: {job:?}")),
+        }
+    }
+
+    fn may_start(&self, now: MonoTime) -> bool {
+        let full = self.live.len() >= self.settings.limit as usize;
+        let no_room = self.unanswered >= self.settings.unanswered_limit;
+        !(self.draining || full || no_room || self.parked(now) >= self.settings.parked_limit)
+    }
+
+    /// Jobs that may be parked, at most.
+    fn parked(&self, now: MonoTime) -> usize {
+        let blocked = self.batches.values().filter(|batch| !takes_starts(batch, now));
+        blocked.flat_map(|batch| &batch.jobs).filter(|job| job.at == At::Ready).count()
+    }
+
+    fn alarm_is_early_enough(&self, now: MonoTime) -> Check {
+        let due = self.batches.values().flat_map(due).min();
+        let due = match *self.last_pick.lock().unwrap() {
+            Some(Pick::NotBefore(at)) if at > now && self.may_start(now) => Some(due.map_or(at, |due| due.min(at))),
+            _ => due,
+        };
+        let in_time = due.is_none_or(|due| self.alarm.is_some_and(|alarm| alarm <= due.max(now)));
+        hold!(in_time, "the alarm is set to {:?}, but something is due at {due:?}", self.alarm);
+        Ok(())
+    }
+}
+
+fn takes_starts(batch: &Batch, now: MonoTime) -> bool {
+    let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
+    batch.sealed && !batch.paused && batch.closing.is_empty() && !batch.storage_failed && in_time
+}
+
+/// Everything that an alarm must not miss.
+fn due(batch: &Batch) -> Vec<MonoTime> {
+    let deadline = batch.opened.deadline.filter(|_| !batch.deadline_fired);
+    let of_job = |job: &Job| {
+        let wait = match job.at {
+            At::Pending => job.new.after,
+            At::Backoff(due) => Some(due),
+            _ => None,
+        };
+        let may_end_late = job.waits() || matches!(job.at, At::Running(_));
+        let deadline = job.new.deadline.filter(|_| may_end_late && !job.deadline_fired);
+        [wait, deadline]
+    };
+    batch.jobs.iter().flat_map(of_job).flatten().chain(deadline).collect()
+}
+
+pub(super) fn counts(batch: &Batch) -> BatchCounts {
+    let mut counts = BatchCounts::default();
+    counts.submitted = batch.jobs.len() as u64;
+    for job in &batch.jobs {
+        *match job.at {
+            At::Pending | At::Ready => &mut counts.pending,
+            At::Running(_) => &mut counts.running,
+            At::Backoff(_) => &mut counts.backing_off,
+            At::Recording(_) => &mut counts.recording,
+            At::Ended(Status::Succeeded) => &mut counts.succeeded,
+            At::Ended(Status::Failed) => &mut counts.failed,
+            At::Ended(Status::TimedOut) => &mut counts.timed_out,
+            At::Ended(Status::Cancelled) => &mut counts.cancelled,
+            At::Ended(Status::Skipped) => &mut counts.skipped,
+            At::Ended(Status::Quarantined) => &mut counts.quarantined,
+        } += 1;
+    }
+    counts
+}

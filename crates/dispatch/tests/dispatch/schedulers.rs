@@ -1,0 +1,144 @@
+//! Schedulers: a plain one, a difficult one that keeps its promises, and some that break them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, Usage};
+
+use crate::rng::SplitMix64;
+
+/// What the last `pop` answered, for the model.
+pub(crate) type LastPick = Arc<Mutex<Option<Pick>>>;
+
+/// Larger priority first, then by time queued. Checks what its caller promises.
+#[derive(Debug, Default)]
+pub(crate) struct Plain {
+    queue: BTreeMap<(u8, MonoTime, Token), ()>,
+    keys: BTreeMap<Token, (u8, MonoTime, Token)>,
+    picked: std::collections::BTreeSet<Token>,
+    now: MonoTime,
+}
+
+impl Scheduler for Plain {
+    fn push(&mut self, entry: Entry<'_>) {
+        let key = (u8::MAX - entry.priority.0, entry.enqueued, entry.token);
+        assert!(!self.picked.contains(&entry.token), "pushed before it was finished: {entry:?}");
+        assert!(self.keys.insert(entry.token, key).is_none(), "pushed twice: {entry:?}");
+        self.queue.insert(key, ());
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        assert!(now >= self.now, "time goes back");
+        self.now = now;
+        let Some(((_, _, token), ())) = self.queue.pop_first() else { return Pick::Empty };
+        self.keys.remove(&token);
+        self.picked.insert(token);
+        Pick::Run(token)
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        self.keys.remove(&token).is_some_and(|key| self.queue.remove(&key).is_some())
+    }
+
+    fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    fn on_finish(&mut self, token: Token, _: Usage) {
+        assert!(self.picked.remove(&token), "finished, but not picked: {token:?}");
+    }
+
+    fn explain(&self, _: Token, _: MonoTime) -> Option<QueuePosition> {
+        None
+    }
+}
+
+/// What is wrong, or only difficult, about a scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Says what it is told to by the inner one.
+    Honest,
+    /// Lets a free slot wait now and then, as a scheduler with reservations may.
+    Waits,
+    /// Hands out some tokens twice.
+    Doubles,
+    /// Hands out tokens that never were.
+    Invents,
+    /// Loses some tokens.
+    Drops,
+    /// Says that it is empty while it is not.
+    Hides,
+}
+
+/// Wraps a scheduler and misbehaves.
+#[derive(Debug)]
+pub(crate) struct Mannered {
+    inner: Box<dyn Scheduler>,
+    manner: Manner,
+    rng: SplitMix64,
+    again: Option<Token>,
+    waits_until: MonoTime,
+    pub(crate) last: LastPick,
+}
+
+impl Mannered {
+    pub(crate) fn new(inner: Box<dyn Scheduler>, manner: Manner, seed: u64) -> Self {
+        let (again, waits_until) = (None, MonoTime::ZERO);
+        Self { inner, manner, rng: SplitMix64::new(seed), again, waits_until, last: LastPick::default() }
+    }
+
+    fn pick(&mut self, now: MonoTime) -> Pick {
+        match self.manner {
+            Manner::Waits if now < self.waits_until && !self.inner.is_empty() => {
+                return Pick::NotBefore(self.waits_until);
+            }
+            Manner::Waits if !self.inner.is_empty() && self.rng.one_in(4) => {
+                self.waits_until = now + Duration::from_micros(1 + self.rng.below(5_000));
+                return Pick::NotBefore(self.waits_until);
+            }
+            Manner::Doubles if self.rng.one_in(2) && self.again.is_some() => {
+                return Pick::Run(self.again.take().expect("looked"));
+            }
+            Manner::Invents if self.rng.one_in(3) => return Pick::Run(Token(self.rng.bits() | 1 << 63)),
+            Manner::Hides if self.rng.one_in(3) => return Pick::Empty,
+            Manner::Drops if self.rng.one_in(8) => drop(self.inner.pop(now)),
+            _ => {}
+        }
+        let pick = self.inner.pop(now);
+        if let Pick::Run(token) = pick {
+            self.again = Some(token);
+        }
+        pick
+    }
+}
+
+impl Scheduler for Mannered {
+    fn push(&mut self, entry: Entry<'_>) {
+        self.inner.push(entry);
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        let pick = self.pick(now);
+        *self.last.lock().unwrap() = Some(pick);
+        pick
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        self.inner.remove(token)
+    }
+
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn on_finish(&mut self, token: Token, usage: Usage) {
+        self.inner.on_finish(token, usage);
+    }
+
+    fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        self.inner.explain(token, now)
+    }
+}

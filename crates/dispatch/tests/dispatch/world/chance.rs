@@ -1,0 +1,103 @@
+//! What a seed makes: schedulers, batches, jobs, failures.
+
+use std::{sync::Arc, time::Duration};
+
+use batchmill_core::{
+    AttemptFailure, Directive, ErrorClass, MonoTime, NodeError, NodeFailure, Priority, RetryPolicy, RetryRef,
+    Scheduler, StopReason, Tenant,
+};
+use batchmill_dispatch::{BatchSetup, NewJob};
+
+use super::World;
+use crate::{
+    model::Opened,
+    policies::{Capped, Scripted},
+    schedulers::{Manner, Plain},
+};
+
+/// The scheduler that belongs to a seed.
+pub(crate) fn scheduler(seed: u64) -> (Box<dyn Scheduler>, Manner) {
+    match seed % 6 {
+        0 => (Box::new(batchmill_scheduler_fifo::Fifo::new()), Manner::Honest),
+        1 => {
+            let options = batchmill_scheduler_priority::Options::default().age_step(Duration::from_millis(seed % 40));
+            (Box::new(batchmill_scheduler_priority::PriorityScheduler::new(&options)), Manner::Honest)
+        }
+        2 => (Box::new(Plain::default()), Manner::Honest),
+        3 => (Box::new(Plain::default()), Manner::Waits),
+        4 => (Box::new(batchmill_scheduler_fifo::Fifo::new()), Manner::Doubles),
+        _ => (Box::new(batchmill_scheduler_fifo::Fifo::new()), Manner::Invents),
+    }
+}
+
+impl World {
+    pub(super) fn open(&mut self) -> Result<(), String> {
+        if self.model.batches.len() >= 4 {
+            return Ok(());
+        }
+        let crash_limit = 1 + self.rng.small(3);
+        let policies: Vec<Arc<dyn RetryPolicy>> = (1..=2)
+            .map(|n| {
+                let (max_attempts, delay) = (n + self.rng.small(3), Duration::from_micros(self.rng.below(9_000)));
+                Arc::new(Capped { max_attempts, delay, jitter: self.rng.one_in(2) }) as _
+            })
+            .collect();
+        let script: Vec<_> = (0..self.rng.below(3)).map(|_| (1 + self.rng.below(30), self.directive())).collect();
+        let strategy = Scripted::new(script);
+        let heard = strategy.log.clone();
+        let timeout = self.rng.one_in(2).then(|| Duration::from_millis(self.rng.below(20)));
+        let deadline = self.rng.one_in(5).then(|| self.moment(60_000));
+        let mut setup = BatchSetup::new(Box::new(strategy), policies.clone());
+        (setup.timeout, setup.deadline, setup.crash_limit) = (timeout, deadline, crash_limit);
+        let key = self.dispatch.open(setup, self.now);
+        self.model.opened(key.0, Opened { policies, heard, timeout, deadline, crash_limit });
+        self.accept(key)
+    }
+
+    fn directive(&mut self) -> Directive {
+        match self.rng.below(3) {
+            0 => Directive::Pause(StopReason::new("pause", "as scripted")),
+            1 => Directive::Soon(StopReason::new("soon", "as scripted")),
+            _ => Directive::Now(StopReason::new("now", "as scripted")),
+        }
+    }
+
+    fn moment(&mut self, within_us: u64) -> MonoTime {
+        // Some lie in the past.
+        MonoTime::from_nanos((self.now.as_nanos() + self.rng.below(within_us * 1_000)).saturating_sub(2_000_000))
+    }
+
+    pub(super) fn new_job(&mut self) -> NewJob {
+        let mut job = NewJob::default();
+        job.priority = Priority(self.rng.pick(&[0, 0, 1, 9, 255]));
+        job.tenant = Tenant::new(self.rng.pick(&["default", "a", "b"])).expect("a name");
+        job.cost = self.rng.pick(&[1.0, 0.5, 7.0]);
+        job.timeout = self.rng.one_in(8).then(|| Duration::from_millis(self.rng.below(9)));
+        job.after = self.rng.one_in(6).then(|| self.moment(20_000));
+        job.deadline = self.rng.one_in(6).then(|| self.moment(40_000));
+        job
+    }
+
+    pub(super) fn failure(&mut self) -> AttemptFailure {
+        let classes = [ErrorClass::Transient, ErrorClass::Transient, ErrorClass::Timeout, ErrorClass::Crash];
+        let mut failures = Vec::new();
+        let many = self.rng.pick(&[1, 1, 1, 2, 3]);
+        for _ in 0..many {
+            let class = match self.rng.below(24) {
+                0 if self.rng.one_in(2) => ErrorClass::Fatal,
+                1 => ErrorClass::Cancelled,
+                2..4 => ErrorClass::Permanent,
+                _ => self.rng.pick(&classes),
+            };
+            let mut error = NodeError::new(class, "scripted", "as the seed says");
+            error.retry_after = self.rng.one_in(5).then(|| Duration::from_micros(self.rng.below(12_000)));
+            let (retry, handled) = (RetryRef(self.rng.pick(&[0, 1])), self.rng.one_in(2));
+            let mut failure = NodeFailure::at_node(self.rng.pick(&["x", "y", "z"]).into(), error, retry, handled);
+            if self.rng.one_in(4) {
+                failure.node = None;
+            }
+            failures.push(failure);
+        }
+        AttemptFailure::of(failures).expect("at least one")
+    }
+}

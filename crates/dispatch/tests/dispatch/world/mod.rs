@@ -1,0 +1,254 @@
+//! The body of a simulated dispatch: attempts, sinks, people and time, all from one seed.
+
+mod chance;
+
+use std::time::Duration;
+
+use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler, Usage};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, Settings};
+
+use crate::{
+    model::{At, Batch, Model, Trust},
+    rng::SplitMix64,
+    schedulers::{LastPick, Manner, Mannered},
+};
+
+pub(crate) use chance::scheduler;
+
+/// Changes effects before the model sees them, to prove that it looks.
+pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
+
+pub(crate) struct World {
+    rng: SplitMix64,
+    now: MonoTime,
+    dispatch: Dispatch,
+    pub(crate) model: Model,
+    /// Told to end, and not ended yet.
+    stopped: Vec<Lease>,
+    unanswered: Vec<(BatchKey, u32)>,
+    old_leases: Vec<Lease>,
+    sink_is_stuck: bool,
+    pub(crate) doctor: Option<Doctor>,
+    pub(crate) trace: Vec<String>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, inner: Box<dyn Scheduler>, manner: Manner) -> Self {
+        let mut rng = SplitMix64::new(seed);
+        let mut settings = Settings::new(1 + rng.small(6));
+        settings.unanswered_limit = 1 + rng.below(12);
+        settings.parked_limit = if rng.one_in(3) { 3 } else { 1000 };
+        let mannered = Mannered::new(inner, manner, rng.bits());
+        let last: LastPick = mannered.last.clone();
+        let trust = Trust { tokens: matches!(manner, Manner::Honest | Manner::Waits) };
+        Self {
+            dispatch: Dispatch::new(settings, Box::new(mannered)),
+            model: Model::new(settings, trust, last),
+            rng,
+            now: MonoTime::ZERO,
+            stopped: Vec::new(),
+            unanswered: Vec::new(),
+            old_leases: Vec::new(),
+            sink_is_stuck: false,
+            doctor: None,
+            trace: Vec::new(),
+        }
+    }
+
+    /// Lives through `steps` random events, then lets everything end.
+    pub(crate) fn live(&mut self, steps: u32) -> Result<(), String> {
+        self.live_on(steps)?;
+        self.settle()
+    }
+
+    /// The same, without the end.
+    pub(crate) fn live_on(&mut self, steps: u32) -> Result<(), String> {
+        self.open()?;
+        for _ in 0..steps {
+            self.something_happens()?;
+        }
+        Ok(())
+    }
+
+    fn something_happens(&mut self) -> Result<(), String> {
+        if self.rng.one_in(3) {
+            self.now = self.now + Duration::from_micros(self.rng.below(4_000));
+        }
+        if self.model.alarm().is_some_and(|alarm| alarm <= self.now) && !self.rng.one_in(4) {
+            return self.step(Event::TimerFired);
+        }
+        match self.rng.below(100) {
+            0..50 => self.end_an_attempt(),
+            50..75 => self.answer(),
+            75..80 => self.accept_or_seal(),
+            80..83 => self.open(),
+            _ => self.something_rare(),
+        }
+    }
+
+    fn something_rare(&mut self) -> Result<(), String> {
+        let Some(batch) = self.some_batch() else { return self.open() };
+        match self.rng.below(40) {
+            0..6 => {
+                let limit = 1 + self.rng.small(8);
+                self.step(Event::LimitChanged { limit })
+            }
+            6..12 => self.cancel_jobs(batch),
+            12 => self.step(Event::CancelRequested { batch, jobs: None }),
+            13..21 => {
+                let paused = self.rng.one_in(2);
+                self.step(Event::PauseRequested { batch, paused })
+            }
+            21 => self.step(Event::DeliveryFailed { batch, message: "the disk is gone".into() }),
+            22..25 => self.step(Event::TimerFired),
+            25..30 => {
+                self.sink_is_stuck = !self.sink_is_stuck;
+                Ok(())
+            }
+            30 if self.rng.one_in(6) => self.step(Event::DrainRequested),
+            31 if self.rng.one_in(8) => {
+                let how = self.rng.pick(&[CancelReason::Stop, CancelReason::Kill]);
+                self.step(Event::StopRequested { how })
+            }
+            _ => self.end_a_void_attempt(),
+        }
+    }
+
+    fn some_batch(&mut self) -> Option<BatchKey> {
+        let open: Vec<u32> = self.model.batches.keys().copied().collect();
+        (!open.is_empty()).then(|| BatchKey(self.rng.pick(&open)))
+    }
+
+    fn step(&mut self, event: Event) -> Result<(), String> {
+        let mut effects = Vec::new();
+        self.model.before(self.now, &event);
+        let told = format!("{:?} {event:?}", self.now);
+        self.dispatch.step(self.now, event, &mut effects);
+        if let Some(doctor) = &mut self.doctor {
+            doctor(&mut effects);
+        }
+        self.trace.push(format!("{told}\n    => {effects:?}"));
+        self.model.after(self.now, &effects, &self.dispatch)?;
+        for effect in effects {
+            match effect {
+                Effect::Start(start) => self.old_leases.push(start.lease),
+                Effect::Record(record) => self.unanswered.push((record.batch, record.index)),
+                Effect::Stop { lease, .. } => self.stopped.push(lease),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, batch: BatchKey) -> Result<(), String> {
+        let jobs = (0..self.rng.below(20)).map(|_| self.new_job()).collect();
+        self.step(Event::JobsAccepted { batch, jobs })
+    }
+
+    fn accept_or_seal(&mut self) -> Result<(), String> {
+        let unsealed = self.model.batches.iter().find(|(_, batch)| !batch.sealed).map(|(key, _)| BatchKey(*key));
+        match unsealed {
+            Some(batch) if self.rng.one_in(3) => self.accept(batch),
+            Some(batch) => self.step(Event::Sealed { batch }),
+            None => Ok(()),
+        }
+    }
+
+    fn cancel_jobs(&mut self, batch: BatchKey) -> Result<(), String> {
+        let many = self.model.batches[&batch.0].jobs.len();
+        let many = u32::try_from(many).expect("a few");
+        let jobs = (0..self.rng.below(9)).map(|_| self.rng.small(many + 2)).collect();
+        self.step(Event::CancelRequested { batch, jobs: Some(jobs) })
+    }
+
+    fn answer(&mut self) -> Result<(), String> {
+        if self.sink_is_stuck || self.unanswered.is_empty() {
+            return Ok(());
+        }
+        let (batch, index) = self.rng.pick(&self.unanswered);
+        let mut jobs = vec![index];
+        if self.rng.one_in(2) {
+            jobs.extend(self.unanswered.iter().filter(|(other, _)| *other == batch).map(|(_, index)| *index));
+        }
+        // Now and then an answer comes again: it stays in the list.
+        if !self.rng.one_in(10) {
+            self.unanswered.retain(|(other, index)| *other != batch || !jobs.contains(index));
+        }
+        self.step(Event::Answered { batch, jobs })
+    }
+
+    fn end_an_attempt(&mut self) -> Result<(), String> {
+        let live: Vec<Lease> = self.model.live.values().copied().collect();
+        if live.is_empty() {
+            return Ok(());
+        }
+        let lease = self.rng.pick(&live);
+        let told = self.stopped.contains(&lease);
+        let outcome = match (told, self.rng.below(20)) {
+            (true, 0..8) => Outcome::Stopped,
+            // It takes no notice yet.
+            (true, 9..12) => return Ok(()),
+            (_, 0..9) => Outcome::Succeeded,
+            (_, 9..17) => Outcome::Failed(Box::new(self.failure())),
+            (_, 17) => Outcome::Stopped,
+            _ => Outcome::Lost,
+        };
+        self.end(lease, outcome)
+    }
+
+    fn end(&mut self, lease: Lease, outcome: Outcome) -> Result<(), String> {
+        let draw = Draw::from_bits(self.rng.bits());
+        self.step(Event::AttemptEnded { lease, outcome, usage: Usage::default(), draw })
+    }
+
+    /// An attempt ends whose lease is long void, or was never given.
+    fn end_a_void_attempt(&mut self) -> Result<(), String> {
+        if self.old_leases.is_empty() {
+            return Ok(());
+        }
+        let mut lease = self.rng.pick(&self.old_leases);
+        if self.rng.one_in(3) {
+            lease.epoch += 1 + self.rng.small(3);
+        }
+        if self.model.live.get(&lease.slot.0) == Some(&lease) {
+            return Ok(());
+        }
+        self.end(lease, Outcome::Succeeded)
+    }
+
+    /// Everything that was stuck goes on: now every batch must end.
+    fn settle(&mut self) -> Result<(), String> {
+        self.sink_is_stuck = false;
+        for _ in 0..20_000 {
+            if self.model.batches.is_empty() {
+                return Ok(());
+            }
+            let first = |of: fn(&Batch) -> bool| {
+                self.model.batches.iter().find(|(_, batch)| of(batch)).map(|(key, _)| BatchKey(*key))
+            };
+            let (paused, unsealed) = (first(|batch| batch.paused), first(|batch| !batch.sealed));
+            let lease = self.model.live.values().next().copied();
+            if let Some(batch) = paused {
+                self.step(Event::PauseRequested { batch, paused: false })?;
+            } else if let Some(batch) = unsealed {
+                self.step(Event::Sealed { batch })?;
+            } else if let Some(lease) = lease {
+                let outcome = if self.stopped.contains(&lease) { Outcome::Stopped } else { Outcome::Succeeded };
+                self.end(lease, outcome)?;
+            } else if let Some((batch, index)) = self.unanswered.pop() {
+                self.step(Event::Answered { batch, jobs: vec![index] })?;
+            } else if let Some(alarm) = self.model.alarm() {
+                self.now = self.now.max(alarm);
+                self.step(Event::TimerFired)?;
+            } else {
+                return Err(format!("stuck: nothing will happen any more in {:?}", self.model.batches.keys()));
+            }
+        }
+        Err(format!("no end in sight of {:?}", self.model.batches.keys()))
+    }
+}
+
+/// Whether some job of the world is in a state that `of` recognises; for tests of the tests.
+pub(crate) fn some_job(world: &World, of: impl Fn(At) -> bool) -> bool {
+    world.model.batches.values().flat_map(|batch| &batch.jobs).any(|job| of(job.at))
+}
