@@ -32,14 +32,14 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
     let (channels, initial) = channels(&graph, &mut problems);
     let input_schema = input_schema(&graph, &mut problems);
     limits(&graph, &mut problems);
+    let before = problems.len();
     let edges = Edges::resolve(&graph, &mut problems);
     let entry = edges.entry(&graph, &mut problems);
     let successors = edges.successors();
     let loops = Loops::find(&successors);
     // Where names are wrong, what follows from the edges would be noise.
-    if problems.is_empty() {
-        edges.refuse_cycles(&graph, &successors, &loops, &mut problems);
-        edges.refuse_unreachable(&graph, &entry, &successors, &mut problems);
+    if problems.len() == before && !graph.nodes.is_empty() {
+        edges.refuse_shape(&graph, &entry, &successors, &loops, &mut problems);
     }
     let retry = RetryTable::new(&graph, &mut problems);
     if !problems.is_empty() {
@@ -278,7 +278,7 @@ impl Edges {
 
     fn entry(&self, graph: &StateGraph, problems: &mut Vec<GraphProblem>) -> Vec<u32> {
         let Some(start) = &graph.start else {
-            return self.without_predecessor(graph, problems);
+            return self.without_predecessor(graph);
         };
         if start.is_empty() {
             problems.push(GraphProblem::of_flow(&["start"], "names no node"));
@@ -297,29 +297,46 @@ impl Edges {
         entry
     }
 
-    fn without_predecessor(&self, graph: &StateGraph, problems: &mut Vec<GraphProblem>) -> Vec<u32> {
+    fn without_predecessor(&self, graph: &StateGraph) -> Vec<u32> {
         let mut named = vec![false; self.of_nodes.len()];
         for target in self.of_nodes.iter().flat_map(NodeEdges::targets) {
             named[target as usize] = true;
         }
         let is_entry = |node: &usize| !named[*node] && graph.nodes[*node].1.needs.is_empty();
-        let entry: Vec<_> = (0..self.of_nodes.len()).filter(is_entry).map(index).collect();
-        if entry.is_empty() && !graph.nodes.is_empty() {
+        (0..self.of_nodes.len()).filter(is_entry).map(index).collect()
+    }
+
+    /// Refuses loops that cannot end and nodes that cannot run.
+    fn refuse_shape(
+        &self,
+        graph: &StateGraph,
+        entry: &[u32],
+        successors: &Adjacency,
+        loops: &Loops,
+        problems: &mut Vec<GraphProblem>,
+    ) {
+        // A cycle of `needs` is why its nodes cannot be reached: one complaint about it is enough.
+        if self.refuse_cycles(graph, successors, loops, problems) {
+            return;
+        }
+        if entry.is_empty() {
             problems.push(GraphProblem::of_flow(
                 &["nodes"],
                 "no entry node: every node has a predecessor; name the first one with `start`",
             ));
+        } else {
+            self.refuse_unreachable(graph, entry, successors, problems);
         }
-        entry
     }
 
+    /// Whether some nodes wait for themselves.
     fn refuse_cycles(
         &self,
         graph: &StateGraph,
         successors: &Adjacency,
         loops: &Loops,
         problems: &mut Vec<GraphProblem>,
-    ) {
+    ) -> bool {
         let show = |path: &[u32]| {
             let names = path.iter().chain(&path[..1]).map(|node| format!("`{}`", graph.nodes[*node as usize].0));
             names.collect::<Vec<_>>().join(" → ")
@@ -332,8 +349,9 @@ impl Edges {
             let message = format!("`needs` form a cycle, nothing of it could ever run: {}", show(&path));
             problems.push(GraphProblem::at_node(name, &["needs"], message));
         }
+        let waits = waiting_for_itself.contains(&true);
         if graph.max_steps.is_some() {
-            return;
+            return waits;
         }
         for path in loops.examples(successors) {
             if path.iter().any(|node| waiting_for_itself[*node as usize]) {
@@ -346,6 +364,7 @@ impl Edges {
             let message = format!("a loop needs `max_steps` on the flow: {}", show(&path));
             problems.push(GraphProblem::at_node(name, key.as_slice(), message));
         }
+        waits
     }
 
     fn refuse_unreachable(
@@ -361,10 +380,6 @@ impl Edges {
             if !std::mem::replace(&mut reached[node as usize], true) {
                 found.extend(successors.of(node));
             }
-        }
-        // A cycle of `needs` is why its nodes cannot be reached; it has been reported.
-        if problems.iter().any(|problem| problem.key == ["needs"]) {
-            return;
         }
         for (node, _) in reached.iter().enumerate().filter(|(_, reached)| !**reached) {
             let message = "unreachable: no path leads here from the entry nodes";

@@ -35,6 +35,14 @@ fn unreachable_nodes_are_refused() {
 }
 
 #[test]
+fn nodes_that_all_wait_for_each_other_are_refused_once() {
+    assert_eq!(
+        problems("nodes:\n  a: {jq: ., needs: [b]}\n  b: {jq: ., needs: [a]}"),
+        "t.yaml:4:21: nodes.a.needs: `needs` form a cycle, nothing of it could ever run: `a` → `b` → `a`"
+    );
+}
+
+#[test]
 fn a_need_named_twice_and_a_node_named_end_are_refused() {
     assert_eq!(
         problems("nodes:\n  a: {jq: .}\n  b: {jq: ., needs: [a, a]}\n  END: {jq: .}"),
