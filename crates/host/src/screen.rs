@@ -1,20 +1,30 @@
 //! Stderr as one place that several write to: log lines, progress lines and the bar do not tear each other.
 
-use std::io::{self, Write};
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Stderr. Clones share the bar.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Screen {
     bars: MultiProgress,
+    stderr: Arc<Mutex<dyn Write + Send>>,
 }
 
 impl Screen {
     pub(crate) fn new() -> Self {
         // Hidden off a terminal, so that nothing is ever drawn into a file.
-        Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)) }
+        Self::onto(io::stderr(), ProgressDrawTarget::stderr_with_hz(10))
+    }
+
+    /// Writes lines to `stderr` and draws bars on `target`.
+    pub(crate) fn onto(stderr: impl Write + Send + 'static, target: ProgressDrawTarget) -> Self {
+        Self { bars: MultiProgress::with_draw_target(target), stderr: Arc::new(Mutex::new(stderr)) }
     }
 
     /// Where a bar is drawn.
@@ -29,7 +39,7 @@ impl Screen {
 
     fn write_bytes(&self, bytes: &[u8]) -> io::Result<()> {
         self.bars.suspend(|| {
-            let mut stderr = io::stderr().lock();
+            let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
             stderr.write_all(bytes)?;
             stderr.flush()
         })
@@ -50,5 +60,11 @@ impl<'a> MakeWriter<'a> for Screen {
     type Writer = Self;
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen").finish_non_exhaustive()
     }
 }

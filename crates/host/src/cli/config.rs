@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::FalseyValueParser};
 
 use super::{ConfigArgs, Format, Global};
 use crate::{catalog, exit::Exit, refusal, stdout};
@@ -29,7 +29,7 @@ pub(crate) struct ShowArgs {
     config: ConfigArgs,
 
     /// Say where each value comes from
-    #[arg(long, env = "BATCHMILL_ORIGIN", hide_env = true)]
+    #[arg(long, env = "BATCHMILL_ORIGIN", hide_env = true, value_parser = FalseyValueParser::new())]
     origin: bool,
 
     /// How it is written; `table` is TOML

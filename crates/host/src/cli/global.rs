@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, builder::FalseyValueParser};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
@@ -19,7 +19,7 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 
     /// Log errors only, and show no progress unless --progress asks for it
-    #[arg(short, long, global = true, env = "BATCHMILL_QUIET", hide_env = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "BATCHMILL_QUIET", hide_env = true, conflicts_with = "verbose", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
 
     /// How log lines on stderr are written

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use batchmill_core::{Priority, Tenant, parse_duration};
 use batchmill_plugin::ByteSize;
-use clap::{ArgMatches, Args, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, ValueEnum, ValueHint, builder::FalseyValueParser};
 
 use super::{ConfigArgs, Global, PolicyArgs};
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct RunArgs {
     pub(crate) output: Option<PathBuf>,
 
     /// Replace an existing output file
-    #[arg(long, env = "BATCHMILL_OVERWRITE", hide_env = true)]
+    #[arg(long, env = "BATCHMILL_OVERWRITE", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) overwrite: bool,
 
     /// The folder for results that have no other place
@@ -88,7 +88,7 @@ pub(crate) struct IntakeArgs {
     pub(crate) tenant: Tenant,
 
     /// Take every line as an input, whatever its names
-    #[arg(long, env = "BATCHMILL_INPUT_IS_LINE", hide_env = true)]
+    #[arg(long, env = "BATCHMILL_INPUT_IS_LINE", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) input_is_line: bool,
 
     /// What happens when a job line is bad: `fail` refuses all before anything runs

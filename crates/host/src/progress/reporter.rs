@@ -116,3 +116,70 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use indicatif::ProgressDrawTarget;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written in 25 seconds of a batch in which one job a second ends.
+    async fn written(style: Style) -> Vec<String> {
+        let written = Written::default();
+        let screen = Screen::onto(written.clone(), ProgressDrawTarget::hidden());
+        let started = tokio::time::Instant::now();
+        let look = move || {
+            let mut snapshot = Snapshot { elapsed: started.elapsed(), ..Snapshot::default() };
+            let counts = &mut snapshot.counts;
+            (counts.submitted, counts.succeeded) = (100, snapshot.elapsed.as_secs());
+            counts.pending = 100 - counts.succeeded;
+            snapshot
+        };
+        let reporter = Reporter::start(style, screen, look);
+        // Not on a tick, so that the last look is one of its own.
+        tokio::time::sleep(Duration::from_millis(25_500)).await;
+        reporter.finish(look()).await;
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn plain_is_a_line_every_ten_seconds() {
+        assert_eq!(
+            written(Style::Plain).await,
+            [
+                "10 of 100 (10%), 1.0/s, 1m 30s left, 0 running, 0 failed, 0 retries",
+                "20 of 100 (20%), 1.0/s, 1m 20s left, 0 running, 0 failed, 0 retries",
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn json_has_its_first_and_its_last_line_and_one_a_second_between() {
+        let lines = written(Style::Json).await;
+        assert_eq!(lines.len(), 1 + 25 + 1);
+        assert!(lines[0].contains("\"succeeded\":0,") && lines[26].contains("\"succeeded\":25,"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn none_is_nothing() {
+        assert_eq!(written(Style::None).await, [""; 0]);
+    }
+}

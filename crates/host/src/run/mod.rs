@@ -122,16 +122,19 @@ fn read(args: RunArgs, jobs: &Jobs, flags: Vec<Flag>, style: Style, paint: Paint
     let mut refusals = Refusals::default();
     refusals.keep(output::check(&args, jobs));
     let mut inputs = inputs::read(&request, &args.flow, Some((jobs, &args.intake)), refusals)?;
+    output::check_sinks(&args, jobs, &inputs.config)?;
     let accepted = inputs.jobs.take().expect("jobs were asked for, and were not refused");
     let batch = identity::new_batch(inputs.flow.graph().name(), &args.state);
     let place = Place::of(&args, &batch);
     // What came through a pipe is gone; there is no command that would run it again.
-    let command = matches!(jobs, Jobs::File(_)).then(command_line);
+    let command = matches!(jobs, Jobs::File(_)).then(|| command_line(&args));
     Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, style, paint, command })
 }
 
-fn command_line() -> String {
-    let words = std::env::args().map(|word| summary::quoted(&word));
+/// The command that was typed; an output that has content by then must be replaced.
+fn command_line(args: &RunArgs) -> String {
+    let replaces = (args.output.is_some() && !args.overwrite).then(|| "--overwrite".to_owned());
+    let words = std::env::args().map(|word| summary::quoted(&word)).chain(replaces);
     words.collect::<Vec<_>>().join(" ")
 }
 

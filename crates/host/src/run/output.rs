@@ -7,8 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use batchmill_config::HostConfig;
 use batchmill_core::{BatchId, BuildContext};
 use batchmill_sink_jsonl::{JsonLinesFile, JsonLinesWriter, Options};
+use serde_json::Value;
 
 use super::delivery::Outlet;
 use crate::{
@@ -75,34 +77,61 @@ pub(crate) fn make_default_folder(args: &RunArgs, place: &Place) -> Result<(), R
 }
 
 /// Everything that can be wrong with the files a run writes, before anything is written.
-pub(crate) fn check(args: &RunArgs, jobs: &Jobs) -> Result<(), Refusal> {
+pub(super) fn check(args: &RunArgs, jobs: &Jobs) -> Result<(), Refusal> {
     let mut refusals = Refusals::default();
-    let mut read = vec![("the flow", Target::of(&args.flow))];
-    if let Jobs::File(path) = jobs {
-        read.push(("the jobs", Target::of(path)));
-    }
-    if let Some(output) = args.output.as_deref().filter(|path| path.as_os_str() != "-") {
-        refusals.keep(check_write("--output", output, &read));
+    let mut taken = inputs(args, jobs);
+    if let Some(output) = output(args) {
+        refusals.keep(check_write("--output", output, &taken));
         refusals.keep(check_content(output, args.overwrite));
-        read.push(("the output", Target::of(output)));
-    } else if let Some((what, _)) = stdout_is(&read) {
-        refusals
-            .keep::<()>(Err(Refusal::data(format!("stdout is the same file as {what}: the results would go into it"))));
+        taken.push(("the output", Target::of(output)));
+    } else if let Some(what) = stdout_is(&taken) {
+        let message = format!("stdout is the same file as {what}: the results would go into it");
+        refusals.keep::<()>(Err(Refusal::data(message)));
     }
     if let Some(report) = &args.report {
-        refusals.keep(check_write("--report", report, &read));
+        refusals.keep(check_write("--report", report, &taken));
         refusals.keep(probe(report));
     }
     refusals.into_result()
 }
 
-fn check_write(flag: &str, path: &Path, read: &[(&str, Target)]) -> Result<(), Refusal> {
+/// The same for sinks of the config that write to a `path`: an `overwrite` there must not cost the jobs.
+pub(super) fn check_sinks(args: &RunArgs, jobs: &Jobs, config: &HostConfig) -> Result<(), Refusal> {
+    let mut refusals = Refusals::default();
+    let mut taken = inputs(args, jobs);
+    taken.extend(output(args).map(|path| ("the output", Target::of(path))));
+    taken.extend(args.report.as_deref().map(|path| ("the report", Target::of(path))));
+    for (number, sink) in config.sinks.iter().enumerate() {
+        let Some(path) = sink.options.get("path").and_then(Value::as_str).map(Path::new) else { continue };
+        let target = Target::of(path);
+        if let Some((what, _)) = taken.iter().find(|(_, other)| other.is_same(&target)) {
+            let message = format!("sinks.{number}.options.path: {} is the same file as {what}", path.display());
+            refusals.keep::<()>(Err(Refusal::data(message)));
+        }
+        taken.push(("another sink", target));
+    }
+    refusals.into_result()
+}
+
+fn inputs(args: &RunArgs, jobs: &Jobs) -> Vec<(&'static str, Target)> {
+    let mut taken = vec![("the flow", Target::of(&args.flow))];
+    if let Jobs::File(path) = jobs {
+        taken.push(("the jobs", Target::of(path)));
+    }
+    taken
+}
+
+fn output(args: &RunArgs) -> Option<&Path> {
+    args.output.as_deref().filter(|path| path.as_os_str() != "-")
+}
+
+fn check_write(flag: &str, path: &Path, taken: &[(&str, Target)]) -> Result<(), Refusal> {
     let name = path.display();
     if path.is_dir() {
         return Err(Refusal::data(format!("{flag} {name}: is a directory, not a file")));
     }
     let target = Target::of(path);
-    if let Some((what, _)) = read.iter().find(|(_, other)| other.is_same(&target)) {
+    if let Some((what, _)) = taken.iter().find(|(_, other)| other.is_same(&target)) {
         return Err(Refusal::data(format!("{flag} {name}: is the same file as {what}")));
     }
     match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
@@ -127,11 +156,11 @@ fn probe(path: &Path) -> Result<(), Refusal> {
     tried.map(drop).map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))
 }
 
-fn stdout_is<'a>(read: &'a [(&'a str, Target)]) -> Option<&'a (&'a str, Target)> {
+fn stdout_is(taken: &[(&'static str, Target)]) -> Option<&'static str> {
     let stdout = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
     let about = stdout.metadata().ok().filter(Metadata::is_file)?;
     let identity = Target::Existing(about.dev(), about.ino());
-    read.iter().find(|(_, target)| target.is_same(&identity))
+    taken.iter().find(|(_, target)| target.is_same(&identity)).map(|(what, _)| *what)
 }
 
 /// A file by identity, so that `./a`, `a` and a link to it are the same.

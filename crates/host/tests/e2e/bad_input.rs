@@ -417,6 +417,20 @@ const FILES: &[Case] = &[
         code: 74,
         ..GOOD
     },
+    Case {
+        what: "a sink writes to the jobs",
+        config: "[[sinks]]\nkind = \"jsonl\"\noptions = { path = \"./jobs.jsonl\", overwrite = true }\n",
+        says: &["sinks.0.options.path: ./jobs.jsonl is the same file as the jobs"],
+        code: 65,
+        ..GOOD
+    },
+    Case {
+        what: "two sinks write to one file",
+        config: "[[sinks]]\nkind = \"jsonl\"\noptions = { path = \"o\" }\n[[sinks]]\nkind = \"jsonl\"\noptions = { path = \"./o\" }\n",
+        says: &["sinks.1.options.path: ./o is the same file as another sink"],
+        code: 65,
+        ..GOOD
+    },
 ];
 
 fn check(case: &Case) {

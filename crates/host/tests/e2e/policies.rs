@@ -79,3 +79,11 @@ fn a_port_that_is_taken_is_bad_config() {
     let listen = format!("metrics.options.listen={:?}", taken.local_addr().unwrap().to_string());
     stage.run(&["--set", "metrics.kind=prometheus", "--set", &listen]).expect(78).says("metrics: ");
 }
+
+#[test]
+fn a_fatal_error_stops_the_batch_whatever_the_rules_say() {
+    let nodes = "  node:\n    run: [sh, -c, 'exit 99']\n    exit_codes: {fatal: [99]}\n";
+    let done = Stage::with(nodes, (0..5).map(|_| "{}")).run(&["--concurrency", "1"]).expect(3).says("Stopped");
+    let statuses = |wanted: &str| done.results().iter().filter(|r| r["status"] == wanted).count();
+    assert_eq!((statuses("failed"), statuses("skipped")), (1, 4));
+}

@@ -54,7 +54,9 @@ fn sinks_of_the_config_get_every_result_too() {
 #[test]
 fn flags_have_environment_variables() {
     let stage = jobs(3);
+    stage.write("out.jsonl", "old");
     let mut command = stage.command(&["run", "flow.yaml", "jobs.jsonl"]);
+    command.env("BATCHMILL_OVERWRITE", "1").env("BATCHMILL_QUIET", "no").env("BATCHMILL_INPUT_IS_LINE", "");
     let output = command.env("BATCHMILL_OUTPUT", "out.jsonl").env("BATCHMILL_PROGRESS", "json").output().unwrap();
     assert!(output.status.success() && output.stdout.is_empty());
     assert_eq!(records(&stage.read("out.jsonl")).len(), 3);
