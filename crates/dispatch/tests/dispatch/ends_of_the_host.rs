@@ -77,3 +77,17 @@ fn a_cancelled_batch_that_is_drained_before_it_is_sealed_ends_cancelled() {
     assert_eq!(rig.step(Event::DrainRequested), "");
     assert_eq!(rig.answer(), "end of batch 0: Cancelled");
 }
+
+#[test]
+fn a_job_that_a_person_cancelled_is_recorded_before_its_batch_is_drained() {
+    let mut settings = Settings::new(1);
+    settings.unanswered_limit = 1;
+    let mut rig = Rig::with(settings);
+    rig.open(setup(), jobs(1));
+    rig.ok(0);
+    rig.open(setup(), jobs(2));
+    let cancel = Event::CancelRequested { batch: BatchKey(1), jobs: Some(vec![0, 0]) };
+    assert_eq!(rig.step(cancel), "", "no room for its record");
+    assert_eq!(rig.step(Event::DrainRequested), "", "the wish is not forgotten");
+    assert_eq!(rig.answer(), "1/0 cancelled (cancelled), end of batch 0: Succeeded, end of batch 1: Drained");
+}

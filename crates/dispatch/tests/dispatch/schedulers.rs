@@ -1,7 +1,7 @@
 //! Schedulers: a plain one, a difficult one that keeps its promises, and some that break them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,12 +13,15 @@ use crate::rng::SplitMix64;
 /// What the last `pop` answered, for the model.
 pub(crate) type LastPick = Arc<Mutex<Option<Pick>>>;
 
+/// What an honest scheduler picked, and of whose end it was not told yet.
+pub(crate) type Unfinished = Arc<Mutex<BTreeSet<Token>>>;
+
 /// Larger priority first, then by time queued. Checks what its caller promises.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
     queue: BTreeMap<(u8, MonoTime, Token), ()>,
     keys: BTreeMap<Token, (u8, MonoTime, Token)>,
-    picked: std::collections::BTreeSet<Token>,
+    picked: BTreeSet<Token>,
     now: MonoTime,
 }
 
@@ -82,12 +85,14 @@ pub(crate) struct Mannered {
     again: Option<Token>,
     waits_until: MonoTime,
     pub(crate) last: LastPick,
+    pub(crate) unfinished: Unfinished,
 }
 
 impl Mannered {
     pub(crate) fn new(inner: Box<dyn Scheduler>, manner: Manner, seed: u64) -> Self {
         let (again, waits_until) = (None, MonoTime::ZERO);
-        Self { inner, manner, rng: SplitMix64::new(seed), again, waits_until, last: LastPick::default() }
+        let (last, unfinished) = (LastPick::default(), Unfinished::default());
+        Self { inner, manner, rng: SplitMix64::new(seed), again, waits_until, last, unfinished }
     }
 
     fn pick(&mut self, now: MonoTime) -> Pick {
@@ -109,6 +114,9 @@ impl Mannered {
         }
         let pick = self.inner.pop(now);
         if let Pick::Run(token) = pick {
+            if matches!(self.manner, Manner::Honest | Manner::Waits) {
+                self.unfinished.lock().unwrap().insert(token);
+            }
             self.again = Some(token);
         }
         pick
@@ -135,6 +143,7 @@ impl Scheduler for Mannered {
     }
 
     fn on_finish(&mut self, token: Token, usage: Usage) {
+        self.unfinished.lock().unwrap().remove(&token);
         self.inner.on_finish(token, usage);
     }
 

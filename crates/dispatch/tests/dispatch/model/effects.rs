@@ -196,7 +196,10 @@ impl Model {
         hold!(retries == batch.retries, "batch {key} ended with {retries} retries, not {}", batch.retries);
         let fits = match verdict {
             Verdict::StorageFailed(_) => batch.storage_failed,
-            Verdict::Drained => self.draining && batch.recording() == 0 && batch.closing.is_empty(),
+            Verdict::Drained => {
+                let promised = batch.jobs.iter().any(|job| job.waits() && !job.doomed.is_empty());
+                self.draining && batch.recording() == 0 && batch.closing.is_empty() && !promised
+            }
             _ if batch.storage_failed || !batch.is_complete() => false,
             Verdict::Halted(reason) => batch.closing.contains(&Close::Halted(reason.rule.clone())),
             Verdict::Cancelled => batch.closing.contains(&Close::Cancelled),

@@ -10,7 +10,7 @@ use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, Settings};
 use crate::{
     model::{At, Batch, Model, Trust},
     rng::SplitMix64,
-    schedulers::{LastPick, Manner, Mannered},
+    schedulers::{Manner, Mannered, Unfinished},
 };
 
 pub(crate) use chance::scheduler;
@@ -23,6 +23,7 @@ pub(crate) struct World {
     now: MonoTime,
     dispatch: Dispatch,
     pub(crate) model: Model,
+    unfinished: Unfinished,
     /// Told to end, and not ended yet.
     stopped: Vec<Lease>,
     unanswered: Vec<(BatchKey, u32)>,
@@ -39,11 +40,12 @@ impl World {
         settings.unanswered_limit = 1 + rng.below(12);
         settings.parked_limit = if rng.one_in(3) { 3 } else { 1000 };
         let mannered = Mannered::new(inner, manner, rng.bits());
-        let last: LastPick = mannered.last.clone();
+        let (last, unfinished) = (mannered.last.clone(), mannered.unfinished.clone());
         let trust = Trust { tokens: matches!(manner, Manner::Honest | Manner::Waits) };
         Self {
             dispatch: Dispatch::new(settings, Box::new(mannered)),
             model: Model::new(settings, trust, last),
+            unfinished,
             rng,
             now: MonoTime::ZERO,
             stopped: Vec::new(),
@@ -221,7 +223,11 @@ impl World {
         self.sink_is_stuck = false;
         for _ in 0..20_000 {
             if self.model.batches.is_empty() {
-                return Ok(());
+                let unfinished = self.unfinished.lock().unwrap();
+                return match unfinished.first() {
+                    Some(token) => Err(format!("the scheduler was not told of the end of {token:?}")),
+                    None => Ok(()),
+                };
             }
             let first = |of: fn(&Batch) -> bool| {
                 self.model.batches.iter().find(|(_, batch)| of(batch)).map(|(key, _)| BatchKey(*key))
