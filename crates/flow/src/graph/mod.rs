@@ -6,11 +6,13 @@ mod compile;
 mod compiled;
 mod condition;
 mod cycles;
+mod edges;
 mod input;
 mod merge;
 mod node_fn;
 mod problem;
 mod reach;
+mod retry_table;
 mod spec;
 
 pub use builder::{CheckpointMode, Defaults, StateGraph};
