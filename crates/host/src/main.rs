@@ -1,4 +1,14 @@
-//! The `batchmill` program: runs batches of workflow jobs. See `batchmill --help`.
+//! The `batchmill` program.
+//!
+//! **What it is.** The command line around the library: it reads and checks config, flow and jobs, builds the plugins that
+//! config names (all of them are listed in `catalog`), runs the batch on one mill, and tells what became of it: results on
+//! stdout or in a file, progress, logs and the summary on stderr, a report, metrics, an exit code.
+//!
+//! **When to use it.** To run a batch from a shell, a script or a timer: `batchmill run flow.yaml jobs.jsonl`.
+//!
+//! **What it deliberately does not do.** It decides nothing about jobs: that is dispatch and its plugins. It keeps no state
+//! beyond the results; what was interrupted runs again from the start. Programs that embed Batchmill use the crate
+//! `batchmill`, not this one.
 
 mod catalog;
 mod cli;

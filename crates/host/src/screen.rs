@@ -32,24 +32,25 @@ impl Screen {
         &self.bars
     }
 
-    /// Writes lines above the bar. A stderr that is gone has no reader to tell.
+    /// Writes lines above the bar.
     pub(crate) fn write(&self, text: &str) {
-        let _ = self.write_bytes(text.as_bytes());
+        self.write_bytes(text.as_bytes());
     }
 
-    fn write_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+    fn write_bytes(&self, bytes: &[u8]) {
         self.bars.suspend(|| {
             let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
-            stderr.write_all(bytes)?;
-            stderr.flush()
-        })
+            // A stderr that is gone has no reader to tell.
+            let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
+        });
     }
 }
 
-/// One log line at a time: the formatter hands over whole lines.
+/// One log line at a time: the formatter hands over whole lines. It hears of no error: it would report it on stderr.
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_bytes(bytes).map(|()| bytes.len())
+        self.write_bytes(bytes);
+        Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod global;
 mod host_config;
+mod intake;
 mod plugin;
 mod run;
 
@@ -12,7 +13,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use global::{Format, Global, LogFormat};
 pub(crate) use host_config::{ConfigArgs, PolicyArgs};
-pub(crate) use run::{ExitCode, IntakeArgs, ProgressStyle, RunArgs};
+pub(crate) use intake::IntakeArgs;
+pub(crate) use run::{ExitCode, ProgressStyle, RunArgs};
 
 use crate::exit::Exit;
 

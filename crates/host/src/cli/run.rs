@@ -2,18 +2,32 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use batchmill_core::{Priority, Tenant, parse_duration};
-use batchmill_plugin::ByteSize;
+use batchmill_core::parse_duration;
 use clap::{ArgMatches, Args, ValueEnum, ValueHint, builder::FalseyValueParser};
 
-use super::{ConfigArgs, Global, PolicyArgs};
-use crate::{
-    exit::Exit,
-    intake::{Defaults, Jobs, Rules},
-    run,
-};
+use super::{ConfigArgs, Global, IntakeArgs, PolicyArgs};
+use crate::{exit::Exit, intake::Jobs, run};
+
+/// What scripts want to know.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   every job succeeded (an empty batch too)
+  1   the batch ended, some jobs failed for good
+  2   the command line is wrong
+  3   stopped by its failure strategy or a fatal error
+  4   the deadline of the batch passed
+  65  bad data: a job line, a flow, a missing file
+  74  results could not be stored
+  75  interrupted before the end
+  78  bad config
+
+Signals: INT or TERM once starts nothing more and lets running jobs finish, twice stops them, three times kills
+them. HUP does as the first INT, USR1 says how the batch stands.
+
+Every flag can be given by its environment variable too: --max-attempts is BATCHMILL_MAX_ATTEMPTS.";
 
 #[derive(Debug, Args)]
+#[command(after_long_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
     /// The flow: YAML, JSON is accepted
     #[arg(value_hint = ValueHint::FilePath)]
@@ -68,50 +82,6 @@ pub(crate) struct RunArgs {
     pub(crate) policy: PolicyArgs,
 }
 
-/// Where jobs come from, and how their lines are read.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Jobs")]
-pub(crate) struct IntakeArgs {
-    /// The priority of jobs that do not say one; larger is sooner
-    #[arg(long, value_name = "0..255", env = "BATCHMILL_PRIORITY", hide_env = true, default_value_t = 0)]
-    pub(crate) priority: u8,
-
-    /// The tenant of jobs that do not say one
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "BATCHMILL_TENANT",
-        hide_env = true,
-        default_value = Tenant::DEFAULT,
-        value_parser = |name: &str| Tenant::new(name)
-    )]
-    pub(crate) tenant: Tenant,
-
-    /// Take every line as an input, whatever its names
-    #[arg(long, env = "BATCHMILL_INPUT_IS_LINE", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) input_is_line: bool,
-
-    /// What happens when a job line is bad: `fail` refuses all before anything runs
-    #[arg(long, value_name = "ACTION", env = "BATCHMILL_ON_BAD_LINE", hide_env = true, default_value = "fail")]
-    on_bad_line: OnBadLine,
-
-    /// The longest job line
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "BATCHMILL_MAX_LINE",
-        hide_env = true,
-        default_value = "1MiB",
-        value_parser = max_line
-    )]
-    pub(crate) max_line: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OnBadLine {
-    Fail,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressStyle {
     /// A bar on a terminal, plain lines elsewhere
@@ -145,31 +115,9 @@ impl RunArgs {
     }
 }
 
-impl IntakeArgs {
-    /// How lines are read.
-    pub(crate) fn rules(&self) -> Rules {
-        // The only action there is; a second one will not compile without an answer here.
-        let OnBadLine::Fail = self.on_bad_line;
-        let defaults = Defaults { priority: Priority(self.priority), tenant: self.tenant.clone() };
-        Rules { max_line: self.max_line, input_is_line: self.input_is_line, defaults }
-    }
-}
-
 fn deadline(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(duration) }
-}
-
-/// Positions in a line are kept in 32 bits; nobody's line comes near.
-const LARGEST_LINE: u64 = 1 << 30;
-
-fn max_line(text: &str) -> Result<usize, String> {
-    let size = text.parse::<ByteSize>().map_err(|error| error.to_string())?;
-    match size.0 {
-        0 => Err("must be at least one byte".to_owned()),
-        bytes @ 1..=LARGEST_LINE => usize::try_from(bytes).map_err(|error| error.to_string()),
-        _ => Err("at most 1GiB".to_owned()),
-    }
 }
 
 pub(super) fn execute(args: RunArgs, global: &Global, matches: &ArgMatches) -> Exit {

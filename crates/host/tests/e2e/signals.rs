@@ -6,7 +6,7 @@ use crate::stage::{Stage, field, is_alive, wait_until};
 fn at_a_gate() -> Stage {
     let nodes = "  node:\n    run: [sh, -c, 'touch started.$1; read line < gate', sh, '${ .n }']\n";
     let stage = Stage::with(nodes, (1..=5).map(|n| format!(r#"{{"n":{n}}}"#)));
-    stage.make_fifo("gate");
+    stage.make_gate();
     stage
 }
 
@@ -34,7 +34,7 @@ fn the_first_interrupt_lets_running_jobs_finish_and_starts_nothing() {
         wait_until("two started jobs", || stage.count("started.") == 2);
         running.signal(signal);
         running.wait_for("Draining");
-        stage.write("gate", "go\ngo\n");
+        let _gate = stage.open_gate(2);
         let done = running.end().expect(75).says("Interrupted").says("3 not run to their end");
         assert_eq!(field(&done.results(), "status"), ["succeeded", "succeeded"], "{signal}");
         assert_eq!(stage.count("started."), 2, "nothing has started after the signal");
@@ -91,16 +91,8 @@ fn usr1_says_how_it_stands_and_usr2_does_nothing() {
     running.signal("USR1");
     running.wait_for("0 of 5 (0%)");
     running.wait_for("3 pending, 2 running");
-    // Each started job takes one line; whoever comes later finds the gate open again.
-    let stage_path = stage.path("gate");
-    let feeder = std::thread::spawn(move || {
-        let mut gate = std::fs::OpenOptions::new().read(true).write(true).open(stage_path).unwrap();
-        std::io::Write::write_all(&mut gate, b"go\ngo\ngo\ngo\ngo\n").unwrap();
-        gate
-    });
-    let gate = feeder.join().unwrap();
+    let _gate = stage.open_gate(5);
     running.end().expect(0).says("5 succeeded");
-    drop(gate);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A folder to run the binary in, and what came out of it.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
@@ -109,10 +109,19 @@ impl Stage {
         Running { child, stage: self }
     }
 
-    /// Makes a pipe with a name, for jobs to wait at.
-    pub(crate) fn make_fifo(&self, name: &str) {
-        let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
+    /// Makes a pipe with a name, `gate`, for jobs to wait at.
+    pub(crate) fn make_gate(&self) {
+        let made = Command::new("mkfifo").arg(self.path("gate")).status().expect("mkfifo runs");
         assert!(made.success());
+    }
+
+    /// Lets so many jobs through the gate, one line each, also those that come later. The gate must be kept: what nobody
+    /// has read yet goes with its last handle.
+    pub(crate) fn open_gate(&self, jobs: usize) -> File {
+        let gate = OpenOptions::new().read(true).write(true).open(self.path("gate"));
+        let mut gate = gate.expect("the gate was made");
+        gate.write_all("go\n".repeat(jobs).as_bytes()).expect("a pipe has room for some lines");
+        gate
     }
 }
 

@@ -133,3 +133,13 @@ fn on_a_terminal_there_is_a_bar_and_results_go_to_the_state_directory() {
     let results = std::fs::read_to_string(batches[0].path().join("results.jsonl")).unwrap();
     assert_eq!(records(&results).len(), 3);
 }
+
+#[test]
+fn a_stderr_that_nobody_reads_costs_nothing() {
+    let stage = jobs(20);
+    let mut child = stage.command(&["run", "flow.yaml", "jobs.jsonl", "-vvv", "--progress", "json"]).spawn().unwrap();
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(records(&String::from_utf8(output.stdout).unwrap()).len(), 20);
+}
