@@ -61,12 +61,13 @@ impl Exit {
         }
     }
 
-    /// GNU parallel's form of a batch's exit: how many jobs failed for good. It speaks of jobs, so an end that is not
-    /// about jobs (drained, storage, deadline) keeps its own code, and so does a success.
-    pub(crate) fn counting(self, verdict: &Verdict, counts: &BatchCounts) -> Self {
-        match verdict {
-            Verdict::SomeFailed => Self::Count(capped(counts.failed + counts.timed_out)),
-            Verdict::Halted(reason) if !reason.success => Self::Count(capped(counts.failed + counts.timed_out)),
+    /// GNU parallel's form of a batch's exit: how many jobs failed for good. It speaks of jobs: an end that is about
+    /// something else (interrupted, storage, deadline, bad data) keeps its own code. So does an end without a job that
+    /// failed (a person cancelled): 0 would read as a success.
+    pub(crate) fn counting(self, counts: &BatchCounts) -> Self {
+        match (self, counts.failed + counts.timed_out) {
+            (_, 0) => self,
+            (Self::SomeFailed | Self::Stopped, jobs) => Self::Count(capped(jobs)),
             _ => self,
         }
     }
@@ -110,12 +111,13 @@ mod tests {
     fn counting_says_how_many_jobs_failed_up_to_101() {
         let mut counts = BatchCounts::default();
         (counts.failed, counts.timed_out) = (2, 1);
-        let exit = |verdict: &Verdict, counts: &BatchCounts| Exit::of(verdict).counting(verdict, counts).code();
-        assert_eq!(exit(&Verdict::SomeFailed, &counts), 3);
-        assert_eq!(exit(&Verdict::Halted(StopReason::new("now,fail=3", "3 failed")), &counts), 3);
-        assert_eq!(exit(&Verdict::Drained, &counts), 75, "not about jobs");
+        assert_eq!(Exit::SomeFailed.counting(&counts).code(), 3);
+        assert_eq!(Exit::Stopped.counting(&counts).code(), 3, "also after a halt");
+        for other in [Exit::Interrupted, Exit::Storage, Exit::Deadline, Exit::BadData, Exit::Success] {
+            assert_eq!(other.counting(&counts), other, "not about jobs");
+        }
         counts.failed = 5000;
-        assert_eq!(exit(&Verdict::SomeFailed, &counts), 101);
-        assert_eq!(exit(&Verdict::Succeeded, &counts), 0);
+        assert_eq!(Exit::SomeFailed.counting(&counts).code(), 101);
+        assert_eq!(Exit::Stopped.counting(&BatchCounts::default()), Exit::Stopped);
     }
 }

@@ -25,7 +25,7 @@ use batchmill_config::Flag;
 use batchmill_core::BatchId;
 
 use crate::{
-    cli::{ExitCode, Global, ProgressStyle, RunArgs},
+    cli::{Global, ProgressStyle, RunArgs},
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, JsonLines},
@@ -35,7 +35,7 @@ use crate::{
     progress::{Reporter, Snapshot, Style},
     refusal,
     screen::Screen,
-    summary::{self, Summary},
+    summary,
 };
 
 use self::{
@@ -44,7 +44,16 @@ use self::{
     signals::{Asked, Signals},
 };
 
-/// What `run` gathers before it starts.
+/// What a person asked for.
+struct Request {
+    args: RunArgs,
+    jobs: Jobs,
+    flags: Vec<Flag>,
+    style: Style,
+    paint: Paint,
+}
+
+/// What is checked and may start.
 struct Start {
     args: RunArgs,
     inputs: Inputs,
@@ -53,6 +62,7 @@ struct Start {
     place: Place,
     style: Style,
     paint: Paint,
+    /// How to run it again; `None` where its jobs came through a pipe.
     command: Option<String>,
 }
 
@@ -64,25 +74,28 @@ pub(crate) fn run(args: RunArgs, global: &Global, flags: Vec<Flag>) -> Exit {
         screen.write("error: no jobs: name a file of JSON Lines, or pipe them in\n");
         return Exit::Usage;
     };
+    let (style, paint) = (style(args.progress, global.quiet), Paint { colour: global.color.on_stderr() });
+    let request = Request { args, jobs, flags, style, paint };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refusal::print(&Refusal::storage(format!("the runtime could not start: {error}"))),
     };
-    let (style, paint) = (style(args.progress, global.quiet), Paint { colour: global.color.on_stderr() });
-    let exit = runtime.block_on(async {
-        let mut signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => return Err(Refusal::storage(format!("signals: {error}"))),
-        };
-        let Some(start) = prepare(args, jobs, flags, style, paint, &mut signals).await? else {
-            screen.write("Interrupted before the batch was accepted; nothing has run.\n");
-            return Ok(Exit::Interrupted);
-        };
-        execute(start, &mut signals, &screen).await
-    });
+    let exit = runtime.block_on(prepare_and_execute(request, &screen));
     // A thread that still reads stdin, or a process that cannot be killed, does not keep the program.
     runtime.shutdown_background();
     exit.unwrap_or_else(|refusal| refusal::print(&refusal))
+}
+
+async fn prepare_and_execute(request: Request, screen: &Screen) -> Result<Exit, Refusal> {
+    // Before anything else: from here on no signal ends the program half way.
+    let mut signals = Signals::listen().map_err(|error| Refusal::storage(format!("signals: {error}")))?;
+    match prepare(request, &mut signals).await? {
+        Some(start) => execute(start, &mut signals, screen).await,
+        None => {
+            screen.write("Interrupted before the batch was accepted; nothing has run.\n");
+            Ok(Exit::Interrupted)
+        }
+    }
 }
 
 /// What is shown where. A bar needs a terminal.
@@ -97,15 +110,8 @@ fn style(asked: ProgressStyle, quiet: bool) -> Style {
 }
 
 /// Reads and checks everything on a thread of its own, because stdin may take its time. `None` if a signal came first.
-async fn prepare(
-    args: RunArgs,
-    jobs: Jobs,
-    flags: Vec<Flag>,
-    style: Style,
-    paint: Paint,
-    signals: &mut Signals,
-) -> Result<Option<Start>, Refusal> {
-    let mut reading = tokio::task::spawn_blocking(move || read(args, &jobs, flags, style, paint));
+async fn prepare(request: Request, signals: &mut Signals) -> Result<Option<Start>, Refusal> {
+    let mut reading = tokio::task::spawn_blocking(move || read(request));
     loop {
         tokio::select! {
             read = &mut reading => {
@@ -116,17 +122,18 @@ async fn prepare(
     }
 }
 
-fn read(args: RunArgs, jobs: &Jobs, flags: Vec<Flag>, style: Style, paint: Paint) -> Result<Start, Refusal> {
-    let mut request = args.config.request();
-    request.flags = flags;
+fn read(request: Request) -> Result<Start, Refusal> {
+    let Request { args, jobs, flags, style, paint } = request;
+    let mut layers = args.config.request();
+    layers.flags = flags;
     let mut refusals = Refusals::default();
-    refusals.keep(output::check(&args, jobs));
-    let mut inputs = inputs::read(&request, &args.flow, Some((jobs, &args.intake)), refusals)?;
-    output::check_sinks(&args, jobs, &inputs.config)?;
+    refusals.keep(output::check(&args, &jobs));
+    let mut inputs = inputs::read(&layers, &args.flow, Some((&jobs, &args.intake)), refusals)?;
+    output::check_sinks(&args, &jobs, &inputs.config)?;
+    output::probe_report(&args)?;
     let accepted = inputs.jobs.take().expect("jobs were asked for, and were not refused");
     let batch = identity::new_batch(inputs.flow.graph().name(), &args.state);
     let place = Place::of(&args, &batch);
-    // What came through a pipe is gone; there is no command that would run it again.
     let command = matches!(jobs, Jobs::File(_)).then(|| command_line(&args));
     Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, style, paint, command })
 }
@@ -134,7 +141,7 @@ fn read(args: RunArgs, jobs: &Jobs, flags: Vec<Flag>, style: Style, paint: Paint
 /// The command that was typed; an output that has content by then must be replaced.
 fn command_line(args: &RunArgs) -> String {
     let replaces = (args.output.is_some() && !args.overwrite).then(|| "--overwrite".to_owned());
-    let words = std::env::args().map(|word| summary::quoted(&word)).chain(replaces);
+    let words = std::env::args_os().map(|word| summary::quoted(&word.to_string_lossy())).chain(replaces);
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -142,37 +149,16 @@ fn command_line(args: &RunArgs) -> String {
 async fn execute(start: Start, signals: &mut Signals, screen: &Screen) -> Result<Exit, Refusal> {
     let running = Running::start(&start)?;
     let reporter = Reporter::start(start.style, screen.clone(), running.look());
-    let begun = running.mill.clock().wall(running.begun);
     let ended = running.end(&start, signals, screen).await;
-    let duration = running.elapsed();
-    reporter.finish(Snapshot { counts: ended.counts, retries: ended.retries, elapsed: duration }).await;
-    if let Some(telemetry) = running.telemetry {
-        telemetry.finish().await;
+    let elapsed = running.elapsed();
+    reporter.finish(Snapshot { counts: ended.counts, retries: ended.retries, elapsed }).await;
+    let (quiet, paint, report) = (ended.quiet, start.paint, start.args.report.clone());
+    let summary = running.summary(start, ended, elapsed).await;
+    if !quiet {
+        screen.write(&summary::text(&summary, paint));
     }
-    let summary = Summary {
-        flow: start.inputs.flow.graph().name().to_owned(),
-        exit: if start.args.exit_code == ExitCode::Count {
-            ended.exit.counting(&ended.verdict, &ended.counts)
-        } else {
-            ended.exit
-        },
-        verdict: ended.verdict,
-        counts: ended.counts,
-        retries: ended.retries,
-        started: begun,
-        finished: begun + duration,
-        duration,
-        collected: running.seen.take(),
-        results: start.place.shown(),
-        kinds: assemble::kinds(&start.inputs.config),
-        command: start.command,
-        batch: start.batch,
-    };
-    if !ended.quiet {
-        screen.write(&summary::text(&summary, start.paint));
-    }
-    if let Some(path) = &start.args.report {
-        let written = tokio::fs::write(path, summary::report(&summary)).await;
+    if let Some(path) = report {
+        let written = tokio::fs::write(&path, summary::report(&summary)).await;
         written.map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))?;
     }
     Ok(summary.exit)

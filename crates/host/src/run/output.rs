@@ -90,7 +90,6 @@ pub(super) fn check(args: &RunArgs, jobs: &Jobs) -> Result<(), Refusal> {
     }
     if let Some(report) = &args.report {
         refusals.keep(check_write("--report", report, &taken));
-        refusals.keep(probe(report));
     }
     refusals.into_result()
 }
@@ -150,8 +149,10 @@ fn check_content(path: &Path, overwrite: bool) -> Result<(), Refusal> {
     }
 }
 
-/// A report that cannot be written at the end of a long batch is a pity: try now.
-fn probe(path: &Path) -> Result<(), Refusal> {
+/// A report that cannot be written at the end of a long batch is a pity: try before. Last of all checks, because it may
+/// leave an empty file.
+pub(super) fn probe_report(args: &RunArgs) -> Result<(), Refusal> {
+    let Some(path) = &args.report else { return Ok(()) };
     let tried = fs::OpenOptions::new().append(true).create(true).open(path);
     tried.map(drop).map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))
 }

@@ -18,16 +18,19 @@ use super::{
     watch::Watch,
 };
 use crate::{
+    cli::ExitCode,
     problems::Refusal,
     progress::{self, Pace, Snapshot},
     screen::Screen,
+    summary::Summary,
 };
 
 pub(super) struct Running {
-    pub(super) mill: Mill<FlowWorkload>,
-    pub(super) telemetry: Option<Telemetry>,
-    pub(super) seen: Arc<Seen>,
-    pub(super) begun: MonoTime,
+    mill: Mill<FlowWorkload>,
+    telemetry: Option<Telemetry>,
+    seen: Arc<Seen>,
+    /// When the batch was accepted.
+    begun: MonoTime,
     batch: BatchHandle<FlowWorkload>,
 }
 
@@ -83,6 +86,34 @@ impl Running {
         let Snapshot { counts, retries, .. } = look();
         let (broken, reader_gone) = (start.jobs.broken(), self.seen.is_reader_gone());
         Ended::of(waited, &Circumstances { broken, reader_gone, counts, retries })
+    }
+
+    /// Lets go of everything but what is to be told.
+    pub(super) async fn summary(self, start: Start, ended: Ended, duration: Duration) -> Summary {
+        if let Some(telemetry) = self.telemetry {
+            telemetry.finish().await;
+        }
+        let started = self.mill.clock().wall(self.begun);
+        let Ended { verdict, exit, counts, retries, .. } = ended;
+        let exit = match start.args.exit_code {
+            ExitCode::Standard => exit,
+            ExitCode::Count => exit.counting(&counts),
+        };
+        Summary {
+            batch: start.batch,
+            flow: start.inputs.flow.graph().name().to_owned(),
+            verdict,
+            exit,
+            counts,
+            retries,
+            started,
+            finished: started + duration,
+            duration,
+            collected: self.seen.take(),
+            results: start.place.shown(),
+            kinds: assemble::kinds(&start.inputs.config),
+            command: start.command,
+        }
     }
 
     /// Since the batch was accepted.
