@@ -153,8 +153,11 @@ mod tests {
             snapshot
         };
         let reporter = Reporter::start(style, screen, look);
-        // Not on a tick, so that the last look is one of its own.
-        tokio::time::sleep(Duration::from_millis(25_500)).await;
+        // In small steps, so that no tick is missed; not to a tick, so that the last look is one of its own.
+        for _ in 0..51 {
+            tokio::time::advance(Duration::from_millis(500)).await;
+            tokio::task::yield_now().await;
+        }
         reporter.finish(look()).await;
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         text.lines().map(str::to_owned).collect()
