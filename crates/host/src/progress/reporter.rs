@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::{sync::oneshot, task::JoinHandle, time::MissedTickBehavior};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 
 use super::{Pace, Snapshot, bar::Bar, json, plain};
 use crate::screen::Screen;
@@ -40,7 +44,9 @@ impl Reporter {
         let (finish, finished) = oneshot::channel();
         let mut view = View::new(style, screen);
         view.first(&look());
-        Self { finish, task: tokio::spawn(show(view, style.interval(), look, finished)) }
+        let interval = style.interval();
+        let ticks = tokio::time::interval_at(Instant::now() + interval, interval);
+        Self { finish, task: tokio::spawn(show(view, ticks, look, finished)) }
     }
 
     /// Shows the end and takes the bar away.
@@ -53,11 +59,10 @@ impl Reporter {
 
 async fn show(
     mut view: View,
-    interval: Duration,
+    mut ticks: Interval,
     look: impl Fn() -> Snapshot + Send,
     mut finished: oneshot::Receiver<Snapshot>,
 ) {
-    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -144,7 +149,7 @@ mod tests {
     async fn written(style: Style) -> Vec<String> {
         let written = Written::default();
         let screen = Screen::onto(written.clone(), ProgressDrawTarget::hidden());
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let look = move || {
             let mut snapshot = Snapshot { elapsed: started.elapsed(), ..Snapshot::default() };
             let counts = &mut snapshot.counts;
