@@ -10,12 +10,13 @@ use crate::{
 
 /// Starts logging. Called once, before anything is logged.
 pub(crate) fn start(global: &Global, screen: &Screen) {
-    let layer = layer(global.log_format, global.color.on_stderr(), screen.clone());
+    let layer = layer(global.log_format, screen.clone());
     let started = Registry::default().with(layer.with_filter(filter(global.quiet, global.verbose))).try_init();
     debug_assert!(started.is_ok(), "logging is started once");
 }
 
-fn layer(format: LogFormat, colour: bool, screen: Screen) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn layer(format: LogFormat, screen: Screen) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let colour = screen.paint().colour;
     match format {
         LogFormat::Text => Box::new(fmt::layer().with_writer(screen).with_ansi(colour).with_target(false)),
         LogFormat::Json => Box::new(fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(screen)),

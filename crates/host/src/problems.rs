@@ -86,15 +86,6 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.problems {
-            writeln!(f, "error: {problem}")?;
-        }
-        Ok(())
-    }
-}
-
 /// Gathers what several independent checks refuse, so that a user sees all of it in one run.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(Vec<Refusal>);
@@ -142,7 +133,7 @@ mod tests {
         assert_eq!(refusals.keep(Ok(7)), Some(7));
         assert_eq!(refusals.keep::<u8>(Err(Refusal::new(Exit::BadConfig, "config"))), None);
         let refusal = refusals.into_result().unwrap_err();
-        assert_eq!((refusal.exit, refusal.to_string().as_str()), (Exit::BadConfig, "error: flow\nerror: config\n"));
+        assert_eq!(refusal, Refusal { exit: Exit::BadConfig, problems: vec!["flow".into(), "config".into()] });
         assert_eq!(Refusals::default().into_result(), Ok(()));
     }
 }

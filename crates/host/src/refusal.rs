@@ -1,11 +1,9 @@
 //! Refusals made of what other parts report, and how they are shown.
 
-use std::io::{self, Write};
-
 use batchmill_config::{ConfigProblem, Origin};
 use batchmill_flow::FlowProblem;
 
-use crate::{exit::Exit, problems::Refusal};
+use crate::{exit::Exit, problems::Refusal, screen::Screen};
 
 /// Config is wrong. Where only flags are wrong, it is the command line that is: a usage error.
 pub(crate) fn of_config(problems: &[ConfigProblem]) -> Refusal {
@@ -20,8 +18,9 @@ pub(crate) fn of_flow(problems: &[FlowProblem]) -> Refusal {
 }
 
 /// Shows why nothing was done, and ends with its code.
-pub(crate) fn print(refusal: &Refusal) -> Exit {
-    // A stderr that is gone has no reader; the exit code still speaks.
-    let _ = write!(io::stderr(), "{refusal}");
+pub(crate) fn print(refusal: &Refusal, screen: &Screen) -> Exit {
+    let error = screen.paint().red("error:");
+    let lines = refusal.problems.iter().map(|problem| format!("{error} {problem}\n"));
+    screen.write(&lines.collect::<String>());
     refusal.exit
 }

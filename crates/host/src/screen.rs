@@ -9,22 +9,30 @@ use std::{
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::paint::Paint;
+
 /// Stderr. Clones share the bar.
 #[derive(Clone)]
 pub(crate) struct Screen {
     bars: MultiProgress,
     stderr: Arc<Mutex<dyn Write + Send>>,
+    paint: Paint,
 }
 
 impl Screen {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(paint: Paint) -> Self {
         // Hidden off a terminal, so that nothing is ever drawn into a file.
-        Self::onto(io::stderr(), ProgressDrawTarget::stderr_with_hz(10))
+        Self::onto(io::stderr(), ProgressDrawTarget::stderr_with_hz(10), paint)
     }
 
     /// Writes lines to `stderr` and draws bars on `target`.
-    pub(crate) fn onto(stderr: impl Write + Send + 'static, target: ProgressDrawTarget) -> Self {
-        Self { bars: MultiProgress::with_draw_target(target), stderr: Arc::new(Mutex::new(stderr)) }
+    pub(crate) fn onto(stderr: impl Write + Send + 'static, target: ProgressDrawTarget, paint: Paint) -> Self {
+        Self { bars: MultiProgress::with_draw_target(target), stderr: Arc::new(Mutex::new(stderr)), paint }
+    }
+
+    /// How text on it is coloured.
+    pub(crate) fn paint(&self) -> Paint {
+        self.paint
     }
 
     /// Where a bar is drawn.

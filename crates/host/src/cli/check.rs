@@ -13,9 +13,7 @@ use crate::{
     intake::Jobs,
     logs,
     problems::Refusals,
-    refusal,
-    screen::Screen,
-    stdout,
+    refusal, stdout,
 };
 
 #[derive(Debug, Args)]
@@ -47,13 +45,14 @@ pub(crate) struct CheckArgs {
 }
 
 pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
-    logs::start(global, &Screen::new());
+    let screen = global.screen();
+    logs::start(global, &screen);
     // Unlike `run`, which needs jobs: where nobody names any, stdin is left alone.
     let jobs = args.jobs.as_deref().map(Jobs::of);
     let jobs = jobs.as_ref().map(|jobs| (jobs, &args.intake));
     match inputs::read(&args.config.request(), &args.flow, jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),
-        Err(refusal) => refusal::print(&refusal),
+        Err(refusal) => refusal::print(&refusal, &screen),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
                 let _ = writeln!(io::stderr(), "The config is right.");
                 Exit::Success
             }
-            Err(refusal) => refusal::print(&refusal),
+            Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
         ConfigCommand::Show(args) => match load(&args.config) {
             Ok(loaded) => stdout::print(&match args.format {
@@ -65,7 +65,7 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
                 Format::Json => stdout::pretty(&loaded.to_json(args.origin)),
                 Format::Jsonl => format!("{}\n", loaded.to_json(args.origin)),
             }),
-            Err(refusal) => refusal::print(&refusal),
+            Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
         ConfigCommand::Schema => stdout::print(&stdout::pretty(&batchmill_config::schema(&registry))),
     }

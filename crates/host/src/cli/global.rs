@@ -7,6 +7,8 @@ use std::{
 
 use clap::{ArgAction, Args, ValueEnum, builder::FalseyValueParser};
 
+use crate::{paint::Paint, screen::Screen};
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Global {
@@ -34,6 +36,13 @@ pub(crate) struct Global {
     pub(crate) log_format: LogFormat,
 }
 
+impl Global {
+    /// Stderr as the flags want it.
+    pub(crate) fn screen(&self) -> Screen {
+        Screen::new(Paint { colour: self.color.on_stderr() })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal; `NO_COLOR` and `CLICOLOR_FORCE` are heeded
@@ -44,7 +53,7 @@ pub(crate) enum Color {
 
 impl Color {
     /// Whether to colour what goes to stderr.
-    pub(crate) fn on_stderr(self) -> bool {
+    fn on_stderr(self) -> bool {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         self.decide(set("NO_COLOR"), set("CLICOLOR_FORCE"), io::stderr().is_terminal())
     }

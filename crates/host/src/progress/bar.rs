@@ -3,6 +3,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Snapshot, pace::Rate, plain};
+use crate::paint::Paint;
 
 /// A bar that is drawn until it is dropped.
 #[derive(Debug)]
@@ -11,8 +12,9 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    pub(super) fn new(bars: &MultiProgress) -> Self {
-        let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} {wide_msg}")
+    pub(super) fn new(bars: &MultiProgress, paint: Paint) -> Self {
+        let bar = if paint.colour { "{bar:30.cyan/dim}" } else { "{bar:30}" };
+        let style = ProgressStyle::with_template(&format!("{bar} {{pos}}/{{len}} {{wide_msg}}"))
             .expect("the template is well formed")
             .progress_chars("━╸─");
         Self { bar: bars.add(ProgressBar::no_length().with_style(style)) }
@@ -43,7 +45,7 @@ mod tests {
         let terminal = InMemoryTerm::new(10, 100);
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
         let bars = MultiProgress::with_draw_target(target);
-        let bar = Bar::new(&bars);
+        let bar = Bar::new(&bars, Paint { colour: false });
         let mut snapshot = Snapshot::default();
         (snapshot.counts.submitted, snapshot.counts.succeeded) = (10, 5);
         bar.show(&snapshot, Rate { per_second: 2.0, left: None });

@@ -89,7 +89,7 @@ struct View {
 
 impl View {
     fn new(style: Style, screen: Screen) -> Self {
-        let bar = (style == Style::Bar).then(|| Bar::new(screen.bars()));
+        let bar = (style == Style::Bar).then(|| Bar::new(screen.bars(), screen.paint()));
         Self { pace: Pace::default(), screen, style, bar }
     }
 
@@ -132,6 +132,7 @@ mod tests {
     use indicatif::ProgressDrawTarget;
 
     use super::*;
+    use crate::paint::Paint;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -148,7 +149,7 @@ mod tests {
     /// What is written in 25 seconds of a batch in which one job a second ends.
     async fn written(style: Style) -> Vec<String> {
         let written = Written::default();
-        let screen = Screen::onto(written.clone(), ProgressDrawTarget::hidden());
+        let screen = Screen::onto(written.clone(), ProgressDrawTarget::hidden(), Paint { colour: false });
         let started = Instant::now();
         let look = move || {
             let mut snapshot = Snapshot { elapsed: started.elapsed(), ..Snapshot::default() };

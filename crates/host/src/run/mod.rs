@@ -30,7 +30,6 @@ use crate::{
     inputs::{self, Inputs},
     intake::{Jobs, JsonLines},
     logs,
-    paint::Paint,
     problems::{Refusal, Refusals},
     progress::{Reporter, Snapshot, Style},
     refusal,
@@ -50,7 +49,6 @@ struct Request {
     jobs: Jobs,
     flags: Vec<Flag>,
     style: Style,
-    paint: Paint,
 }
 
 /// What is checked and may start.
@@ -61,29 +59,29 @@ struct Start {
     batch: BatchId,
     place: Place,
     style: Style,
-    paint: Paint,
     /// How to run it again; `None` where its jobs came through a pipe.
     command: Option<String>,
 }
 
 /// `batchmill run`: reads, refuses or runs, tells, and answers with the exit code.
 pub(crate) fn run(args: RunArgs, global: &Global, flags: Vec<Flag>) -> Exit {
-    let screen = Screen::new();
+    let screen = global.screen();
     logs::start(global, &screen);
     let Some(jobs) = args.jobs(io::stdin().is_terminal()) else {
-        screen.write("error: no jobs: name a file of JSON Lines, or pipe them in\n");
-        return Exit::Usage;
+        let nobody = "no jobs: name a file of JSON Lines, or pipe them in";
+        return refusal::print(&Refusal::new(Exit::Usage, nobody), &screen);
     };
-    let (style, paint) = (style(args.progress, global.quiet), Paint { colour: global.color.on_stderr() });
-    let request = Request { args, jobs, flags, style, paint };
+    let request = Request { style: style(args.progress, global.quiet), args, jobs, flags };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return refusal::print(&Refusal::storage(format!("the runtime could not start: {error}"))),
+        Err(error) => {
+            return refusal::print(&Refusal::storage(format!("the runtime could not start: {error}")), &screen);
+        }
     };
     let exit = runtime.block_on(prepare_and_execute(request, &screen));
     // A thread that still reads stdin, or a process that cannot be killed, does not keep the program.
     runtime.shutdown_background();
-    exit.unwrap_or_else(|refusal| refusal::print(&refusal))
+    exit.unwrap_or_else(|refusal| refusal::print(&refusal, &screen))
 }
 
 async fn prepare_and_execute(request: Request, screen: &Screen) -> Result<Exit, Refusal> {
@@ -123,7 +121,7 @@ async fn prepare(request: Request, signals: &mut Signals) -> Result<Option<Start
 }
 
 fn read(request: Request) -> Result<Start, Refusal> {
-    let Request { args, jobs, flags, style, paint } = request;
+    let Request { args, jobs, flags, style } = request;
     let mut layers = args.config.request();
     layers.flags = flags;
     let mut refusals = Refusals::default();
@@ -135,7 +133,7 @@ fn read(request: Request) -> Result<Start, Refusal> {
     let batch = identity::new_batch(inputs.flow.graph().name(), &args.state);
     let place = Place::of(&args, &batch);
     let command = matches!(jobs, Jobs::File(_)).then(|| command_line(&args));
-    Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, style, paint, command })
+    Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, style, command })
 }
 
 /// The command that was typed; an output that has content by then must be replaced.
@@ -152,10 +150,10 @@ async fn execute(start: Start, signals: &mut Signals, screen: &Screen) -> Result
     let ended = running.end(&start, signals, screen).await;
     let elapsed = running.elapsed();
     reporter.finish(Snapshot { counts: ended.counts, retries: ended.retries, elapsed }).await;
-    let (quiet, paint, report) = (ended.quiet, start.paint, start.args.report.clone());
+    let (quiet, report) = (ended.quiet, start.args.report.clone());
     let summary = running.summary(start, ended, elapsed).await;
     if !quiet {
-        screen.write(&summary::text(&summary, paint));
+        screen.write(&summary::text(&summary, screen.paint()));
     }
     if let Some(path) = report {
         let written = tokio::fs::write(&path, summary::report(&summary)).await;

@@ -511,3 +511,14 @@ fn files_that_are_not_there_or_are_no_files() {
     stage.write("jobs.csv", "n\n1\n");
     stage.batchmill(&["run", "flow.yaml", "jobs.csv"]).expect(65).says("JSON Lines");
 }
+
+/// `script` gives the program a terminal to read from.
+#[test]
+fn no_jobs_and_a_person_at_stdin_is_a_usage_error() {
+    let stage = Stage::new();
+    stage.write("flow.yaml", GOOD.flow);
+    let batchmill = env!("CARGO_BIN_EXE_batchmill");
+    let output = stage.shell(&format!("script -qec '{batchmill} run flow.yaml' typescript")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("no jobs: name a file of JSON Lines"));
+}

@@ -128,6 +128,11 @@ fn on_a_terminal_there_is_a_bar_and_results_go_to_the_state_directory() {
     let seen = String::from_utf8(output.stdout).unwrap();
     assert!(seen.contains("/3") && seen.contains("running"), "no bar: {seen}");
     assert!(seen.contains("\u{1b}[1mResults:\u{1b}[0m .batchmill/batches/test-"), "{seen}");
+    let plain = stage
+        .shell(&format!("script -qec '{batchmill} run flow.yaml jobs.jsonl --color never --state other' typescript"));
+    let seen = { plain }.env("TERM", "xterm").output().unwrap().stdout;
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(seen.contains("/3") && !seen.contains("\u{1b}[36m") && !seen.contains("\u{1b}[1m"), "no colour: {seen}");
     let batches: Vec<_> = std::fs::read_dir(stage.path(".batchmill/batches")).unwrap().flatten().collect();
     assert_eq!(batches.len(), 1);
     let results = std::fs::read_to_string(batches[0].path().join("results.jsonl")).unwrap();
