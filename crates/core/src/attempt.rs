@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::NodeError;
+use crate::{JobError, NodeError};
 
 /// Which of its batch's retry policies decides about a failure. 0 is the host's; others stand for nodes with their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -59,6 +59,23 @@ impl AttemptFailure {
     /// All failures, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = &NodeFailure> {
         std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// A node that failed for good, in a flow that handles it (`on_error`).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct GivenUp {
+    /// The node.
+    pub node: Arc<str>,
+    /// Its last error.
+    pub error: JobError,
+}
+
+impl GivenUp {
+    /// `node` failed for good with `error`.
+    pub fn new(node: Arc<str>, error: JobError) -> Self {
+        Self { node, error }
     }
 }
 

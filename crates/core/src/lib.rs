@@ -40,7 +40,7 @@ mod sink;
 mod state;
 mod time;
 
-pub use attempt::{AttemptFailure, NodeFailure, Outcome, RetryRef};
+pub use attempt::{AttemptFailure, GivenUp, NodeFailure, Outcome, RetryRef};
 pub use cancel::{CancelReason, CancelSignal, Cancelled};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointId, Checkpointer, PendingWrite, ThreadId};
 pub use counts::{BatchCounts, Bucket, ConservationError};

@@ -1,5 +1,29 @@
 //! Runs what dispatch decides on tokio.
+//!
+//! **What it is.** A [`Mill`] owns one [`Dispatch`](batchmill_dispatch::Dispatch) and gives it a body: long-lived slot
+//! tasks that run attempts, an alarm, and one delivery task a batch that hands results on and answers for them. What an
+//! attempt is, a [`Workload`] says; [`FlowWorkload`] runs flows.
+//!
+//! **When to use it.** To run batches inside a program with your own scheduler, policies and delivery. The `batchmill`
+//! crate wraps it with defaults.
+//!
+//! **What it deliberately does not do.** It knows no plugin, no config file and no HTTP. It decides nothing: whether, when
+//! and in which order jobs run is dispatch's.
+//!
+//! # Why it is fast although every policy is on
+//! One lock a job: the call that reports an end also brings the next start. No task is spawned and nothing is allocated a
+//! job; the timer of an attempt is armed only when its first poll is pending; results are handed over in lots of up to
+//! 64 by a slot whose jobs end at once, and always before a slot waits for anything.
 
+mod clock;
+mod flow_workload;
+mod meters;
+mod mill;
 mod source;
+mod workload;
 
+pub use clock::Clock;
+pub use flow_workload::{FlowWorkload, Graphs};
+pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Phases, Settings, Snapshot};
 pub use source::JobSource;
+pub use workload::{Attempt, AttemptReport, Workload};

@@ -1,6 +1,6 @@
 //! Where the jobs of a batch come from.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use batchmill_core::{Job, JobError, JobId, JobKeys};
 
@@ -28,9 +28,9 @@ pub trait JobSource: Send + Sync + fmt::Debug {
     /// The id of one job. An error means that the source is not what was accepted any more.
     fn id(&self, index: u64) -> Result<JobId, JobError>;
 
-    /// One job with its input. An error of class `fatal` means that the source is not what was accepted any more (the
-    /// file changed): it stops the batch.
-    fn load(&self, index: u64) -> Result<Job, JobError>;
+    /// One job with its input: borrowed where the source holds it in memory. An error of class `fatal` means that the
+    /// source is not what was accepted any more (the file changed): it stops the batch.
+    fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError>;
 }
 
 impl JobSource for Vec<Job> {
@@ -46,8 +46,8 @@ impl JobSource for Vec<Job> {
         Ok(self[place(index)].id.clone())
     }
 
-    fn load(&self, index: u64) -> Result<Job, JobError> {
-        Ok(self[place(index)].clone())
+    fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
+        Ok(Cow::Borrowed(&self[place(index)]))
     }
 }
 

@@ -1,0 +1,129 @@
+//! Attempts that run flows.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use batchmill_core::{
+    AttemptFailure, BatchId, Checkpointer, JobError, JobId, JobInfo, NodeError, NodeFailure, Outcome, RetryRef,
+    ThreadId,
+};
+use batchmill_flow::{AttemptEnd, AttemptRequest, CompiledGraph, ExecutionEngine};
+
+use crate::{Attempt, AttemptReport, JobSource, Workload};
+
+/// Which graph a job runs. A batch may mix graphs.
+#[derive(Debug, Clone)]
+pub enum Graphs {
+    /// All jobs run the same graph.
+    One(Arc<CompiledGraph>),
+    /// Each job names its graph.
+    PerJob {
+        /// The graphs, each with the number of retry policies that come before its own in the batch's list, the host's
+        /// not counted.
+        graphs: Vec<(Arc<CompiledGraph>, u16)>,
+        /// The graph of each job, by its place.
+        of_job: Vec<u32>,
+    },
+}
+
+impl Graphs {
+    fn of(&self, index: u64) -> (&CompiledGraph, u16) {
+        match self {
+            Self::One(graph) => (graph, 0),
+            Self::PerJob { graphs, of_job } => {
+                let place = usize::try_from(index).ok().and_then(|index| of_job.get(index));
+                let (graph, offset) = &graphs[place.map_or(0, |graph| *graph as usize)];
+                (graph, *offset)
+            }
+        }
+    }
+}
+
+/// Runs the flows of a batch: reads the job, goes on from its last checkpoint, reports how the attempt ended.
+pub struct FlowWorkload {
+    graphs: Graphs,
+    engine: ExecutionEngine,
+    checkpointer: Option<Arc<dyn Checkpointer>>,
+    jobs: Arc<dyn JobSource>,
+}
+
+impl FlowWorkload {
+    /// Jobs of `jobs` run `graphs`, keeping their checkpoints in `checkpointer`.
+    pub fn new(graphs: Graphs, jobs: Arc<dyn JobSource>, checkpointer: Option<Arc<dyn Checkpointer>>) -> Self {
+        let engine = match &checkpointer {
+            Some(checkpointer) => ExecutionEngine::new().checkpointer(checkpointer.clone()),
+            None => ExecutionEngine::new(),
+        };
+        Self { graphs, engine, checkpointer, jobs }
+    }
+}
+
+impl Workload for FlowWorkload {
+    async fn run(&self, attempt: Attempt<'_>) -> AttemptReport {
+        let job = match self.jobs.load(attempt.index) {
+            Ok(job) => job,
+            Err(error) => return unreadable(error),
+        };
+        let mut info = JobInfo::new(attempt.batch.clone(), job.id.clone());
+        info.tenant = job.tenant.clone();
+        info.priority = job.priority;
+        info.attempt = attempt.number;
+        info.key = job.key.as_deref().map(Into::into);
+        let (graph, offset) = self.graphs.of(attempt.index);
+        let thread = thread(attempt.batch, &job.id);
+        let request = AttemptRequest {
+            job: &info,
+            thread: &thread,
+            input: &job.input,
+            cancel: attempt.cancel,
+            resume: attempt.resume,
+            given_up: attempt.given_up,
+        };
+        match self.engine.attempt(graph, request).await {
+            AttemptEnd::Done { output, .. } => AttemptReport::succeeded(info.id, output),
+            AttemptEnd::Stopped => AttemptReport::ended(Some(info.id), Outcome::Stopped),
+            AttemptEnd::Failed(failure) => {
+                let failure = shift(failure, offset);
+                AttemptReport::ended(Some(info.id), Outcome::Failed(Box::new(failure)))
+            }
+        }
+    }
+
+    fn job_id(&self, index: u64) -> Result<JobId, JobError> {
+        self.jobs.id(index)
+    }
+
+    async fn abandon(&self, batch: &BatchId, index: u64) {
+        let (Some(checkpointer), Ok(id)) = (&self.checkpointer, self.jobs.id(index)) else { return };
+        if let Err(error) = checkpointer.delete_thread(&thread(batch, &id)).await {
+            tracing::warn!(%error, job = %id, "the checkpoints of a job that has ended can not be deleted");
+        }
+    }
+}
+
+fn thread(batch: &BatchId, job: &JobId) -> ThreadId {
+    ThreadId::new(format!("{batch}/{job}"))
+}
+
+/// Retry policies of a graph stand behind those of the graphs before it.
+fn shift(mut failure: AttemptFailure, offset: u16) -> AttemptFailure {
+    if offset > 0 {
+        for failed in std::iter::once(&mut failure.first).chain(&mut failure.others) {
+            if failed.retry != RetryRef::default() {
+                failed.retry.0 += offset;
+            }
+        }
+    }
+    failure
+}
+
+fn unreadable(error: JobError) -> AttemptReport {
+    let code: Cow<'static, str> = error.code;
+    let failure = NodeFailure::of_attempt(NodeError::new(error.class, code, error.message));
+    AttemptReport::ended(None, Outcome::Failed(Box::new(AttemptFailure::new(failure))))
+}
+
+impl fmt::Debug for FlowWorkload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowWorkload").field("jobs", &self.jobs).finish_non_exhaustive()
+    }
+}

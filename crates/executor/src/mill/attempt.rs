@@ -1,0 +1,177 @@
+//! One attempt: its time limit, its cancellation, its panics.
+
+use std::{
+    any::Any,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use batchmill_core::{
+    AttemptFailure, CancelReason, CancelSignal, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, format_duration,
+};
+use batchmill_dispatch::Start;
+use tokio::time::Sleep;
+
+use crate::{Attempt, AttemptReport, Workload};
+
+use super::{Shared, batch::OpenBatch, slot::Desk};
+
+/// How long an attempt that listens to its signal may take to end by itself.
+const END_GRACE: Duration = Duration::from_secs(5);
+/// The same after a kill.
+const KILL_GRACE: Duration = Duration::from_secs(1);
+
+/// How the future of an attempt came to its end.
+enum Ended {
+    Reported(AttemptReport),
+    Panicked(String),
+    /// It did not end in time, or nothing in it listened: it was dropped.
+    Dropped,
+}
+
+/// Runs one attempt. Whatever happens in it, this returns, and the attempt has really ended.
+pub(super) async fn run<W: Workload>(
+    shared: &Shared<W>,
+    batch: &OpenBatch<W>,
+    start: &Start,
+    started: MonoTime,
+    desk: &mut Desk,
+) -> AttemptReport {
+    let attempt = Attempt {
+        batch: &batch.id,
+        index: start.lease.index.into(),
+        number: start.attempt,
+        resume: start.resume,
+        given_up: &start.given_up,
+        cancel: &desk.signal,
+    };
+    let span = tracing::debug_span!(parent: &batch.span, "attempt", job = start.lease.index, attempt = start.attempt);
+    let mut watch = Watch { signal: &desk.signal, timer: &mut desk.timer, first_reason: None, reason: None };
+    let (outbox, timeout) = (&mut desk.outbox, start.timeout);
+    let mut waited = false;
+    let ended = {
+        let mut future = pin!(batch.workload.run(attempt));
+        poll_fn(|context| {
+            let _inside = span.enter();
+            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+                Ok(Poll::Ready(report)) => return Poll::Ready(Ended::Reported(report)),
+                Ok(Poll::Pending) => {}
+                Err(payload) => return Poll::Ready(Ended::Panicked(panic_text(payload.as_ref()))),
+            }
+            if !waited {
+                // Only now: most attempts of a fast flow never get here, and need neither timer nor hand-over.
+                waited = true;
+                batch.outlet.push_all(outbox);
+                if let Some(limit) = timeout {
+                    watch.timer.arm(shared.clock.tokio(started + limit));
+                }
+            }
+            watch.poll(context).map(|()| Ended::Dropped)
+        })
+        .await
+    };
+    let first_reason = watch.first_reason;
+    if waited {
+        desk.timer.disarm();
+    }
+    judge(ended, first_reason, timeout)
+}
+
+fn judge(ended: Ended, reason: Option<CancelReason>, timeout: Option<Duration>) -> AttemptReport {
+    match (ended, reason) {
+        (Ended::Panicked(text), _) => failed(ErrorClass::Crash, "panic", format!("panicked: {text}")),
+        (_, Some(CancelReason::Timeout)) => {
+            let limit = timeout.map_or_else(String::new, |limit| format!(" within {}", format_duration(limit)));
+            failed(ErrorClass::Timeout, "timeout", format!("did not end{limit}"))
+        }
+        (Ended::Dropped, _) => AttemptReport::ended(None, Outcome::Stopped),
+        (Ended::Reported(mut report), Some(_)) => {
+            // A stopped attempt ends by an error that says so; that is no failure of the job.
+            if let Outcome::Failed(failure) = &report.outcome
+                && failure.iter().all(|failed| failed.error.class == ErrorClass::Cancelled)
+            {
+                report.outcome = Outcome::Stopped;
+            }
+            report
+        }
+        (Ended::Reported(report), None) => report,
+    }
+}
+
+fn failed(class: ErrorClass, code: &'static str, message: String) -> AttemptReport {
+    let failure = NodeFailure::of_attempt(NodeError::new(class, code, message));
+    AttemptReport::ended(None, Outcome::Failed(Box::new(AttemptFailure::new(failure))))
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "a value that is no text".to_owned(),
+    }
+}
+
+/// Watches over an attempt whose future is pending. The future is always asked first: an end that has already happened
+/// beats a limit that fell due while nobody looked.
+struct Watch<'a> {
+    signal: &'a CancelSignal,
+    timer: &'a mut Timer,
+    first_reason: Option<CancelReason>,
+    reason: Option<CancelReason>,
+}
+
+impl Watch<'_> {
+    /// Ready when the attempt must be dropped.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Poll::Ready(reason) = self.signal.poll_stronger_than(self.reason, context) {
+                self.first_reason.get_or_insert(reason);
+                self.reason = Some(reason);
+                if !self.signal.is_listened_to() {
+                    return Poll::Ready(());
+                }
+                let grace = if reason == CancelReason::Kill { KILL_GRACE } else { END_GRACE };
+                self.timer.arm(tokio::time::Instant::now() + grace);
+                continue;
+            }
+            if self.timer.poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            match self.reason {
+                None => self.signal.cancel(CancelReason::Timeout),
+                Some(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// A timer that is made once a slot and armed anew for each attempt that waits.
+#[derive(Default)]
+pub(super) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: bool,
+}
+
+impl Timer {
+    fn arm(&mut self, at: tokio::time::Instant) {
+        self.armed = true;
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+    }
+
+    fn disarm(&mut self) {
+        self.armed = false;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            Some(sleep) if self.armed => sleep.as_mut().poll(context),
+            _ => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A batch that runs.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, RetryPolicy, Verdict};
+use batchmill_dispatch::{BatchKey, BatchSetup, Event, NewJob};
+use tokio::sync::watch;
+
+use crate::{Clock, JobSource, Workload, meters::ResultMeters};
+
+use super::{
+    Shared, Snapshot,
+    delivery::{self, Delivery, Outlet},
+};
+
+/// Jobs whose keys are handed to dispatch at a time.
+const ACCEPT_AT_ONCE: u64 = 4096;
+
+/// What a batch is opened with.
+#[non_exhaustive]
+pub struct Opening<W> {
+    /// Its name.
+    pub id: BatchId,
+    /// The label `flow` of its metrics.
+    pub flow: String,
+    /// What its attempts do.
+    pub workload: Arc<W>,
+    /// The keys of its jobs.
+    pub jobs: Arc<dyn JobSource>,
+    /// When failures stop it.
+    pub failure: Box<dyn FailureStrategy>,
+    /// Its retry policies by `RetryRef`; the first decides where nothing else is said.
+    pub retry: Vec<Arc<dyn RetryPolicy>>,
+    /// Where its results go.
+    pub delivery: Box<dyn Delivery>,
+    /// Bounds an attempt of a job that has no limit of its own.
+    pub timeout: Option<Duration>,
+    /// Bounds the batch.
+    pub deadline: Option<Duration>,
+}
+
+impl<W> Opening<W> {
+    /// A batch without time limits.
+    pub fn new(
+        id: BatchId,
+        workload: Arc<W>,
+        jobs: Arc<dyn JobSource>,
+        failure: Box<dyn FailureStrategy>,
+        retry: Vec<Arc<dyn RetryPolicy>>,
+        delivery: Box<dyn Delivery>,
+    ) -> Self {
+        let flow = id.to_string();
+        Self { id, flow, workload, jobs, failure, retry, delivery, timeout: None, deadline: None }
+    }
+}
+
+impl<W> fmt::Debug for Opening<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").field("id", &self.id).field("jobs", &self.jobs.len()).finish_non_exhaustive()
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct BatchEnd {
+    /// As a whole.
+    pub verdict: Verdict,
+    /// Its final counters.
+    pub counts: BatchCounts,
+    /// Attempts that were repeated.
+    pub retries: u64,
+}
+
+pub(crate) struct OpenBatch<W> {
+    pub(crate) key: BatchKey,
+    pub(crate) id: BatchId,
+    pub(crate) workload: Arc<W>,
+    pub(crate) outlet: Outlet,
+    pub(crate) span: tracing::Span,
+}
+
+/// A batch that was opened. Clones share it; dropping them all does not cancel it.
+pub struct BatchHandle<W: Workload> {
+    shared: Arc<Shared<W>>,
+    batch: Arc<OpenBatch<W>>,
+    end: watch::Receiver<Option<BatchEnd>>,
+}
+
+impl<W: Workload> Clone for BatchHandle<W> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), batch: self.batch.clone(), end: self.end.clone() }
+    }
+}
+
+pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
+    let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline } = opening;
+    let mut setup = BatchSetup::new(failure, retry);
+    setup.timeout = timeout;
+    let now = shared.clock.now();
+    setup.deadline = deadline.map(|limit| now + limit);
+    let (ended, end) = watch::channel(None);
+    let mut brain = shared.lock();
+    let key = brain.dispatch.open(setup, now);
+    let span = tracing::info_span!("batch", id = %id, flow);
+    let batch = Arc::new(OpenBatch { key, id, workload, outlet: Outlet::default(), span });
+    brain.add(batch.clone());
+    let meters = shared.meters.is_some().then(|| ResultMeters::new(&flow));
+    let task = delivery::run(shared.clone(), batch.clone(), delivery, meters, ended);
+    // Not owned by the mill: what has ended is delivered even if every handle of the mill is dropped.
+    shared.runtime.spawn(task);
+    drop(brain);
+    accept(shared, key, jobs.as_ref());
+    shared.step(Event::Sealed { batch: key });
+    BatchHandle { shared: shared.clone(), batch, end }
+}
+
+/// Hands the keys of all jobs to dispatch, in lots, so that other batches go on in between.
+fn accept<W: Workload>(shared: &Arc<Shared<W>>, batch: BatchKey, source: &dyn JobSource) {
+    let total = source.len();
+    let mut from = 0;
+    while from < total {
+        let upto = (from + ACCEPT_AT_ONCE).min(total);
+        let jobs = (from..upto).map(|index| new_job(&shared.clock, source.keys(index))).collect();
+        shared.step(Event::JobsAccepted { batch, jobs });
+        from = upto;
+    }
+}
+
+fn new_job(clock: &Clock, keys: JobKeys) -> NewJob {
+    let mut job = NewJob::default();
+    job.priority = keys.priority;
+    job.tenant = keys.tenant;
+    job.cost = keys.cost;
+    job.timeout = keys.timeout;
+    job.after = keys.after.map(|moment| clock.mono(moment));
+    job.deadline = keys.deadline.map(|moment| clock.mono(moment));
+    job
+}
+
+impl<W: Workload> BatchHandle<W> {
+    /// The batch's name.
+    pub fn id(&self) -> &BatchId {
+        &self.batch.id
+    }
+
+    /// How it stands, or how it ended.
+    pub fn snapshot(&self) -> Snapshot {
+        match self.shared.snapshot(self.batch.key) {
+            Some(snapshot) => snapshot,
+            // Dispatch has let go of it: it left its last numbers with the results.
+            None => self.batch.outlet.last_snapshot(),
+        }
+    }
+
+    /// Waits until every result is delivered and the delivery is closed.
+    pub async fn wait(&self) -> BatchEnd {
+        let mut end = self.end.clone();
+        loop {
+            if let Some(end) = &*end.borrow_and_update() {
+                return end.clone();
+            }
+            if end.changed().await.is_err() {
+                // The runtime is shutting down under us.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Cancels the whole batch: waiting and running jobs end `cancelled`.
+    pub fn cancel(&self) {
+        self.shared.step(Event::CancelRequested { batch: self.batch.key, jobs: None });
+    }
+
+    /// Cancels some jobs, by their places in the batch.
+    pub fn cancel_jobs(&self, jobs: Vec<u32>) {
+        self.shared.step(Event::CancelRequested { batch: self.batch.key, jobs: Some(jobs) });
+    }
+
+    /// Starts no more jobs of this batch until [`unpause`](Self::unpause).
+    pub fn pause(&self) {
+        self.shared.step(Event::PauseRequested { batch: self.batch.key, paused: true });
+    }
+
+    /// Lets a paused batch go on.
+    pub fn unpause(&self) {
+        self.shared.step(Event::PauseRequested { batch: self.batch.key, paused: false });
+    }
+}
+
+impl<W: Workload> fmt::Debug for BatchHandle<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchHandle").field("id", &self.batch.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! Dispatch, and what carries out its effects, behind one lock.
+
+use std::{sync::Arc, time::Instant};
+
+use batchmill_core::{CancelSignal, MonoTime};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, Record, SlotId, Start};
+use tokio::task::JoinSet;
+
+use crate::Workload;
+
+use super::{
+    Shared,
+    batch::OpenBatch,
+    slot::{self, Post},
+};
+
+/// Effects of one step that belong to the slot whose attempt ended.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) record: Option<Record>,
+    pub(super) next: Option<Start>,
+    /// The signal for the next attempt, where the last one is used up.
+    pub(super) signal: Option<CancelSignal>,
+}
+
+pub(super) struct Brain<W: Workload> {
+    pub(super) dispatch: Dispatch,
+    pub(super) draining: bool,
+    /// Batches whose delivery is not closed.
+    pub(super) open: usize,
+    batches: Vec<Option<Arc<OpenBatch<W>>>>,
+    slots: Vec<Place<W>>,
+    /// When the alarm goes off.
+    pub(super) wake_at: Option<MonoTime>,
+    /// Time as dispatch has seen it: it never goes back, although callers read the clock before they get the lock.
+    now: MonoTime,
+    effects: Vec<Effect>,
+    tasks: JoinSet<()>,
+}
+
+/// A slot as the brain knows it: where to put its next start, and how to tell its attempt to end.
+struct Place<W: Workload> {
+    post: Arc<Post<W>>,
+    signal: CancelSignal,
+}
+
+impl<W: Workload> Brain<W> {
+    pub(super) fn new(dispatch: Dispatch) -> Self {
+        Self {
+            dispatch,
+            draining: false,
+            open: 0,
+            batches: Vec::new(),
+            slots: Vec::new(),
+            wake_at: None,
+            now: MonoTime::ZERO,
+            effects: Vec::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Runs a task for as long as the mill is there.
+    pub(super) fn spawn(&mut self, shared: &Shared<W>, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &shared.runtime);
+    }
+
+    pub(super) fn batch(&self, key: BatchKey) -> Option<&Arc<OpenBatch<W>>> {
+        self.batches.get(key.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn add(&mut self, batch: Arc<OpenBatch<W>>) {
+        let place = batch.key.0 as usize;
+        self.batches.resize_with(self.batches.len().max(place + 1), || None);
+        self.batches[place] = Some(batch);
+        self.open += 1;
+    }
+
+    /// The delivery of a batch is closed.
+    pub(super) fn closed(&mut self) {
+        self.open -= 1;
+    }
+
+    pub(super) fn advance(&mut self, now: MonoTime) -> MonoTime {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Takes an event that comes from no slot.
+    pub(super) fn take(&mut self, shared: &Arc<Shared<W>>, event: Event) {
+        self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
+        let now = self.advance(shared.clock.now());
+        let mut effects = std::mem::take(&mut self.effects);
+        self.dispatch.step(now, event, &mut effects);
+        for effect in effects.drain(..) {
+            self.carry_out(shared, effect);
+        }
+        self.effects = effects;
+    }
+
+    /// Takes the end of an attempt. The slot's own record and start are handed back; whatever else follows is carried
+    /// out here.
+    pub(super) fn take_end(&mut self, shared: &Arc<Shared<W>>, lease: Lease, event: Event, now: MonoTime) -> Own {
+        let mut own = Own { signal: self.renew_signal(lease.slot), ..Own::default() };
+        let now = self.advance(now);
+        let mut effects = std::mem::take(&mut self.effects);
+        let before = shared.meters.is_some().then(Instant::now);
+        self.dispatch.step(now, event, &mut effects);
+        if let (Some(meters), Some(before)) = (&shared.meters, before) {
+            meters.decision(before.elapsed());
+        }
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Start(start) if start.lease.slot == lease.slot => own.next = Some(start),
+                Effect::Record(record) if record.batch == lease.batch && record.index == lease.index => {
+                    own.record = Some(record);
+                }
+                other => self.carry_out(shared, other),
+            }
+        }
+        self.effects = effects;
+        own
+    }
+
+    /// Under the lock, because a stop may be raised until the very end: it belongs to the attempt that ended.
+    fn renew_signal(&mut self, slot: SlotId) -> Option<CancelSignal> {
+        /// The slot's own handle and the brain's.
+        const HANDLES: usize = 2;
+        let place = &mut self.slots[slot.0 as usize];
+        if place.signal.is_fresh(HANDLES) {
+            return None;
+        }
+        place.signal = CancelSignal::new();
+        Some(place.signal.clone())
+    }
+
+    fn carry_out(&mut self, shared: &Arc<Shared<W>>, effect: Effect) {
+        match effect {
+            Effect::Start(start) => self.start(shared, start),
+            Effect::Record(record) => {
+                if let Some(batch) = self.batch(record.batch) {
+                    batch.outlet.push_without_output(record);
+                }
+            }
+            Effect::Stop { lease, how } => {
+                if let Some(place) = self.slots.get(lease.slot.0 as usize) {
+                    place.signal.cancel(how);
+                }
+            }
+            Effect::WakeAt(at) => {
+                self.wake_at = Some(at);
+                shared.alarm.notify_one();
+            }
+            Effect::Retrying { lease, class, .. } => {
+                if let Some(meters) = &shared.meters {
+                    meters.retry(class);
+                }
+                tracing::debug!(job = lease.index, %class, "the attempt failed and will be repeated");
+            }
+            Effect::Stopping { batch, reason, paused } => {
+                let id = self.batch(batch).map(|batch| batch.id.to_string());
+                let action = if paused { "pauses" } else { "stops" };
+                tracing::warn!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
+            }
+            Effect::BatchEnded { batch, verdict, counts, retries } => {
+                if let Some(open) = self.batches[batch.0 as usize].take() {
+                    open.outlet.end(verdict, counts, retries);
+                }
+            }
+            other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),
+        }
+    }
+
+    fn start(&mut self, shared: &Arc<Shared<W>>, start: Start) {
+        let Some(batch) = self.batch(start.lease.batch).cloned() else { return };
+        let SlotId(slot) = start.lease.slot;
+        if slot as usize == self.slots.len() {
+            let (post, signal) = (Arc::new(Post::default()), CancelSignal::new());
+            self.slots.push(Place { post: post.clone(), signal: signal.clone() });
+            self.spawn(shared, slot::run(Arc::downgrade(shared), post, signal));
+        }
+        self.slots[slot as usize].post.put(start, batch);
+    }
+}

@@ -1,0 +1,197 @@
+//! One host: a dispatch with a body.
+//!
+//! Who may touch what: everything that dispatch decides is behind one mutex, [`Brain`], which is never held across an
+//! await. Effects that concern other slots are carried out under that lock, so that a stop can never overtake the start
+//! it belongs to. A slot's own record and start leave the lock with it and are carried out without.
+
+mod alarm;
+mod attempt;
+mod batch;
+mod brain;
+mod delivery;
+mod shutdown;
+mod slot;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use batchmill_core::{BatchCounts, CancelReason, Scheduler};
+use batchmill_dispatch::{BatchKey, Dispatch, Event, Totals};
+use tokio::sync::Notify;
+
+use crate::{Clock, Workload, meters::Meters};
+
+use self::brain::Brain;
+
+pub use self::{
+    batch::{BatchEnd, BatchHandle, Opening},
+    delivery::Delivery,
+    shutdown::Phases,
+};
+
+/// How a mill is set up.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Attempts that may run at once, at least 1.
+    pub concurrency: u32,
+    /// Whether somebody reads metrics: without, they are not counted.
+    pub metrics: bool,
+    /// Records that may wait for their delivery; at this bound nothing starts.
+    pub unanswered_limit: u64,
+}
+
+impl Settings {
+    /// So many attempts at once, no metrics.
+    pub fn new(concurrency: u32) -> Self {
+        Self { concurrency: concurrency.max(1), metrics: false, unanswered_limit: 4096 }
+    }
+}
+
+/// How a batch stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Its counters, which obey the conservation law.
+    pub counts: BatchCounts,
+    /// Attempts that were repeated.
+    pub retries: u64,
+}
+
+/// Runs batches on the tokio runtime that it was started on. Clones share it.
+pub struct Mill<W: Workload>(Arc<Shared<W>>);
+
+impl<W: Workload> Clone for Mill<W> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+pub(crate) struct Shared<W: Workload> {
+    pub(crate) clock: Clock,
+    pub(crate) meters: Option<Meters>,
+    brain: Mutex<Brain<W>>,
+    /// Told when dispatch wants to be woken earlier than before.
+    alarm: Notify,
+    /// Told when a batch has ended.
+    ended: Notify,
+    runtime: tokio::runtime::Handle,
+}
+
+impl<W: Workload> Mill<W> {
+    /// Starts a mill.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with timers.
+    pub fn start(settings: &Settings, scheduler: Box<dyn Scheduler>) -> Self {
+        let mut limits = batchmill_dispatch::Settings::new(settings.concurrency);
+        limits.unanswered_limit = settings.unanswered_limit.max(1);
+        let shared = Arc::new(Shared {
+            clock: Clock::start(),
+            meters: settings.metrics.then(Meters::new),
+            brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler))),
+            alarm: Notify::new(),
+            ended: Notify::new(),
+            runtime: tokio::runtime::Handle::current(),
+        });
+        shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared)));
+        Self(shared)
+    }
+
+    /// Opens a batch and queues its jobs. They start at once.
+    pub fn open(&self, opening: Opening<W>) -> BatchHandle<W> {
+        batch::open(&self.0, opening)
+    }
+
+    /// The clock that its moments refer to.
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// Numbers of the host as a whole.
+    pub fn totals(&self) -> Totals {
+        self.0.lock().dispatch.totals()
+    }
+
+    /// Sets how many attempts may run at once, at least 1. Running ones are not stopped.
+    pub fn set_concurrency(&self, limit: u32) {
+        self.0.step(Event::LimitChanged { limit });
+    }
+
+    /// Starts nothing more; running attempts finish. Open batches end `Drained` unless they were complete.
+    pub fn drain(&self) {
+        self.0.step(Event::DrainRequested);
+    }
+
+    /// Drains, and tells running attempts to end: they are not recorded and run again on resume.
+    pub fn stop(&self) {
+        self.0.step(Event::StopRequested { how: CancelReason::Stop });
+    }
+
+    /// Drains, and ends running attempts at once.
+    pub fn kill(&self) {
+        self.0.step(Event::StopRequested { how: CancelReason::Kill });
+    }
+
+    /// Whether it was told to end.
+    pub fn is_draining(&self) -> bool {
+        self.0.lock().draining
+    }
+
+    /// Writes the gauges; called before somebody reads them. Does nothing without metrics.
+    pub fn publish_gauges(&self) {
+        self.0.publish_gauges();
+    }
+}
+
+impl<W: Workload> fmt::Debug for Mill<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mill").field("totals", &self.totals()).finish_non_exhaustive()
+    }
+}
+
+impl<W: Workload> Shared<W> {
+    fn lock(&self) -> MutexGuard<'_, Brain<W>> {
+        // Nothing under the lock runs foreign code but plugins; one that panicked has left dispatch between two steps
+        // of a decision. Going on would be a guess.
+        self.brain.lock().unwrap_or_else(|_: PoisonError<_>| {
+            panic!("a decision plugin panicked; the state of the batch can not be trusted any more")
+        })
+    }
+
+    /// Takes an event that comes from no slot.
+    fn step(self: &Arc<Self>, event: Event) {
+        let mut brain = self.lock();
+        brain.take(self, event);
+    }
+
+    fn snapshot(&self, batch: BatchKey) -> Option<Snapshot> {
+        let brain = self.lock();
+        let (counts, retries) = (brain.dispatch.counts(batch)?, brain.dispatch.retries(batch)?);
+        drop(brain);
+        self.check(&counts);
+        Some(Snapshot { counts, retries })
+    }
+
+    /// Holds the conservation law against counters; a violation is a defect that must be seen.
+    fn check(&self, counts: &BatchCounts) {
+        if let Err(error) = counts.check() {
+            tracing::error!(%error, "a job was lost or counted twice");
+            if let Some(meters) = &self.meters {
+                meters.violation();
+            }
+        }
+    }
+
+    fn publish_gauges(&self) {
+        if let Some(meters) = &self.meters {
+            let brain = self.lock();
+            let (totals, draining) = (brain.dispatch.totals(), brain.draining);
+            let queued = brain.dispatch.queued_by_tenant();
+            drop(brain);
+            meters.totals(&totals, draining, &queued);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A place where attempts run, one after the other.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use batchmill_core::{CancelSignal, Draw, MonoTime, Usage};
+use batchmill_dispatch::{Event, Start};
+use tokio::sync::Notify;
+
+use crate::Workload;
+
+use super::{
+    Shared,
+    attempt::{self, Timer},
+    batch::OpenBatch,
+    delivery::Ended,
+};
+
+/// Results that a slot keeps while its jobs end without waiting.
+const LOT: usize = 64;
+
+/// Attempts that end without waiting before the slot lets other tasks of its thread run.
+const TURNS: u32 = 64;
+
+/// Where an idle slot finds its next start.
+pub(super) struct Post<W> {
+    next: Mutex<Option<Work<W>>>,
+    wake: Notify,
+}
+
+struct Work<W> {
+    start: Start,
+    batch: Arc<OpenBatch<W>>,
+}
+
+impl<W> Default for Post<W> {
+    fn default() -> Self {
+        Self { next: Mutex::new(None), wake: Notify::new() }
+    }
+}
+
+impl<W> Post<W> {
+    pub(super) fn put(&self, start: Start, batch: Arc<OpenBatch<W>>) {
+        let earlier = self.next.lock().unwrap_or_else(PoisonError::into_inner).replace(Work { start, batch });
+        debug_assert!(earlier.is_none(), "a slot got two starts");
+        self.wake.notify_one();
+    }
+
+    async fn take(&self) -> Work<W> {
+        loop {
+            if let Some(work) = self.next.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return work;
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+/// What a slot carries from attempt to attempt, so that nothing is made anew.
+pub(super) struct Desk {
+    pub(super) signal: CancelSignal,
+    pub(super) timer: Timer,
+    /// Ended jobs of one batch that are not handed over yet.
+    pub(super) outbox: Vec<Ended>,
+    draws: Draws,
+    turns: u32,
+}
+
+/// Runs what is put into `post`, until the mill is gone.
+pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, post: Arc<Post<W>>, signal: CancelSignal) {
+    let mut desk =
+        Desk { signal, timer: Timer::default(), outbox: Vec::with_capacity(LOT), draws: Draws::new(), turns: 0 };
+    loop {
+        let work = post.take().await;
+        let Some(shared) = shared.upgrade() else { return };
+        work_on(&shared, work, &mut desk).await;
+    }
+}
+
+/// Runs attempts as long as each end brings a next start.
+async fn work_on<W: Workload>(shared: &Arc<Shared<W>>, mut work: Work<W>, desk: &mut Desk) {
+    let mut started = shared.clock.now();
+    loop {
+        let report = attempt::run(shared, &work.batch, &work.start, started, desk).await;
+        let lease = work.start.lease;
+        let now = shared.clock.now();
+        let ran = now - started;
+        if let Some(meters) = &shared.meters {
+            meters.attempt(&report.outcome, ran);
+        }
+        let event =
+            Event::AttemptEnded { lease, outcome: report.outcome, usage: Usage::new(ran), draw: desk.draws.next() };
+        let (own, other_batch) = {
+            let mut brain = shared.lock();
+            let own = brain.take_end(shared, lease, event, now);
+            let other = own.next.as_ref().filter(|next| next.lease.batch != lease.batch);
+            let other = other.and_then(|next| brain.batch(next.lease.batch).cloned());
+            (own, other)
+        };
+        if let Some(signal) = own.signal {
+            desk.signal = signal;
+        }
+        if let Some(record) = own.record {
+            desk.outbox.push(Ended { record, output: report.output, id: report.id });
+        }
+        if own.next.is_none() || other_batch.is_some() || desk.outbox.len() >= LOT {
+            work.batch.outlet.push_all(&mut desk.outbox);
+        }
+        let Some(next) = own.next else { return };
+        work.start = next;
+        if let Some(batch) = other_batch {
+            work.batch = batch;
+        }
+        started = now_after_turns(shared, desk, &work.batch, now).await;
+    }
+}
+
+/// Lets other tasks run now and then: attempts that never wait would keep the thread for themselves.
+async fn now_after_turns<W: Workload>(
+    shared: &Shared<W>,
+    desk: &mut Desk,
+    batch: &OpenBatch<W>,
+    now: MonoTime,
+) -> MonoTime {
+    desk.turns += 1;
+    if desk.turns < TURNS {
+        return now;
+    }
+    desk.turns = 0;
+    batch.outlet.push_all(&mut desk.outbox);
+    tokio::task::yield_now().await;
+    shared.clock.now()
+}
+
+/// A stream of draws for jitter (SplitMix64, Steele et al. 2014), seeded by the process's own random keys.
+struct Draws(u64);
+
+impl Draws {
+    fn new() -> Self {
+        Self(RandomState::new().build_hasher().finish())
+    }
+
+    fn next(&mut self) -> Draw {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Draw::from_bits(bits ^ (bits >> 31))
+    }
+}
