@@ -103,6 +103,7 @@ impl Node for Acting {
             Act::Panic => panic!("all is lost in {}", context.node),
             Act::Hang { ends: None } => std::future::pending().await,
             Act::Hang { ends: Some(after) } => {
+                // tidy: allow(sleeps): the node under test takes time, and every test that uses it pauses the clock
                 tokio::time::sleep(*after).await;
                 Ok(StateData::new())
             }

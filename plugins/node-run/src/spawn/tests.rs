@@ -35,6 +35,7 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
         if condition() {
             return;
         }
+        // tidy: allow(sleeps): a look at a condition that real processes bring about without a signal
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("never: {what}");

@@ -103,6 +103,7 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
         if condition() {
             return;
         }
+        // tidy: allow(sleeps): a look at a condition that real processes bring about without a signal
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("never: {what}");
