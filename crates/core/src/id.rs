@@ -95,7 +95,15 @@ id! {
 impl From<u64> for JobId {
     /// The default id of a job: its physical line (or record) number.
     fn from(number: u64) -> Self {
-        Self(number.to_string().into())
+        // One allocation instead of two: there are millions of these.
+        let (mut digits, mut start, mut rest) = ([b'0'; 20], 19, number);
+        while rest > 9 {
+            digits[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            start -= 1;
+        }
+        digits[start] = b'0' + rest as u8;
+        Self(str::from_utf8(&digits[start..]).unwrap_or_default().into())
     }
 }
 
@@ -144,6 +152,13 @@ mod tests {
         assert_eq!(JobId::new("x".repeat(257)), Err(IdError::TooLong(257)));
         assert_eq!(JobId::new("a\nb"), Err(IdError::Control(10)));
         assert_ne!(JobId::new("é").unwrap(), JobId::new("e\u{301}").unwrap(), "never normalised");
+    }
+
+    #[test]
+    fn a_default_id_is_the_number_in_digits() {
+        for number in [0, 1, 9, 10, 99, 100, 1_000_000, u64::MAX] {
+            assert_eq!(JobId::from(number).as_str(), number.to_string());
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! From the end of a job to whoever wants its result.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use batchmill_core::{AttemptRecord, BatchCounts, BatchId, JobError, JobId, JobResult, SinkError, Status, Verdict};
@@ -43,8 +46,29 @@ pub(crate) struct Outlet {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    ended: Vec<Ended>,
+    /// Delivered and answered one by one: a reader of small lots answers early, so that starts never wait for a long one.
+    lots: VecDeque<Vec<Ended>>,
+    /// Empty lots that keep their memory.
+    spare: Vec<Vec<Ended>>,
     last: Option<BatchEnd>,
+}
+
+/// Results that are delivered at once, at most.
+const LOT_MAX: usize = 256;
+/// Empty lots that are kept.
+const SPARE_MAX: usize = 8;
+
+impl Waiting {
+    /// Moves `ended` in. A full lot changes owner as a whole, small ones are put together.
+    fn put(&mut self, ended: &mut Vec<Ended>) {
+        match self.lots.back_mut() {
+            Some(last) if last.len() + ended.len() <= LOT_MAX => last.append(ended),
+            _ => {
+                let empty = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(ended.len()));
+                self.lots.push_back(std::mem::replace(ended, empty));
+            }
+        }
+    }
 }
 
 impl Outlet {
@@ -55,14 +79,13 @@ impl Outlet {
 
     pub(super) fn push_all(&self, ended: &mut Vec<Ended>) {
         if !ended.is_empty() {
-            self.lock().ended.append(ended);
+            self.lock().put(ended);
             self.wake.notify_one();
         }
     }
 
     pub(super) fn push_without_output(&self, record: Record) {
-        self.lock().ended.push(Ended { record, output: None, id: None });
-        self.wake.notify_one();
+        self.push_all(&mut vec![Ended { record, output: None, id: None }]);
     }
 
     pub(super) fn end(&self, verdict: Verdict, counts: BatchCounts, retries: u64) {
@@ -77,11 +100,19 @@ impl Outlet {
             .map_or_else(Snapshot::default, |end| Snapshot { counts: end.counts, retries: end.retries })
     }
 
-    /// Swaps what has ended into `lot`; with an empty lot, says whether the batch is over.
+    /// Swaps the next lot into `lot`, which is empty; where there is none, says whether the batch is over.
     fn take(&self, lot: &mut Vec<Ended>) -> Option<BatchEnd> {
         let mut waiting = self.lock();
-        std::mem::swap(&mut waiting.ended, lot);
-        if lot.is_empty() { waiting.last.clone() } else { None }
+        match waiting.lots.pop_front() {
+            Some(next) => {
+                let empty = std::mem::replace(lot, next);
+                if waiting.spare.len() < SPARE_MAX {
+                    waiting.spare.push(empty);
+                }
+                None
+            }
+            None => waiting.last.clone(),
+        }
     }
 }
 
