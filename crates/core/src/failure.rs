@@ -81,6 +81,8 @@ pub enum Verdict {
     Drained,
     /// Its results could not be stored.
     StorageFailed(String),
+    /// The host can not go on: a decision plugin panicked. What was recorded is recorded; the rest waits for a new host.
+    HostFailed(String),
 }
 
 /// Decides when the failures of a batch stop it.

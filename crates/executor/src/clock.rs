@@ -1,10 +1,12 @@
 //! The only place that reads clocks.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use batchmill_core::{MonoTime, WallTime};
+use tokio::time::Instant;
 
-/// The host's monotonic clock, and where it stood on the wall clock when the host started.
+/// The host's monotonic clock, and where it stood on the wall clock when the host started. It is tokio's, so that a test
+/// that pauses tokio's time pauses this one too.
 ///
 /// Wall times of results are made from monotonic ones, so that a jump of the wall clock never makes a job end before it
 /// started.
@@ -38,7 +40,7 @@ impl Clock {
     }
 
     /// The moment as tokio sees it.
-    pub(crate) fn tokio(&self, moment: MonoTime) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.start) + moment.since(MonoTime::ZERO)
+    pub(crate) fn tokio(&self, moment: MonoTime) -> Instant {
+        self.start + moment.since(MonoTime::ZERO)
     }
 }

@@ -54,7 +54,7 @@ impl Exit {
             Verdict::Halted(reason) if reason.success => Self::Success,
             Verdict::Halted(_) | Verdict::Cancelled => Self::Stopped,
             Verdict::DeadlinePassed => Self::Deadline,
-            Verdict::Drained => Self::Interrupted,
+            Verdict::Drained | Verdict::HostFailed(_) => Self::Interrupted,
             Verdict::StorageFailed(_) => Self::Storage,
             // A verdict that this program does not know yet is no success.
             _ => Self::Stopped,

@@ -106,7 +106,7 @@ fn failed(class: ErrorClass, code: &'static str, message: String) -> AttemptRepo
     AttemptReport::ended(None, Outcome::Failed(Box::new(AttemptFailure::new(failure))))
 }
 
-fn panic_text(payload: &(dyn Any + Send)) -> String {
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),

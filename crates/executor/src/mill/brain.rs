@@ -1,8 +1,12 @@
 //! Dispatch, and what carries out its effects, behind one lock.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
 
-use batchmill_core::{CancelSignal, MonoTime};
+use batchmill_core::{CancelReason, CancelSignal, MonoTime, Verdict};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, Record, SlotId, Start};
 use tokio::task::JoinSet;
 
@@ -10,6 +14,7 @@ use crate::Workload;
 
 use super::{
     Shared,
+    attempt::panic_text,
     batch::OpenBatch,
     slot::{self, Post},
 };
@@ -26,6 +31,8 @@ pub(super) struct Own {
 pub(super) struct Brain<W: Workload> {
     pub(super) dispatch: Dispatch,
     pub(super) draining: bool,
+    /// Whether a decision panicked.
+    broken: bool,
     /// Batches whose delivery is not closed.
     pub(super) open: usize,
     batches: Vec<Option<Arc<OpenBatch<W>>>>,
@@ -49,6 +56,7 @@ impl<W: Workload> Brain<W> {
         Self {
             dispatch,
             draining: false,
+            broken: false,
             open: 0,
             batches: Vec::new(),
             slots: Vec::new(),
@@ -90,7 +98,7 @@ impl<W: Workload> Brain<W> {
         self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
         let now = self.advance(shared.clock.now());
         let mut effects = std::mem::take(&mut self.effects);
-        self.dispatch.step(now, event, &mut effects);
+        self.decide(now, event, &mut effects);
         for effect in effects.drain(..) {
             self.carry_out(shared, effect);
         }
@@ -104,7 +112,7 @@ impl<W: Workload> Brain<W> {
         let now = self.advance(now);
         let mut effects = std::mem::take(&mut self.effects);
         let before = shared.meters.is_some().then(Instant::now);
-        self.dispatch.step(now, event, &mut effects);
+        self.decide(now, event, &mut effects);
         if let (Some(meters), Some(before)) = (&shared.meters, before) {
             meters.decision(before.elapsed());
         }
@@ -119,6 +127,32 @@ impl<W: Workload> Brain<W> {
         }
         self.effects = effects;
         own
+    }
+
+    /// Lets dispatch decide. A plugin that panics leaves it between two halves of a decision: going on would be a guess,
+    /// so every open batch ends here and nothing is decided any more.
+    fn decide(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+        if self.broken {
+            return;
+        }
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.dispatch.step(now, event, effects)));
+        if let Err(payload) = stepped {
+            effects.clear();
+            self.break_down(&format!("a decision panicked: {}", panic_text(payload.as_ref())));
+        }
+    }
+
+    fn break_down(&mut self, message: &str) {
+        tracing::error!("{message}; the host can not go on");
+        (self.broken, self.draining) = (true, true);
+        for place in &self.slots {
+            place.signal.cancel(CancelReason::Kill);
+        }
+        for batch in self.batches.iter_mut().filter_map(Option::take) {
+            let counts = self.dispatch.counts(batch.key).unwrap_or_default();
+            let retries = self.dispatch.retries(batch.key).unwrap_or_default();
+            batch.outlet.end(Verdict::HostFailed(message.to_owned()), counts, retries);
+        }
     }
 
     /// Under the lock, because a stop may be raised until the very end: it belongs to the attempt that ended.

@@ -74,7 +74,7 @@ pub(crate) struct Shared<W: Workload> {
     pub(crate) meters: Option<Meters>,
     brain: Mutex<Brain<W>>,
     /// Told when dispatch wants to be woken earlier than before.
-    alarm: Notify,
+    alarm: Arc<Notify>,
     /// Told when a batch has ended.
     ended: Notify,
     runtime: tokio::runtime::Handle,
@@ -92,11 +92,11 @@ impl<W: Workload> Mill<W> {
             clock: Clock::start(),
             meters: settings.metrics.then(Meters::new),
             brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler))),
-            alarm: Notify::new(),
+            alarm: Arc::default(),
             ended: Notify::new(),
             runtime: tokio::runtime::Handle::current(),
         });
-        shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared)));
+        shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared), shared.alarm.clone()));
         Self(shared)
     }
 
@@ -154,11 +154,8 @@ impl<W: Workload> fmt::Debug for Mill<W> {
 
 impl<W: Workload> Shared<W> {
     fn lock(&self) -> MutexGuard<'_, Brain<W>> {
-        // Nothing under the lock runs foreign code but plugins; one that panicked has left dispatch between two steps
-        // of a decision. Going on would be a guess.
-        self.brain.lock().unwrap_or_else(|_: PoisonError<_>| {
-            panic!("a decision plugin panicked; the state of the batch can not be trusted any more")
-        })
+        // Decisions that panic are caught inside; whatever else may panic leaves whole values behind.
+        self.brain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an event that comes from no slot.

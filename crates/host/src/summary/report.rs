@@ -117,6 +117,7 @@ fn verdict(verdict: &Verdict) -> (&'static str, Option<Reason<'_>>) {
         Verdict::DeadlinePassed => ("deadline_passed", None),
         Verdict::Drained => ("drained", None),
         Verdict::StorageFailed(message) => ("storage_failed", Some(Reason { rule: None, message })),
+        Verdict::HostFailed(message) => ("host_failed", Some(Reason { rule: None, message })),
         _ => ("unknown", None),
     }
 }

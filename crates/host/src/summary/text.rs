@@ -74,6 +74,9 @@ fn verdict(out: &mut String, summary: &Summary, paint: Paint) {
         Verdict::StorageFailed(message) => {
             writeln!(out, "  {}: {}", paint.red("Results could not be stored"), one_line(message))
         }
+        Verdict::HostFailed(message) => {
+            writeln!(out, "  {}: {}", paint.red("The host could not go on"), one_line(message))
+        }
         _ => Ok(()),
     };
 }
