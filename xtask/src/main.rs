@@ -2,6 +2,7 @@
 //!
 //! It depends on nothing of the product: what breaks the product must not break the tool that says so.
 
+mod audit;
 mod bench;
 mod ci;
 mod examples;
@@ -27,6 +28,11 @@ const VERBS: &[Verb] = &[
     ("tidy", "the rules of the house that rustc cannot check", tidy::tidy),
     ("docs", "the documentation of all crates, with warnings as errors", ci::docs),
     ("examples", "runs every example, as CI does", examples::examples),
+    (
+        "audit",
+        "audits the crates in your cargo registry, the main example (arguments: --limit N, -- FLAGS OF batchmill run)",
+        audit::audit,
+    ),
     ("bench", "runs the benchmarks in release (arguments go to them)", bench::bench),
 ];
 
