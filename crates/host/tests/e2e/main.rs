@@ -6,6 +6,7 @@ mod commands;
 mod failures;
 mod policies;
 mod progress;
+mod references;
 mod signals;
 mod stage;
 mod streams;

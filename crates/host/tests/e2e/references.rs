@@ -1,0 +1,72 @@
+//! The pages below `docs/` say what the program does: held against each other.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::stage::Stage;
+
+const FLOWS: &str = include_str!("../../../../docs/flows.md");
+const RESULTS: &str = include_str!("../../../../docs/results.md");
+
+/// The block of code in `language` that begins so.
+fn block<'p>(page: &'p str, language: &str, begins: &str) -> &'p str {
+    let mut blocks =
+        page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
+    blocks.find(|block| block.starts_with(begins)).expect("the page has the example")
+}
+
+/// The names in backticks in the first column of the table below `heading`.
+fn rows(page: &str, heading: &str) -> BTreeSet<String> {
+    let section = page.split_once(&format!("\n{heading}\n")).expect("the page has the section").1;
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`').to_owned())).collect()
+}
+
+fn object(json: &str) -> Map<String, Value> {
+    serde_json::from_str(json).expect("an object")
+}
+
+fn keys(object: &Map<String, Value>) -> Vec<&String> {
+    object.keys().collect()
+}
+
+#[test]
+fn the_flow_of_the_page_about_flows_runs() {
+    let stage = Stage::new();
+    stage.write("flow.yaml", block(FLOWS, "yaml", "version: 1"));
+    stage.write("jobs.jsonl", "{\"path\": \"jobs.jsonl\"}\n");
+    stage.batchmill(&["check", "flow.yaml", "jobs.jsonl"]).expect(0);
+    let result = object(&stage.batchmill(&["run", "flow.yaml", "jobs.jsonl"]).expect(0).stdout);
+    assert_eq!(result["output"]["class"], "small", "{result:?}");
+}
+
+#[test]
+fn results_and_progress_have_the_fields_of_their_page_in_its_order() {
+    let stage = Stage::with("  node: {set: '{}'}\n", ["{}"]);
+    let done = stage.batchmill(&["run", "flow.yaml", "jobs.jsonl", "--progress", "json"]).expect(0);
+    let shown = object(block(RESULTS, "json", "{\"batch\""));
+    assert_eq!(keys(&object(&done.stdout)), keys(&shown));
+    let shown = object(block(RESULTS, "json", "{\"type\":\"progress\""));
+    assert_eq!(keys(&object(done.stderr.lines().next().expect("a line of progress"))), keys(&shown));
+}
+
+#[test]
+fn the_report_has_the_fields_of_its_page() {
+    let stage = Stage::with("  node: {set: '{}'}\n", ["{}"]);
+    stage.batchmill(&["run", "flow.yaml", "jobs.jsonl", "--report", "report.json"]).expect(0);
+    let written: BTreeSet<String> = object(&stage.read("report.json")).keys().cloned().collect();
+    assert_eq!(written, rows(RESULTS, "## The report"));
+}
+
+#[test]
+fn the_metrics_of_a_run_are_those_of_the_page() {
+    let stage = Stage::with("  node: {set: '{}'}\n", ["{}"]);
+    let options = "metrics.options={textfile='batchmill.prom'}";
+    let set = ["--set", "metrics.kind=prometheus", "--set", options];
+    stage.batchmill(&[&["run", "flow.yaml", "jobs.jsonl"], &set[..]].concat()).expect(0);
+    let text = stage.read("batchmill.prom");
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    assert_eq!(types.map(str::to_owned).collect::<BTreeSet<_>>(), rows(RESULTS, "## Metrics"));
+}
