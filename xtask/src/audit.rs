@@ -30,6 +30,10 @@ const PROFILE: &str = "quick";
 /// Runs the audit and ends with batchmill's exit code.
 pub(crate) fn audit(arguments: &[String]) -> Result<(), Failed> {
     let arguments = Arguments::parse(arguments)?;
+    if arguments.help {
+        println!("{}", arguments::USAGE);
+        return Ok(());
+    }
     let workspace = Workspace::load()?;
     let here = env::current_dir().map_err(Failed::new)?;
     let folder = arguments.into.clone().unwrap_or_else(|| from(&here, &workspace.target.join("audit")));

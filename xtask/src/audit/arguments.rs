@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::steps::Failed;
 
-const USAGE: &str =
+/// How the verb is called.
+pub(super) const USAGE: &str =
     "usage: cargo xtask audit [--limit N] [--into FOLDER] [--batchmill PATH] [-- FLAGS OF batchmill run]";
 
 /// The arguments, taken apart.
@@ -16,6 +17,8 @@ pub(super) struct Arguments {
     pub(super) into: Option<PathBuf>,
     /// A binary that is built already.
     pub(super) batchmill: Option<PathBuf>,
+    /// Only say how it is called.
+    pub(super) help: bool,
     /// Flags for `batchmill run`.
     pub(super) flags: Vec<String>,
 }
@@ -34,7 +37,7 @@ impl Arguments {
                 "--limit" => parsed.limit = Some(number(value()?)?),
                 "--into" => parsed.into = Some(value()?.into()),
                 "--batchmill" => parsed.batchmill = Some(value()?.into()),
-                "-h" | "--help" => return Err(Failed::new(USAGE)),
+                "-h" | "--help" => parsed.help = true,
                 _ => {
                     return Err(Failed(format!(
                         "unknown argument `{name}`; flags of batchmill go after `--`\n{USAGE}"
