@@ -1,0 +1,156 @@
+//! The jobs of a batch, and what can be wrong with them.
+
+use std::{collections::HashMap, collections::hash_map::Entry, fmt, sync::Arc};
+
+use batchmill_core::{Job, JobId, Priority, Problem, StateData};
+use batchmill_flow::{CompiledGraph, InputProblems};
+
+/// Problems that an error spells out; the others are counted.
+const SHOWN: usize = 10;
+
+/// One job: an input for a graph. One batch may mix graphs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BatchJob {
+    /// Names it within its batch.
+    pub id: JobId,
+    /// What it runs.
+    pub graph: Arc<CompiledGraph>,
+    /// What the graph starts from.
+    pub input: StateData,
+    /// Larger is sooner.
+    pub priority: Priority,
+}
+
+impl BatchJob {
+    /// A job of priority 0.
+    pub fn new(id: impl Into<JobId>, graph: Arc<CompiledGraph>, input: StateData) -> Self {
+        Self { id: id.into(), graph, input, priority: Priority::default() }
+    }
+
+    /// The same with another priority.
+    #[must_use]
+    pub fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+}
+
+/// Why a batch gave no results, or not all.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// The batch was not accepted: nothing ran. All problems at once, in submission order.
+    #[error("the batch was refused: {}", Listed(.0))]
+    Refused(Vec<BatchProblem>),
+    /// The batch came to an end without some of its results.
+    #[error("the batch was broken off, {missing} results are missing: a policy panicked, or the runtime shuts down")]
+    BrokenOff {
+        /// How many.
+        missing: usize,
+    },
+}
+
+/// Why a batch was refused. Places count from 0.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchProblem {
+    /// Two jobs have the same name.
+    #[error("the jobs at {first} and {second} have the same id `{id}`")]
+    DuplicateId {
+        /// The name.
+        id: JobId,
+        /// The place of the first job that has it.
+        first: usize,
+        /// The place of the other one.
+        second: usize,
+    },
+    /// A graph does not take the input of a job.
+    #[error("the graph `{graph}` refuses the input of job `{id}` at {place}: {problems}")]
+    Input {
+        /// The job.
+        id: JobId,
+        /// Its place.
+        place: usize,
+        /// The name of its graph.
+        graph: String,
+        /// What is wrong.
+        problems: InputProblems,
+    },
+    /// The retry settings of nodes of a graph are wrong.
+    #[error("the retry settings of the graph `{graph}` are wrong: {problem}")]
+    Retry {
+        /// The name of the graph.
+        graph: String,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// There are more jobs, or more different retry settings, than a batch can number.
+    #[error("a batch has at most {limit} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The most there may be.
+        limit: u64,
+    },
+}
+
+/// Problems in one sentence.
+struct Listed<'a>(&'a [BatchProblem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, problem) in self.0.iter().take(SHOWN).enumerate() {
+            let between = if number > 0 { "; " } else { "" };
+            write!(f, "{between}{problem}")?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// A batch that was looked through: its jobs, and its graphs, each once.
+pub(crate) struct Accepted {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) graphs: Vec<Arc<CompiledGraph>>,
+    /// The graph of each job.
+    pub(crate) of_job: Vec<u32>,
+}
+
+/// Looks through a batch: ids and inputs.
+pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> Accepted {
+    let total = batch.len();
+    if u32::try_from(total).is_err() {
+        problems.push(BatchProblem::TooMany { what: "jobs", limit: u32::MAX.into() });
+    }
+    let mut accepted = Accepted { jobs: Vec::with_capacity(total), graphs: Vec::new(), of_job: Vec::new() };
+    accepted.of_job.reserve(total);
+    let mut ids: HashMap<JobId, usize> = HashMap::with_capacity(total);
+    let mut known: HashMap<*const CompiledGraph, u32> = HashMap::new();
+    for (place, BatchJob { id, graph, input, priority }) in batch.into_iter().enumerate() {
+        match ids.entry(id.clone()) {
+            Entry::Occupied(first) => {
+                problems.push(BatchProblem::DuplicateId { id: id.clone(), first: *first.get(), second: place });
+            }
+            Entry::Vacant(free) => {
+                free.insert(place);
+            }
+        }
+        if let Err(refused) = graph.accept_input(input.clone()) {
+            let (id, graph) = (id.clone(), graph.name().to_owned());
+            problems.push(BatchProblem::Input { id, place, graph, problems: refused });
+        }
+        let number = *known.entry(Arc::as_ptr(&graph)).or_insert_with(|| {
+            accepted.graphs.push(graph);
+            // There are no more graphs than jobs, whose number is checked above.
+            u32::try_from(accepted.graphs.len() - 1).unwrap_or(u32::MAX)
+        });
+        accepted.of_job.push(number);
+        let mut job = Job::new(id, input);
+        job.priority = priority;
+        accepted.jobs.push(job);
+    }
+    accepted
+}

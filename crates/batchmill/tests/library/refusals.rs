@@ -1,0 +1,54 @@
+//! Nothing is clamped, and nothing runs of a batch that is not good.
+
+use std::{sync::Arc, time::Duration};
+
+use batchmill::{
+    BatchError, BatchExecutor, Channel, NodeSpec, Options, Reduce, StateData, StateGraph, node_fn,
+    retry_exponential::Exponential,
+};
+use serde_json::json;
+
+use crate::{graph, job};
+
+fn refused(settings: batchmill::BatchExecutorBuilder) -> String {
+    settings.build().unwrap_err().to_string()
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_all_at_once() {
+    let message = refused(BatchExecutor::builder().concurrency_limit(0).timeout(Duration::ZERO).max_attempts(0));
+    for name in ["concurrency_limit", "timeout", "max_attempts"] {
+        assert!(message.contains(name), "{name}: {message}");
+    }
+    assert!(refused(BatchExecutor::builder().progress_every(Duration::ZERO)).contains("progress_every"));
+}
+
+#[test]
+fn two_retry_settings_are_refused_because_one_would_be_ignored() {
+    let message = refused(BatchExecutor::builder().max_attempts(2).retry(Arc::new(Exponential::default())));
+    assert!(message.contains("only one of"), "{message}");
+}
+
+#[tokio::test]
+async fn a_batch_is_refused_with_all_its_problems_before_anything_runs() {
+    let touchy = node_fn(|_| -> () { panic!("nothing may run") });
+    let sum = StateGraph::new("sum").channel("n", Channel::new(Reduce::Add).starting_as(0));
+    let sum = Arc::new(sum.start(["only"]).node("only", touchy).compile().unwrap());
+    let mut wrong = job(&sum, 2);
+    wrong.input = StateData::from_iter([("n".to_owned(), json!("text"))]);
+    let batch = vec![job(&sum, 7), job(&sum, 1), wrong, job(&sum, 7)];
+    let error = BatchExecutor::builder().build().unwrap().run(batch).await.unwrap_err();
+    let BatchError::Refused(problems) = &error else { panic!("{error}") };
+    assert_eq!(problems.len(), 2);
+    let message = error.to_string();
+    assert!(message.contains("the graph `sum` refuses the input of job `2` at 2"), "{message}");
+    assert!(message.contains("the jobs at 0 and 3 have the same id `7`"), "{message}");
+}
+
+#[tokio::test]
+async fn wrong_retry_settings_of_a_node_are_refused() {
+    let settings = Options::from_iter([("max_attemps".to_owned(), json!(2))]);
+    let graph = graph(NodeSpec::from(node_fn(|_| ())).retry(settings));
+    let error = BatchExecutor::builder().build().unwrap().run(vec![job(&graph, 0)]).await.unwrap_err();
+    assert!(error.to_string().contains("max_attemps"), "{error}");
+}
