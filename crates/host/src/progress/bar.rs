@@ -13,7 +13,8 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn new(bars: &MultiProgress, paint: Paint) -> Self {
-        let bar = if paint.colour { "{bar:30.cyan/dim}" } else { "{bar:30}" };
+        // Short, so that the counts of a million jobs fit into 100 columns beside it.
+        let bar = if paint.colour { "{bar:20.cyan/dim}" } else { "{bar:20}" };
         let style = ProgressStyle::with_template(&format!("{bar} {{pos}}/{{len}} {{wide_msg}}"))
             .expect("the template is well formed")
             .progress_chars("━╸─");
@@ -51,7 +52,7 @@ mod tests {
         bar.show(&snapshot, Rate { per_second: 2.0, left: None });
         bar.bar.force_draw();
         assert_eq!(terminal.width(), 100);
-        assert_eq!(terminal.contents(), "━━━━━━━━━━━━━━━╸────────────── 5/10 2.0/s, 0 running, 0 failed, 0 retries");
+        assert_eq!(terminal.contents(), "━━━━━━━━━━╸───────── 5/10 2.0/s, 0 running, 0 failed, 0 retries");
         drop(bar);
         assert_eq!(terminal.contents(), "");
     }
