@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -41,13 +41,15 @@ struct Inner {
     reason: AtomicU8,
     /// Futures of [`CancelSignal::cancelled`] that were polled and are alive.
     listeners: AtomicUsize,
+    /// Whether one of them was told.
+    heard: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
 }
 
 /// A flag that can be awaited. Clones share it. Once raised it stays; only a stronger reason replaces it.
 ///
-/// Whoever polls [`cancelled`](Self::cancelled) counts as *listening*: the host then waits a little for the attempt to
-/// end by itself, and drops it at once where nobody listens.
+/// Whoever polls [`cancelled`](Self::cancelled) counts as *listening*, and so does who was told by it: the host then waits
+/// a little for the attempt to end by itself, and drops it at once where nobody listens.
 #[derive(Clone, Default)]
 pub struct CancelSignal(Arc<Inner>);
 
@@ -87,9 +89,9 @@ impl CancelSignal {
         Cancelled { signal: self.clone(), above: reason as u8, listening: false }
     }
 
-    /// Whether somebody waits for it.
+    /// Whether somebody waits for it, or did until it was raised and acts on it now.
     pub fn is_listened_to(&self) -> bool {
-        self.0.listeners.load(Ordering::Acquire) > 0
+        self.0.listeners.load(Ordering::Acquire) > 0 || self.0.heard.load(Ordering::Acquire)
     }
 
     /// Asks for the reason and leaves a waker for a stronger one than `above`, without counting as a listener: for
@@ -138,7 +140,12 @@ impl Future for Cancelled {
             self.listening = true;
             self.signal.0.listeners.fetch_add(1, Ordering::AcqRel);
         }
-        self.signal.poll_stronger_than(CancelReason::from_u8(self.above), context)
+        let told = self.signal.poll_stronger_than(CancelReason::from_u8(self.above), context);
+        if told.is_ready() {
+            // Before this future is dropped, as `select!` does ahead of the arm that cleans up.
+            self.signal.0.heard.store(true, Ordering::Release);
+        }
+        told
     }
 }
 
@@ -199,5 +206,17 @@ mod tests {
         assert!(!signal.is_listened_to(), "watching is not listening");
         signal.cancel(CancelReason::Stop);
         assert!(!signal.is_fresh(1), "raised");
+    }
+
+    #[test]
+    fn who_was_told_may_clean_up() {
+        let signal = CancelSignal::new();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut listener = signal.cancelled();
+        assert!(Pin::new(&mut listener).poll(&mut context).is_pending());
+        signal.cancel(CancelReason::Stop);
+        assert!(Pin::new(&mut listener).poll(&mut context).is_ready());
+        drop(listener);
+        assert!(signal.is_listened_to());
     }
 }

@@ -53,10 +53,12 @@ pub(super) async fn run<W: Workload>(
     let (outbox, timeout) = (&mut desk.outbox, start.timeout);
     let mut waited = false;
     let ended = {
-        let mut future = pin!(batch.workload.run(attempt));
-        poll_fn(|context| {
+        // In a block of its own, so that a workload that panics before it has made its future panics in there too.
+        let mut future = pin!(Some(async { batch.workload.run(attempt).await }));
+        let ended = poll_fn(|context| {
             let _inside = span.enter();
-            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            let poll = || future.as_mut().as_pin_mut().expect("it is there until it has ended").poll(context);
+            match catch_unwind(AssertUnwindSafe(poll)) {
                 Ok(Poll::Ready(report)) => return Poll::Ready(Ended::Reported(report)),
                 Ok(Poll::Pending) => {}
                 Err(payload) => return Poll::Ready(Ended::Panicked(panic_text(payload.as_ref()))),
@@ -71,7 +73,12 @@ pub(super) async fn run<W: Workload>(
             }
             watch.poll(context).map(|()| Ended::Dropped)
         })
-        .await
+        .await;
+        // What an attempt holds may panic when it is dropped. The slot lives on.
+        match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
+            Ok(()) => ended,
+            Err(payload) => Ended::Panicked(panic_text(payload.as_ref())),
+        }
     };
     let first_reason = watch.first_reason;
     if waited {

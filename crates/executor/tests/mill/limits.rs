@@ -1,0 +1,107 @@
+//! Concurrency and time.
+
+use std::time::Duration;
+
+use batchmill_core::{ErrorClass, Outcome, Status, Verdict};
+use tokio::time::Instant;
+
+use crate::{at_once, batch, count, deaf, gated, kept, listening, mill, scripted, settle};
+
+#[tokio::test]
+async fn the_concurrency_limit_goes_up_and_down_while_a_batch_runs() {
+    let ((delivery, results), (workload, census, gate)) = (kept(), gated());
+    let mill = mill(2);
+    let handle = mill.open(batch(workload, 20, delivery));
+    settle().await;
+    assert_eq!((census.running(), mill.totals().running), (2, 2));
+    mill.set_concurrency(5);
+    settle().await;
+    assert_eq!((census.running(), mill.totals().limit), (5, 5), "new places are used at once");
+    mill.set_concurrency(1);
+    settle().await;
+    assert_eq!(census.running(), 5, "what runs is not stopped");
+    for left in [4, 3, 2, 1, 1, 1] {
+        gate.add_permits(1);
+        settle().await;
+        assert_eq!(census.running(), left);
+    }
+    mill.set_concurrency(3);
+    gate.add_permits(20);
+    assert_eq!(handle.wait().await.verdict, Verdict::Succeeded);
+    assert_eq!((census.most(), count(&results, Status::Succeeded)), (5, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_ends_an_attempt_exactly_when_it_says() {
+    for (seconds, (workload, census)) in [(7, deaf()), (7 + 2, listening(Duration::from_secs(2)))] {
+        let (delivery, results) = kept();
+        let mut opening = batch(workload, 1, delivery);
+        opening.timeout = Some(Duration::from_secs(7));
+        let start = Instant::now();
+        mill(1).open(opening).wait().await;
+        assert_eq!((start.elapsed().as_secs(), census.running()), (seconds, 0));
+        assert_eq!(count(&results, Status::TimedOut), 1);
+        assert_eq!(results.lock().unwrap()[0].error.as_ref().unwrap().class, ErrorClass::Timeout);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_of_one_attempt_does_not_reach_the_next_of_its_slot() {
+    let (delivery, results) = kept();
+    // Each takes four seconds of the five that it has.
+    let (workload, _) = scripted(|_, _| async {
+        crate::after(Duration::from_secs(4)).await;
+        Outcome::Succeeded
+    });
+    let mut opening = batch(workload, 3, delivery);
+    opening.timeout = Some(Duration::from_secs(5));
+    let start = Instant::now();
+    mill(1).open(opening).wait().await;
+    assert_eq!((start.elapsed().as_secs(), count(&results, Status::Succeeded)), (12, 3));
+}
+
+/// A runtime without timers panics where one is made.
+#[test]
+fn an_attempt_that_never_waits_needs_no_timer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let ((delivery, results), (workload, _)) = (kept(), at_once());
+        let mut opening = batch(workload, 500, delivery);
+        opening.timeout = Some(Duration::from_secs(1));
+        mill(2).open(opening).wait().await;
+        assert_eq!(count(&results, Status::Succeeded), 500);
+    });
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_attempt_and_nothing_else() {
+    struct PanicsWhenDropped;
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("in the middle of a drop");
+        }
+    }
+    let (delivery, results) = kept();
+    let (workload, _) = scripted(|index, _| async move {
+        assert_ne!(index, 1, "one is no good");
+        Outcome::Succeeded
+    });
+    let end = mill(1).open(batch(workload, 3, delivery)).wait().await;
+    assert_eq!((end.counts.succeeded, end.counts.failed), (2, 1));
+    let crashed = results.lock().unwrap().iter().find(|result| result.status == Status::Failed).cloned().unwrap();
+    let error = crashed.error.unwrap();
+    assert_eq!((crashed.sequence, error.class), (1, ErrorClass::Crash));
+    assert!(error.message.contains("one is no good"), "{}", error.message);
+
+    // A stopped attempt is dropped; what it holds may panic then.
+    let (delivery, _) = kept();
+    let (workload, _) = scripted(|_, _| async {
+        let _guard = PanicsWhenDropped;
+        std::future::pending().await
+    });
+    let mill = mill(1);
+    let handle = mill.open(batch(workload, 1, delivery));
+    settle().await;
+    handle.cancel();
+    handle.wait().await.counts.check().unwrap();
+}
