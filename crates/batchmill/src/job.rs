@@ -44,10 +44,12 @@ pub enum BatchError {
     #[error("the batch was refused: {}", Listed(.0))]
     Refused(Vec<BatchProblem>),
     /// The batch came to an end without some of its results.
-    #[error("the batch was broken off, {missing} results are missing: a policy panicked, or the runtime shuts down")]
+    #[error("the batch was broken off, {missing} results are missing: {reason}")]
     BrokenOff {
         /// How many.
         missing: usize,
+        /// A clause: why, for example what a policy said when it panicked.
+        reason: String,
     },
 }
 

@@ -62,8 +62,10 @@ impl BatchExecutor {
         while let Some((place, result)) = stream.next().await {
             results[place] = Some(result);
         }
-        let missing = results.iter().filter(|result| result.is_none()).count();
-        if missing == 0 { Ok(results.into_iter().flatten().collect()) } else { Err(BatchError::BrokenOff { missing }) }
+        match stream.left() {
+            0 => Ok(results.into_iter().flatten().collect()),
+            missing => Err(BatchError::BrokenOff { missing, reason: stream.why_broken_off() }),
+        }
     }
 
     /// Starts `jobs` and yields each result with its place in submission order, as jobs end. A consumer that takes nothing

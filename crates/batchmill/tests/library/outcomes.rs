@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use batchmill::{
-    BatchExecutor, BatchJobStatus, BatchStats, ErrorClass, FailureStrategy, NodeError, async_node_fn, failure_halt,
-    node_fn,
+    BatchError, BatchExecutor, BatchJobStatus, BatchStats, ErrorClass, FailedAttempt, FailureStrategy, NodeError,
+    RetryDecision, RetryPolicy, async_node_fn, failure_halt, node_fn,
 };
 use serde_json::json;
 
@@ -115,4 +115,21 @@ async fn progress_is_told_while_jobs_run() {
     executor.run(jobs(&graph(node), 1)).await.unwrap();
     let running: Vec<u64> = told.lock().unwrap().iter().map(|stats| stats.running).collect();
     assert_eq!(running, [1, 1, 1, 0], "at 1, 2 and 3 seconds, and at the end");
+}
+
+#[tokio::test]
+async fn a_policy_that_panics_breaks_the_batch_off_and_says_why() {
+    #[derive(Debug)]
+    struct Careless;
+    impl RetryPolicy for Careless {
+        fn decide(&self, _: &FailedAttempt) -> RetryDecision {
+            panic!("the policy divides by zero")
+        }
+    }
+    let node = node_fn(|_| Err::<(), _>(NodeError::transient("busy", "come back later")));
+    let executor = BatchExecutor::builder().retry(Arc::new(Careless)).build().unwrap();
+    let error = executor.run(jobs(&graph(node), 20)).await.unwrap_err();
+    let BatchError::BrokenOff { missing, reason } = &error else { panic!("{error}") };
+    assert_eq!(*missing, 20);
+    assert!(reason.contains("the policy divides by zero"), "{reason}");
 }

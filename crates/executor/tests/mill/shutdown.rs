@@ -72,9 +72,9 @@ async fn an_attempt_that_listens_and_goes_on_is_dropped_after_five_seconds_or_on
         let handle = mill.open(batch(workload, 2, delivery));
         settle().await;
         if kill {
-            mill.kill()
+            mill.kill();
         } else {
-            mill.stop()
+            mill.stop();
         }
         assert_eq!(handle.wait().await.counts.pending, 2);
         assert_eq!((census.running(), start.elapsed().as_secs()), (0, seconds));
