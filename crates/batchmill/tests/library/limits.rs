@@ -9,7 +9,8 @@ use std::{
 };
 
 use batchmill::{
-    BatchExecutor, BatchJobStatus, ErrorClass, NodeError, NodeSpec, Options, Priority, async_node_fn, node_fn,
+    BatchExecutor, BatchJobStatus, ErrorClass, Node, NodeContext, NodeError, NodeSpec, Options, Priority, StateData,
+    async_node_fn, node_fn,
 };
 use serde_json::json;
 
@@ -115,4 +116,26 @@ async fn urgent_jobs_start_first() {
         priorities.iter().zip(0..).map(|(priority, n)| job(&graph, n).with_priority(Priority(*priority))).collect();
     BatchExecutor::builder().concurrency_limit(1).build().unwrap().run(batch).await.unwrap();
     assert_eq!(*order.lock().unwrap(), [2, 1, 3, 4, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_told_to_end_has_time_to_clean_up() {
+    #[derive(Debug)]
+    struct Tidy(Arc<AtomicU32>);
+    #[async_trait::async_trait]
+    impl Node for Tidy {
+        async fn run(&self, _: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError> {
+            context.cancel.cancelled().await;
+            // Takes two seconds, and it listens to nothing meanwhile.
+            let _ = tokio::time::timeout(Duration::from_secs(2), std::future::pending::<()>()).await;
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Err(NodeError::cancelled())
+        }
+    }
+    let cleaned = Arc::new(AtomicU32::new(0));
+    let graph = graph(NodeSpec::new(Arc::new(Tidy(cleaned.clone()))));
+    let executor = BatchExecutor::builder().max_attempts(1).timeout(Duration::from_secs(7)).build().unwrap();
+    let results = executor.run(jobs(&graph, 3)).await.unwrap();
+    assert_eq!(cleaned.load(Ordering::SeqCst), 3);
+    assert!(results.iter().all(|result| result.status == BatchJobStatus::TimedOut));
 }
