@@ -183,7 +183,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
-        .min_by_key(|(distance, _)| *distance)
+        // Slips at the first letter are rare.
+        .min_by_key(|(distance, candidate)| (*distance, word.chars().next() != candidate.chars().next()))
         .map(|(_, candidate)| candidate)
 }
 
@@ -217,6 +218,7 @@ mod tests {
         assert_eq!(nearest("dealy", known), Some("delay"));
         assert_eq!(nearest("Jitter", known), Some("jitter"));
         assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("ned", ["set", "env", "needs"]), Some("needs"), "the first letter decides between equals");
         assert_eq!(nearest("x", ["y"]), None, "nothing in common");
     }
 

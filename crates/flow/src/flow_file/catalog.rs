@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use batchmill_core::{BuildContext, BuildError, Factory, Node, Options, Problem};
+use serde_json::Value;
 
 /// The kinds of nodes that a flow file may use, and what their factories may know while they build.
 #[derive(Clone, Default)]
@@ -36,6 +37,13 @@ impl NodeCatalog {
 
     pub(super) fn contains(&self, kind: &str) -> bool {
         self.factories.contains_key(kind)
+    }
+
+    /// The keys that a kind has of its own; `kind` is known.
+    pub(super) fn keys_of(&self, kind: &str) -> Vec<String> {
+        let schema = self.factories[kind].schema();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten().map(|(key, _)| key.clone()).collect()
     }
 
     /// Checks the options, then builds; `kind` is known.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use batchmill_core::{Node, Options, nearest};
+use batchmill_core::{Node, Options, Problem, nearest};
 
 use super::{
     Document, FlowProblem, NodeCatalog, targets,
@@ -78,7 +78,8 @@ impl NodeReader<'_> {
             Ok(node) => Some(node),
             Err(wrong) => {
                 let root = ["nodes", self.name];
-                self.problems.extend(wrong.iter().map(|problem| self.document.of_option(&root, problem)));
+                let wrong = wrong.into_iter().map(|problem| with_generic_keys(problem, kind, catalog));
+                self.problems.extend(wrong.map(|problem| self.document.of_option(&root, &problem)));
                 None
             }
         }
@@ -119,4 +120,15 @@ impl NodeReader<'_> {
             }
         }
     }
+}
+
+/// A key that a kind does not know may be meant as one that every node has, of which its factory knows nothing.
+fn with_generic_keys(problem: Problem, kind: &str, catalog: &NodeCatalog) -> Problem {
+    if !problem.at_key || problem.path.len() != 1 {
+        return problem;
+    }
+    let own = catalog.keys_of(kind);
+    let own = own.iter().map(String::as_str).filter(|key| *key != kind);
+    let known: Vec<&str> = std::iter::once(kind).chain(own).chain(GENERIC).collect();
+    Problem::unknown_key(problem.path, &known)
 }

@@ -67,6 +67,15 @@ fn problems_of_a_kind_are_put_at_their_places_in_the_file() {
 }
 
 #[test]
+fn a_slip_in_a_key_that_every_node_has_is_told_from_a_key_of_the_kind() {
+    assert_eq!(
+        problems("nodes:\n  a:\n    jq: '{}'\n  b:\n    jq: '{}'\n    neds: [a]\n    tiemout: 1s"),
+        "t.yaml:8:5: nodes.b.neds: unknown key `neds`, did you mean `needs`?\n\
+         t.yaml:9:5: nodes.b.tiemout: unknown key `tiemout`, did you mean `timeout`?"
+    );
+}
+
+#[test]
 fn a_file_that_is_no_flow_is_refused() {
     let read = |text: &str| {
         let problems = FlowFile::parse(text, "f.yaml", &NodeCatalog::new(BuildContext::default())).unwrap_err();

@@ -35,7 +35,8 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "N", env = "BATCHMILL_MAX_ATTEMPTS", hide_env = true)]
     max_attempts: Option<String>,
 
-    /// When failures stop the batch: `never`, `soon,fail=3`, `now,fail=10%`
+    /// When failures stop the batch: `never`, `soon,fail=3`, `now,fail=10%`. It takes the place of the configured rules
+    /// and counts from the first job (`min_sample` is 1)
     #[arg(long, value_name = "RULE", env = "BATCHMILL_HALT", hide_env = true)]
     halt: Option<String>,
 }
