@@ -95,8 +95,8 @@ impl Prometheus {
 
     /// A disk may hang: that must not hold a thread of the runtime.
     async fn write(&self, textfile: &Textfile) -> Result<(), MetricsError> {
-        let (file, text) = (textfile.clone(), self.render());
-        let written = tokio::task::spawn_blocking(move || file.replace(&text)).await;
+        let (file, turn, text) = (textfile.clone(), textfile.turn(), self.render());
+        let written = tokio::task::spawn_blocking(move || file.replace(turn, &text)).await;
         written
             .map_err(io::Error::other)
             .flatten()

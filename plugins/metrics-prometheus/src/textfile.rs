@@ -4,6 +4,10 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use batchmill_core::BuildError;
@@ -17,14 +21,26 @@ pub(crate) struct Textfile {
     /// Beside `path`, so that the rename stays within one file system. It does not end with `.prom`: the collector must
     /// not read it. The process id keeps two hosts with one `textfile` from writing into the same draft.
     draft: PathBuf,
+    turns: Arc<Turns>,
 }
+
+/// Texts are written one at a time, and never over a newer one: a write that nobody waits for any more still goes on.
+#[derive(Debug, Default)]
+struct Turns {
+    given: AtomicU64,
+    written: Mutex<u64>,
+}
+
+/// The age of a text: taken before its numbers are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn(u64);
 
 impl Textfile {
     /// Makes sure that the file can be written later, hours into a batch, without touching it now.
     pub(crate) fn open(path: PathBuf) -> Result<Self, BuildError> {
         let mut draft = path.clone().into_os_string();
         draft.push(format!(".{}.tmp", std::process::id()));
-        let textfile = Self { draft: PathBuf::from(draft), path };
+        let textfile = Self { draft: PathBuf::from(draft), path, turns: Arc::default() };
         textfile.probe().map_err(|error| BuildError::Environment {
             message: format!("the metrics text file {} cannot be written: {error}", textfile.path.display()),
             source: Some(Box::new(error)),
@@ -44,14 +60,24 @@ impl Textfile {
         fs::remove_file(&self.draft)
     }
 
-    /// Replaces the file.
-    pub(crate) fn replace(&self, text: &str) -> io::Result<()> {
+    /// The turn of a text that is made now.
+    pub(crate) fn turn(&self) -> Turn {
+        Turn(self.turns.given.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Replaces the file, unless it has a newer text already.
+    pub(crate) fn replace(&self, turn: Turn, text: &str) -> io::Result<()> {
+        let mut newest = self.turns.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if turn.0 < *newest {
+            return Ok(());
+        }
         let written = File::create(&self.draft)
             .and_then(|mut draft| draft.write_all(text.as_bytes()))
             .and_then(|()| fs::rename(&self.draft, &self.path));
-        if written.is_err() {
+        match written {
+            Ok(()) => *newest = turn.0,
             // Half a draft is of no use; where even removing fails, the first error says more.
-            let _ = fs::remove_file(&self.draft);
+            Err(_) => drop(fs::remove_file(&self.draft)),
         }
         written
     }
@@ -69,12 +95,22 @@ mod tests {
     }
 
     #[test]
+    fn an_older_text_that_comes_late_is_not_written_over_a_newer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let textfile = Textfile::open(folder.path().join("batchmill.prom")).unwrap();
+        let (older, newer) = (textfile.turn(), textfile.turn());
+        textfile.replace(newer, "newer\n").unwrap();
+        textfile.replace(older, "older\n").unwrap();
+        assert_eq!(fs::read_to_string(textfile.path()).unwrap(), "newer\n");
+    }
+
+    #[test]
     fn opening_leaves_nothing_and_replacing_leaves_only_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let textfile = Textfile::open(folder.path().join("batchmill.prom")).unwrap();
         assert_eq!(names(folder.path()), [""; 0]);
-        textfile.replace("a longer text\n").unwrap();
-        textfile.replace("short\n").unwrap();
+        textfile.replace(textfile.turn(), "a longer text\n").unwrap();
+        textfile.replace(textfile.turn(), "short\n").unwrap();
         assert_eq!(names(folder.path()), ["batchmill.prom"]);
         assert_eq!(fs::read_to_string(textfile.path()).unwrap(), "short\n");
     }
@@ -94,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let textfile = Textfile::open(folder.path().join("batchmill.prom")).unwrap();
         fs::create_dir(textfile.path()).unwrap();
-        textfile.replace("text\n").unwrap_err();
+        textfile.replace(textfile.turn(), "text\n").unwrap_err();
         assert_eq!(names(folder.path()), ["batchmill.prom"]);
     }
 }
