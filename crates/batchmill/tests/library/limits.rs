@@ -20,13 +20,14 @@ use crate::{graph, job, jobs};
 async fn no_more_attempts_run_at_once_than_the_limit_says() {
     let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let (counted, seen) = (now.clone(), most.clone());
+    // Ten meet before any of them goes on: with a place unused nobody would ever.
+    let meeting = Arc::new(tokio::sync::Barrier::new(10));
     let node = async_node_fn(move |_| {
-        let (now, most) = (counted.clone(), seen.clone());
+        let (now, most, meeting) = (counted.clone(), seen.clone(), meeting.clone());
         async move {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            for _ in 0..5 {
-                tokio::task::yield_now().await;
-            }
+            meeting.wait().await;
+            tokio::task::yield_now().await;
             now.fetch_sub(1, Ordering::SeqCst);
         }
     });
