@@ -49,6 +49,16 @@ impl StopReason {
     }
 }
 
+/// Why a batch starts nothing until a person lets it go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pause {
+    /// A person asked for it.
+    Requested,
+    /// The failure strategy did.
+    Rule(StopReason),
+}
+
 /// What a failure strategy answers after each final result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,7 +104,9 @@ pub enum Verdict {
 ///
 /// # The implementer promises
 /// - its state derives from these calls only, so that a resume can replay them;
-/// - after it has answered `Soon` or `Now` its later answers are ignored.
+/// - after it has answered `Soon` or `Now` its later answers are ignored, and after `Pause` so is every further `Pause`
+///   until a person lets the batch go on, of which it is not told: what a pause needs to happen again is counted anew
+///   from the answer itself.
 pub trait FailureStrategy: Send + fmt::Debug {
     /// A job ended for good.
     fn on_result(&mut self, result: &FinalResult, total: u64) -> Directive;

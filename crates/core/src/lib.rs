@@ -46,7 +46,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, CheckpointId, Checkpointer, Pe
 pub use counts::{BatchCounts, Bucket, ConservationError};
 pub use error::{AttemptRecord, ErrorClass, JobError, UnknownErrorClass};
 pub use factory::{BuildContext, BuildError, Factory, Options, PluginKind, Problem, nearest};
-pub use failure::{Directive, FailureStrategy, FinalResult, StopReason, Verdict};
+pub use failure::{Directive, FailureStrategy, FinalResult, Pause, StopReason, Verdict};
 pub use governor::{Adjustment, Governor, LoadSample};
 pub use id::{BatchId, IdError, JobId, Tenant};
 pub use job::{BadPriority, Job, JobKeys, Priority};

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    BatchCounts, ClassId, FailureStrategy, JobState, MonoTime, RetryPolicy, RetryRef, StopReason, Token, Transition,
+    BatchCounts, ClassId, FailureStrategy, JobState, MonoTime, Pause, RetryPolicy, RetryRef, StopReason, Token,
+    Transition,
 };
 
 use crate::{BatchKey, NewJob, StopCause, trouble::Trouble};
@@ -86,7 +87,7 @@ pub(crate) struct Batch {
     pub(crate) counts: BatchCounts,
     pub(crate) retries: u64,
     pub(crate) sealed: bool,
-    pub(crate) paused: bool,
+    pub(crate) paused: Option<Pause>,
     /// Set once; rows before `closed_upto` have got their end.
     pub(crate) closing: Option<Closing>,
     pub(crate) closed_upto: usize,
@@ -104,7 +105,7 @@ impl Batch {
             counts: BatchCounts::default(),
             retries: 0,
             sealed: false,
-            paused: false,
+            paused: None,
             closing: None,
             closed_upto: 0,
             storage_failed: None,
@@ -141,7 +142,7 @@ impl Batch {
     /// Whether jobs of this batch may start. A deadline counts from its moment on, also when its timer comes late.
     pub(crate) fn takes_starts(&self, now: MonoTime) -> bool {
         let in_time = self.setup.deadline.is_none_or(|deadline| now < deadline);
-        self.sealed && !self.paused && self.closing.is_none() && self.storage_failed.is_none() && in_time
+        self.sealed && self.paused.is_none() && self.closing.is_none() && self.storage_failed.is_none() && in_time
     }
 
     /// Whether a job's own deadline has passed.

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fmt};
 
-use batchmill_core::{BatchCounts, MonoTime, Scheduler, Tenant, Token};
+use batchmill_core::{BatchCounts, MonoTime, Pause, Scheduler, Tenant, Token};
 
 use crate::{
     BatchKey, BatchSetup, Effect, Event,
@@ -138,6 +138,11 @@ impl Dispatch {
     /// Attempts of an open batch that were repeated so far.
     pub fn retries(&self, batch: BatchKey) -> Option<u64> {
         self.batch(batch).map(|batch| batch.retries)
+    }
+
+    /// Why an open batch starts nothing, while it is paused.
+    pub fn paused(&self, batch: BatchKey) -> Option<&Pause> {
+        self.batch(batch)?.paused.as_ref()
     }
 
     /// Numbers of the host as a whole.

@@ -24,6 +24,6 @@ mod workload;
 
 pub use clock::Clock;
 pub use flow_workload::{FlowWorkload, Graphs};
-pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Phases, Settings, Snapshot};
+pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Settings, Snapshot};
 pub use source::JobSource;
 pub use workload::{Attempt, AttemptReport, Workload};

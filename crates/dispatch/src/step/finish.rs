@@ -1,6 +1,6 @@
 //! Deciding the end of a job.
 
-use batchmill_core::{Directive, ErrorClass, FinalResult, JobError, MonoTime, Status, StopReason, Transition};
+use batchmill_core::{Directive, ErrorClass, FinalResult, JobError, MonoTime, Pause, Status, StopReason, Transition};
 
 use crate::{BatchKey, Effect, Failure, Record, batch::Closing, dispatch::Dispatch, step::close};
 
@@ -83,13 +83,7 @@ pub(crate) fn finish(
 fn obey(dispatch: &mut Dispatch, key: BatchKey, directive: Directive, now: MonoTime, effects: &mut Vec<Effect>) {
     let (reason, stop) = match directive {
         Directive::Continue => return,
-        Directive::Pause(reason) => {
-            if let Some(batch) = dispatch.batch_mut(key) {
-                batch.paused = true;
-            }
-            effects.push(Effect::Stopping { batch: key, reason, paused: true });
-            return;
-        }
+        Directive::Pause(reason) => return pause(dispatch, key, reason, effects),
         Directive::Soon(reason) => (reason, false),
         Directive::Now(reason) => (reason, true),
         // A directive of a later version that this one can not obey: the careful reading of a wish to stop.
@@ -97,4 +91,14 @@ fn obey(dispatch: &mut Dispatch, key: BatchKey, directive: Directive, now: MonoT
     };
     effects.push(Effect::Stopping { batch: key, reason: reason.clone(), paused: false });
     close::begin(dispatch, key, Closing::Halted(reason), stop, now, effects);
+}
+
+/// Pauses a batch, once: what still runs may end in the same way, and a person has been told already.
+fn pause(dispatch: &mut Dispatch, key: BatchKey, reason: StopReason, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    if matches!(batch.paused, Some(Pause::Rule(_))) {
+        return;
+    }
+    batch.paused = Some(Pause::Rule(reason.clone()));
+    effects.push(Effect::Stopping { batch: key, reason, paused: true });
 }

@@ -1,6 +1,6 @@
 //! A person pauses a batch, or lets it go on.
 
-use batchmill_core::{MonoTime, Usage};
+use batchmill_core::{MonoTime, Pause, Usage};
 
 use crate::{
     BatchKey, Effect,
@@ -11,8 +11,11 @@ use crate::{
 
 pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, paused: bool, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch_mut(key) else { return };
-    batch.paused = paused;
-    if !paused {
+    if paused {
+        // The rule that paused it says more than the person who would have.
+        batch.paused.get_or_insert(Pause::Requested);
+    } else {
+        batch.paused = None;
         unpark(dispatch, now);
         fill::fill(dispatch, now, effects);
     }

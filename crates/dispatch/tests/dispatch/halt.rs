@@ -1,6 +1,7 @@
 //! When failures stop a batch.
 
-use batchmill_core::{Directive, ErrorClass, Outcome, StopReason};
+use batchmill_core::{Directive, ErrorClass, Outcome, Pause, StopReason};
+use batchmill_dispatch::BatchKey;
 
 use crate::{
     policies::Scripted,
@@ -109,5 +110,36 @@ fn the_strategy_pauses_until_a_person_unpauses() {
     rig.open(setup_with(answers(Directive::Pause(StopReason::new("pause,fail=1", "1 job failed")))), jobs(2));
     assert_eq!(rig.fail(0, ErrorClass::Permanent), "0 failed (test), pausing by pause,fail=1");
     assert_eq!(rig.answer(), "");
+    assert_eq!(rig.pause(false), "start 1");
+}
+
+fn pauses_at_each_of_three() -> Scripted {
+    let pause = |rule: &str| Directive::Pause(StopReason::new(rule, "as scripted"));
+    Scripted::new([(1, pause("first")), (2, pause("second")), (3, pause("third"))])
+}
+
+#[test]
+fn a_batch_that_a_rule_paused_is_not_paused_again_by_what_still_ran() {
+    let mut rig = Rig::new(2);
+    rig.open(setup_with(pauses_at_each_of_three()), jobs(4));
+    let paused = |rig: &Rig| rig.dispatch.paused(BatchKey(0)).cloned();
+    assert_eq!(paused(&rig), None);
+    assert_eq!(rig.fail(0, ErrorClass::Permanent), "0 failed (test), pausing by first");
+    assert_eq!(rig.fail(1, ErrorClass::Permanent), "1 failed (test)");
+    assert_eq!(paused(&rig), Some(Pause::Rule(StopReason::new("first", "as scripted"))));
+    rig.pause(true);
+    assert!(matches!(paused(&rig), Some(Pause::Rule(_))), "a person changes nothing about why");
+    assert_eq!(rig.pause(false), "start 2, start 3");
+    assert_eq!(paused(&rig), None);
+    assert_eq!(rig.fail(2, ErrorClass::Permanent), "2 failed (test), pausing by third", "and then again");
+}
+
+#[test]
+fn a_rule_is_heard_although_a_person_has_paused_the_batch() {
+    let mut rig = Rig::new(1);
+    rig.open(setup_with(pauses_at_each_of_three()), jobs(2));
+    rig.pause(true);
+    assert_eq!(rig.dispatch.paused(BatchKey(0)), Some(&Pause::Requested));
+    assert_eq!(rig.fail(0, ErrorClass::Permanent), "0 failed (test), pausing by first");
     assert_eq!(rig.pause(false), "start 1");
 }

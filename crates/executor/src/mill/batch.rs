@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, RetryPolicy, Verdict};
+use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, Pause, RetryPolicy, Verdict};
 use batchmill_dispatch::{BatchKey, BatchSetup, Event, NewJob};
 use tokio::sync::watch;
 
@@ -77,6 +77,8 @@ pub(crate) struct OpenBatch<W> {
     pub(crate) id: BatchId,
     pub(crate) workload: Arc<W>,
     pub(crate) outlet: Outlet,
+    /// Why it starts nothing, while it is paused; at its end, as it was then.
+    pub(crate) paused: watch::Sender<Option<Pause>>,
     pub(crate) span: tracing::Span,
 }
 
@@ -93,6 +95,22 @@ impl<W: Workload> Clone for BatchHandle<W> {
     }
 }
 
+/// Watches a batch pause and go on.
+#[derive(Debug)]
+pub struct Pauses(watch::Receiver<Option<Pause>>);
+
+impl Pauses {
+    /// Waits for the next change: why the batch is paused now, or `None` if it goes on. Changes that nobody waited for
+    /// are one. Cancel safe.
+    pub async fn next(&mut self) -> Option<Pause> {
+        if self.0.changed().await.is_err() {
+            // Nobody is left who could pause it.
+            std::future::pending::<()>().await;
+        }
+        self.0.borrow_and_update().clone()
+    }
+}
+
 pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
     let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline } = opening;
     let mut setup = BatchSetup::new(failure, retry);
@@ -103,7 +121,8 @@ pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) ->
     let mut brain = shared.lock();
     let key = brain.dispatch.open(setup, now);
     let span = tracing::info_span!("batch", id = %id, flow);
-    let batch = Arc::new(OpenBatch { key, id, workload, outlet: Outlet::default(), span });
+    let batch =
+        Arc::new(OpenBatch { key, id, workload, outlet: Outlet::default(), paused: watch::Sender::new(None), span });
     brain.add(batch.clone());
     let meters = shared.meters.is_some().then(|| ResultMeters::new(&flow));
     let task = delivery::run(shared.clone(), batch.clone(), delivery, meters, ended);
@@ -151,6 +170,16 @@ impl<W: Workload> BatchHandle<W> {
             // Dispatch has let go of it: it left its last numbers with the results.
             None => self.batch.outlet.last_snapshot(),
         }
+    }
+
+    /// Why it starts nothing, while it is paused; of a batch that ended while it was paused, why it was.
+    pub fn paused(&self) -> Option<Pause> {
+        self.batch.paused.borrow().clone()
+    }
+
+    /// Tells when it pauses and when it goes on, from now on.
+    pub fn pauses(&self) -> Pauses {
+        Pauses(self.batch.paused.subscribe())
     }
 
     /// Waits until every result is delivered and the delivery is closed.

@@ -96,6 +96,7 @@ impl<W: Workload> Brain<W> {
     /// Takes an event that comes from no slot.
     pub(super) fn take(&mut self, shared: &Arc<Shared<W>>, event: Event) {
         self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
+        let asked_to_pause = if let Event::PauseRequested { batch, .. } = event { Some(batch) } else { None };
         let now = self.advance(shared.clock.now());
         let mut effects = std::mem::take(&mut self.effects);
         self.decide(now, event, &mut effects);
@@ -103,6 +104,9 @@ impl<W: Workload> Brain<W> {
             self.carry_out(shared, effect);
         }
         self.effects = effects;
+        if let Some(batch) = asked_to_pause {
+            self.tell_paused(batch);
+        }
     }
 
     /// Takes the end of an attempt. The slot's own record and start are handed back; whatever else follows is carried
@@ -193,7 +197,14 @@ impl<W: Workload> Brain<W> {
             Effect::Stopping { batch, reason, paused } => {
                 let id = self.batch(batch).map(|batch| batch.id.to_string());
                 let action = if paused { "pauses" } else { "stops" };
-                tracing::warn!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
+                if reason.success && !paused {
+                    tracing::info!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
+                } else {
+                    tracing::warn!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
+                }
+                if paused {
+                    self.tell_paused(batch);
+                }
             }
             Effect::BatchEnded { batch, verdict, counts, retries } => {
                 if let Some(open) = self.batches[batch.0 as usize].take() {
@@ -201,6 +212,13 @@ impl<W: Workload> Brain<W> {
                 }
             }
             other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),
+        }
+    }
+
+    /// Tells those who watch a batch what dispatch says about its pause.
+    fn tell_paused(&self, key: BatchKey) {
+        if let Some(batch) = self.batch(key) {
+            batch.paused.send_replace(self.dispatch.paused(key).cloned());
         }
     }
 

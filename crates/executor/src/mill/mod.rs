@@ -26,7 +26,7 @@ use crate::{Clock, Workload, meters::Meters};
 use self::brain::Brain;
 
 pub use self::{
-    batch::{BatchEnd, BatchHandle, Opening},
+    batch::{BatchEnd, BatchHandle, Opening, Pauses},
     delivery::Delivery,
     shutdown::Phases,
 };

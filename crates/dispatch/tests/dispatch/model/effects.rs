@@ -180,9 +180,13 @@ impl Model {
                 return Ok(false);
             }
         }
+        if paused && batch.paused_by_rule {
+            hold!(!obeyed, "a batch is paused twice: {rule}");
+            return Ok(false);
+        }
         hold!(obeyed, "the strategy said {rule}, and it was not obeyed: {follows:?}");
         if paused {
-            batch.paused = true;
+            (batch.paused, batch.paused_by_rule) = (true, true);
         } else {
             batch.begin_close(Close::Halted(rule), stop, self.step);
         }

@@ -43,6 +43,7 @@ impl Model {
             Event::PauseRequested { batch, paused } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
                     batch.paused = *paused;
+                    batch.paused_by_rule &= *paused;
                 }
             }
             Event::DrainRequested => self.draining = true,

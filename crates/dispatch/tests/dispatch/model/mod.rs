@@ -92,6 +92,8 @@ pub(crate) struct Batch {
     pub(crate) jobs: Vec<Job>,
     pub(crate) sealed: bool,
     pub(crate) paused: bool,
+    /// Its strategy paused it, and nobody has let it go on.
+    paused_by_rule: bool,
     /// Empty while it is open; several where one step had several reasons.
     pub(crate) closing: Vec<Close>,
     close_step: u64,
@@ -192,6 +194,7 @@ impl Model {
             jobs: Vec::new(),
             sealed: false,
             paused: false,
+            paused_by_rule: false,
             closing: Vec::new(),
             close_step: 0,
             deadline_fired: false,
