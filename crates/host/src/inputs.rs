@@ -1,10 +1,7 @@
 //! What a batch is made of: config, flow and jobs, each read and checked, all problems of all three at once.
 
-use std::{env, fs, path::Path};
-
 use batchmill_config::{HostConfig, LoadRequest};
-use batchmill_core::{BuildContext, Node, StateData};
-use batchmill_flow::{FlowFile, NodeCatalog};
+use batchmill_core::StateData;
 use batchmill_plugin::Registry;
 
 use crate::{
@@ -14,13 +11,14 @@ use crate::{
     problems::{Refusal, Refusals},
     refusal,
     retries::{self, Policies},
+    work::{Flow, Work},
 };
 
 /// Checked inputs.
 pub(crate) struct Inputs {
     pub(crate) registry: Registry,
     pub(crate) config: HostConfig,
-    pub(crate) flow: FlowFile,
+    pub(crate) flow: Flow,
     pub(crate) retry: Policies,
     /// `None` if only config and flow were asked for.
     pub(crate) jobs: Option<JsonLines>,
@@ -29,14 +27,14 @@ pub(crate) struct Inputs {
 /// Reads and checks everything. `refusals` may bring what the caller has found before.
 pub(crate) fn read(
     request: &LoadRequest,
-    flow: &Path,
+    work: &Work,
     jobs: Option<(&Jobs, &IntakeArgs)>,
     mut refusals: Refusals,
 ) -> Result<Inputs, Refusal> {
     let registry = catalog::registry();
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
-    let config = refusals.keep(loaded).map(|loaded| loaded.config);
-    let flow = refusals.keep(read_flow(flow, &registry));
+    let config = refusals.keep(loaded).map(|loaded| work.config(loaded));
+    let flow = refusals.keep(work.compile(&registry));
     let retry = config
         .as_ref()
         .zip(flow.as_ref())
@@ -49,25 +47,8 @@ pub(crate) fn read(
     }
 }
 
-fn read_flow(path: &Path, registry: &Registry) -> Result<FlowFile, Refusal> {
-    let name = path.display();
-    if path.is_dir() {
-        return Err(Refusal::data(format!("{name}: is a directory, not a flow")));
-    }
-    let bytes = fs::read(path).map_err(|error| intake::cannot_read(path, &error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        Refusal::data(format!("{name}: not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1))
-    })?;
-    if text.trim().is_empty() {
-        return Err(Refusal::data(format!("{name}: is empty; a flow has at least `version: 1` and `nodes`")));
-    }
-    let directory = env::current_dir().map_err(|error| Refusal::storage(format!("the working directory: {error}")))?;
-    let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), BuildContext::new(directory));
-    FlowFile::parse(&text, &name.to_string(), &catalog).map_err(|problems| refusal::of_flow(&problems))
-}
-
 /// Without a flow the lines are checked all the same; only its schema can not be asked.
-fn accept(jobs: &Jobs, args: &IntakeArgs, flow: Option<&FlowFile>) -> Result<JsonLines, Refusal> {
+fn accept(jobs: &Jobs, args: &IntakeArgs, flow: Option<&Flow>) -> Result<JsonLines, Refusal> {
     let file = intake::open(jobs)?;
     let accept = |input: StateData| match flow {
         Some(flow) => flow

@@ -25,6 +25,7 @@ mod run;
 mod screen;
 mod stdout;
 mod summary;
+mod work;
 
 use std::process::ExitCode;
 

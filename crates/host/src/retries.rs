@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use batchmill_config::Slot;
 use batchmill_core::{BuildContext, BuildError, Problem, RetryPolicy};
-use batchmill_flow::FlowFile;
 use batchmill_plugin::Registry;
 
-use crate::{exit::Exit, problems::Refusal};
+use crate::{exit::Exit, problems::Refusal, work::Flow};
 
 /// By `RetryRef`: 0 is the host's, `k + 1` stands for the flow's settings number `k`.
 pub(crate) type Policies = Vec<Arc<dyn RetryPolicy>>;
 
 /// Builds all of them by the kind that the host's config names. What a node says goes over what the host says.
-pub(crate) fn build(host: &Slot, flow: &FlowFile, registry: &Registry) -> Result<Policies, Refusal> {
+pub(crate) fn build(host: &Slot, flow: &Flow, registry: &Registry) -> Result<Policies, Refusal> {
     let bad_config = |key: &str, message: String| Refusal::new(Exit::BadConfig, format!("retry.{key}: {message}"));
     let factory = registry.get::<dyn RetryPolicy>(&host.kind).map_err(|error| bad_config("kind", error.to_string()))?;
     let context = BuildContext::default();
@@ -31,7 +30,7 @@ pub(crate) fn build(host: &Slot, flow: &FlowFile, registry: &Registry) -> Result
             Err(BuildError::Options(found)) => found,
             Err(other) => vec![Problem::new([""; 0], other.to_string())],
         };
-        problems.extend(found.iter().map(|problem| flow.retry_problem(number, problem).to_string()));
+        problems.extend(found.iter().map(|problem| flow.retry_problem(number, problem)));
     }
     if problems.is_empty() { Ok(policies) } else { Err(Refusal { exit: Exit::BadData, problems }) }
 }

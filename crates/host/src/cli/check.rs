@@ -14,6 +14,7 @@ use crate::{
     logs,
     problems::Refusals,
     refusal, stdout,
+    work::Work,
 };
 
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
     // Unlike `run`, which needs jobs: where nobody names any, stdin is left alone.
     let jobs = args.jobs.as_deref().map(Jobs::of);
     let jobs = jobs.as_ref().map(|jobs| (jobs, &args.intake));
-    match inputs::read(&args.config.request(), &args.flow, jobs, Refusals::default()) {
+    match inputs::read(&args.config.request(), &Work::Flow(args.flow.clone()), jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),
         Err(refusal) => refusal::print(&refusal, &screen),
     }

@@ -1,8 +1,10 @@
 //! The command line: what a user may type. Each command has its file; this one is the table of contents.
 
+mod batch;
 mod check;
 mod completions;
 mod config;
+mod each;
 mod global;
 mod host_config;
 mod intake;
@@ -11,10 +13,10 @@ mod run;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use batch::{BatchArgs, ExitCode, ProgressStyle};
 pub(crate) use global::{Format, Global, LogFormat};
 pub(crate) use host_config::{ConfigArgs, PolicyArgs};
 pub(crate) use intake::IntakeArgs;
-pub(crate) use run::{ExitCode, ProgressStyle, RunArgs};
 
 use crate::exit::Exit;
 
@@ -32,6 +34,8 @@ struct Cli {
 enum Command {
     /// Run a batch to its end; no server is needed
     Run(Box<run::RunArgs>),
+    /// Run one command for each job, as xargs and parallel do
+    Each(Box<each::EachArgs>),
     /// Check flow, jobs and config without running anything; all problems at once
     Check(check::CheckArgs),
     /// Show or check the host's configuration
@@ -64,6 +68,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
     let chosen = matches.subcommand().map_or(matches, |(_, chosen)| chosen);
     match cli.command {
         Command::Run(args) => run::execute(*args, &cli.global, chosen),
+        Command::Each(args) => each::execute(*args, &cli.global, chosen),
         Command::Check(args) => check::execute(&args, &cli.global),
         Command::Config(command) => config::execute(&command, &cli.global),
         Command::Plugin(command) => plugin::execute(&command, &cli.global),

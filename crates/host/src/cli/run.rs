@@ -1,112 +1,41 @@
 //! `batchmill run FLOW [JOBS]`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
-use batchmill_core::parse_duration;
-use clap::{ArgMatches, Args, ValueEnum, ValueHint, builder::FalseyValueParser};
+use clap::{ArgMatches, Args, ValueHint};
 
-use super::{ConfigArgs, Global, IntakeArgs, PolicyArgs};
-use crate::{exit::Exit, intake::Jobs, run};
-
-/// What scripts want to know.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0   every job succeeded (an empty batch too)
-  1   the batch ended, some jobs failed for good
-  2   the command line is wrong
-  3   stopped by its failure strategy or a fatal error
-  4   the deadline of the batch passed
-  65  bad data: a job line, a flow, a missing file
-  74  results could not be stored
-  75  interrupted before the end
-  78  bad config
-
-Signals: INT or TERM once starts nothing more and lets running jobs finish, twice stops them, three times kills
-them. HUP does as the first INT, USR1 says how the batch stands.
-
-Every flag can be given by its environment variable too: --max-attempts is BATCHMILL_MAX_ATTEMPTS.";
+use super::{BatchArgs, Global, batch::EXIT_CODES};
+use crate::{
+    exit::Exit,
+    intake::Jobs,
+    logs,
+    problems::Refusal,
+    refusal,
+    run::{self, Order},
+    work::Work,
+};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
     /// The flow: YAML, JSON is accepted
     #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) flow: PathBuf,
+    flow: PathBuf,
 
     /// The jobs: FILE.jsonl, or `-` for stdin [default: stdin, unless it is a terminal]
     #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) jobs: Option<PathBuf>,
-
-    /// Results, JSON Lines [default: stdout when it is no terminal, else STATE/batches/BATCH/results.jsonl]
-    #[arg(long, value_name = "FILE", env = "BATCHMILL_OUTPUT", hide_env = true, value_hint = ValueHint::FilePath)]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Replace an existing output file
-    #[arg(long, env = "BATCHMILL_OVERWRITE", hide_env = true, value_parser = FalseyValueParser::new())]
-    pub(crate) overwrite: bool,
-
-    /// The folder for results that have no other place
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "BATCHMILL_STATE",
-        hide_env = true,
-        default_value = ".batchmill",
-        value_hint = ValueHint::DirPath
-    )]
-    pub(crate) state: PathBuf,
-
-    /// How progress is shown on stderr
-    #[arg(long, value_name = "HOW", env = "BATCHMILL_PROGRESS", hide_env = true, default_value = "auto")]
-    pub(crate) progress: ProgressStyle,
-
-    /// Write a summary of the batch as JSON
-    #[arg(long, value_name = "FILE", env = "BATCHMILL_REPORT", hide_env = true, value_hint = ValueHint::FilePath)]
-    pub(crate) report: Option<PathBuf>,
-
-    /// The longest time the batch may take: then running jobs end `timed_out`, waiting ones `skipped`
-    #[arg(long, value_name = "DURATION", env = "BATCHMILL_DEADLINE", hide_env = true, value_parser = deadline)]
-    pub(crate) deadline: Option<Duration>,
-
-    /// What the exit code tells
-    #[arg(long, value_name = "FORM", env = "BATCHMILL_EXIT_CODE", hide_env = true, default_value = "standard")]
-    pub(crate) exit_code: ExitCode,
+    jobs: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) intake: IntakeArgs,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    #[command(flatten)]
-    pub(crate) policy: PolicyArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProgressStyle {
-    /// A bar on a terminal, plain lines elsewhere
-    Auto,
-    /// A bar with rate, time left, running, failed, retries
-    Bar,
-    /// A line every 10 seconds
-    Plain,
-    /// A JSON object every second
-    Json,
-    /// Nothing
-    None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExitCode {
-    /// What became of the batch: see the reference
-    Standard,
-    /// How many jobs failed, as GNU parallel; 101 for more than 100
-    Count,
+    batch: BatchArgs,
 }
 
 impl RunArgs {
     /// Where the jobs come from; `None` where nobody said it and stdin is a person.
-    pub(crate) fn jobs(&self, stdin_is_terminal: bool) -> Option<Jobs> {
+    fn jobs(&self, stdin_is_terminal: bool) -> Option<Jobs> {
         match &self.jobs {
             Some(path) => Some(Jobs::of(path)),
             None if stdin_is_terminal => None,
@@ -115,12 +44,13 @@ impl RunArgs {
     }
 }
 
-fn deadline(text: &str) -> Result<Duration, String> {
-    let duration = parse_duration(text).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(duration) }
-}
-
 pub(super) fn execute(args: RunArgs, global: &Global, matches: &ArgMatches) -> Exit {
-    let flags = args.policy.flags(matches);
-    run::run(args, global, flags)
+    let screen = global.screen();
+    logs::start(global, &screen);
+    let Some(jobs) = args.jobs(io::stdin().is_terminal()) else {
+        let nobody = "no jobs: name a file of JSON Lines, or pipe them in";
+        return refusal::print(&Refusal::new(Exit::Usage, nobody), &screen);
+    };
+    let flags = args.batch.policy.flags(matches);
+    run::run(Order { work: Work::Flow(args.flow), jobs, args: args.batch, flags }, global.quiet, &screen)
 }

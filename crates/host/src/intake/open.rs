@@ -24,6 +24,14 @@ impl Jobs {
         if argument.as_os_str() == "-" { Self::Stdin } else { Self::File(argument.to_owned()) }
     }
 
+    /// The key of the input that is a job as a whole, where the source has one.
+    pub(crate) fn whole(&self) -> Option<&'static str> {
+        match self {
+            // A line is an object with keys of its own.
+            Self::Stdin | Self::File(_) => None,
+        }
+    }
+
     /// What problems call it.
     pub(crate) fn name(&self) -> String {
         match self {

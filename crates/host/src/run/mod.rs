@@ -25,16 +25,16 @@ use batchmill_config::Flag;
 use batchmill_core::BatchId;
 
 use crate::{
-    cli::{Global, ProgressStyle, RunArgs},
+    cli::{BatchArgs, ProgressStyle},
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, JsonLines},
-    logs,
     problems::{Refusal, Refusals},
     progress::{Reporter, Snapshot, Style},
     refusal,
     screen::Screen,
     summary,
+    work::Work,
 };
 
 use self::{
@@ -43,17 +43,18 @@ use self::{
     signals::{Asked, Signals},
 };
 
-/// What a person asked for.
-struct Request {
-    args: RunArgs,
-    jobs: Jobs,
-    flags: Vec<Flag>,
-    style: Style,
+/// A batch that somebody asks for.
+pub(crate) struct Order {
+    pub(crate) work: Work,
+    pub(crate) jobs: Jobs,
+    pub(crate) args: BatchArgs,
+    /// What flags say about the config.
+    pub(crate) flags: Vec<Flag>,
 }
 
 /// What is checked and may start.
 struct Start {
-    args: RunArgs,
+    args: BatchArgs,
     inputs: Inputs,
     jobs: Arc<JsonLines>,
     batch: BatchId,
@@ -63,31 +64,25 @@ struct Start {
     command: Option<String>,
 }
 
-/// `batchmill run`: reads, refuses or runs, tells, and answers with the exit code.
-pub(crate) fn run(args: RunArgs, global: &Global, flags: Vec<Flag>) -> Exit {
-    let screen = global.screen();
-    logs::start(global, &screen);
-    let Some(jobs) = args.jobs(io::stdin().is_terminal()) else {
-        let nobody = "no jobs: name a file of JSON Lines, or pipe them in";
-        return refusal::print(&Refusal::new(Exit::Usage, nobody), &screen);
-    };
-    let request = Request { style: style(args.progress, global.quiet), args, jobs, flags };
+/// Reads, refuses or runs, tells, and answers with the exit code.
+pub(crate) fn run(order: Order, quiet: bool, screen: &Screen) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return refusal::print(&Refusal::storage(format!("the runtime could not start: {error}")), &screen);
+            return refusal::print(&Refusal::storage(format!("the runtime could not start: {error}")), screen);
         }
     };
-    let exit = runtime.block_on(prepare_and_execute(request, &screen));
+    let style = style(order.args.progress, quiet);
+    let exit = runtime.block_on(prepare_and_execute(order, style, screen));
     // A thread that still reads stdin, or a process that cannot be killed, does not keep the program.
     runtime.shutdown_background();
-    exit.unwrap_or_else(|refusal| refusal::print(&refusal, &screen))
+    exit.unwrap_or_else(|refusal| refusal::print(&refusal, screen))
 }
 
-async fn prepare_and_execute(request: Request, screen: &Screen) -> Result<Exit, Refusal> {
+async fn prepare_and_execute(order: Order, style: Style, screen: &Screen) -> Result<Exit, Refusal> {
     // Before anything else: from here on no signal ends the program half way.
     let mut signals = Signals::listen().map_err(|error| Refusal::storage(format!("signals: {error}")))?;
-    match prepare(request, &mut signals).await? {
+    match prepare(order, style, &mut signals).await? {
         Some(start) => execute(start, &mut signals, screen).await,
         None => {
             screen.write("Interrupted before the batch was accepted; nothing has run.\n");
@@ -108,8 +103,8 @@ fn style(asked: ProgressStyle, quiet: bool) -> Style {
 }
 
 /// Reads and checks everything on a thread of its own, because stdin may take its time. `None` if a signal came first.
-async fn prepare(request: Request, signals: &mut Signals) -> Result<Option<Start>, Refusal> {
-    let mut reading = tokio::task::spawn_blocking(move || read(request));
+async fn prepare(order: Order, style: Style, signals: &mut Signals) -> Result<Option<Start>, Refusal> {
+    let mut reading = tokio::task::spawn_blocking(move || read(order, style));
     loop {
         tokio::select! {
             read = &mut reading => {
@@ -120,14 +115,14 @@ async fn prepare(request: Request, signals: &mut Signals) -> Result<Option<Start
     }
 }
 
-fn read(request: Request) -> Result<Start, Refusal> {
-    let Request { args, jobs, flags, style } = request;
+fn read(order: Order, style: Style) -> Result<Start, Refusal> {
+    let Order { work, jobs, args, flags } = order;
     let mut layers = args.config.request();
     layers.flags = flags;
     let mut refusals = Refusals::default();
-    refusals.keep(output::check(&args, &jobs));
-    let mut inputs = inputs::read(&layers, &args.flow, Some((&jobs, &args.intake)), refusals)?;
-    output::check_sinks(&args, &jobs, &inputs.config)?;
+    refusals.keep(output::check(&args, &work, &jobs));
+    let mut inputs = inputs::read(&layers, &work, Some((&jobs, &args.intake)), refusals)?;
+    output::check_sinks(&args, &work, &jobs, &inputs.config)?;
     output::probe_report(&args)?;
     let accepted = inputs.jobs.take().expect("jobs were asked for, and were not refused");
     let batch = identity::new_batch(inputs.flow.graph().name(), &args.state);
@@ -137,10 +132,14 @@ fn read(request: Request) -> Result<Start, Refusal> {
 }
 
 /// The command that was typed; an output that has content by then must be replaced.
-fn command_line(args: &RunArgs) -> String {
-    let replaces = (args.output.is_some() && !args.overwrite).then(|| "--overwrite".to_owned());
-    let words = std::env::args_os().map(|word| summary::quoted(&word.to_string_lossy())).chain(replaces);
-    words.collect::<Vec<_>>().join(" ")
+fn command_line(args: &BatchArgs) -> String {
+    let mut words: Vec<String> = std::env::args_os().map(|word| summary::quoted(&word.to_string_lossy())).collect();
+    if args.output.is_some() && !args.overwrite {
+        // What stands behind `--` is not ours.
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.insert(end, "--overwrite".to_owned());
+    }
+    words.join(" ")
 }
 
 /// Runs the batch and tells what became of it.

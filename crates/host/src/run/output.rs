@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::delivery::Outlet;
 use crate::{
-    cli::RunArgs,
+    cli::BatchArgs,
     intake::Jobs,
     problems::{Refusal, Refusals},
+    work::Work,
 };
 
 /// The place of the results.
@@ -28,7 +29,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// What the command line asks for; a person's terminal is no place for a million lines.
-    pub(crate) fn of(args: &RunArgs, batch: &BatchId) -> Self {
+    pub(crate) fn of(args: &BatchArgs, batch: &BatchId) -> Self {
         match &args.output {
             Some(path) if path.as_os_str() == "-" => Self::Stdout,
             Some(path) => Self::File(path.clone()),
@@ -69,7 +70,7 @@ impl Place {
 }
 
 /// Makes the folder of results that have no place of their own.
-pub(crate) fn make_default_folder(args: &RunArgs, place: &Place) -> Result<(), Refusal> {
+pub(crate) fn make_default_folder(args: &BatchArgs, place: &Place) -> Result<(), Refusal> {
     let Place::File(path) = place else { return Ok(()) };
     let Some(folder) = path.parent().filter(|_| args.output.is_none()) else { return Ok(()) };
     fs::create_dir_all(folder)
@@ -77,9 +78,9 @@ pub(crate) fn make_default_folder(args: &RunArgs, place: &Place) -> Result<(), R
 }
 
 /// Everything that can be wrong with the files a run writes, before anything is written.
-pub(super) fn check(args: &RunArgs, jobs: &Jobs) -> Result<(), Refusal> {
+pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs) -> Result<(), Refusal> {
     let mut refusals = Refusals::default();
-    let mut taken = inputs(args, jobs);
+    let mut taken = inputs(work, jobs);
     if let Some(output) = output(args) {
         refusals.keep(check_write("--output", output, &taken));
         refusals.keep(check_content(output, args.overwrite));
@@ -95,9 +96,9 @@ pub(super) fn check(args: &RunArgs, jobs: &Jobs) -> Result<(), Refusal> {
 }
 
 /// The same for sinks of the config that write to a `path`: an `overwrite` there must not cost the jobs.
-pub(super) fn check_sinks(args: &RunArgs, jobs: &Jobs, config: &HostConfig) -> Result<(), Refusal> {
+pub(super) fn check_sinks(args: &BatchArgs, work: &Work, jobs: &Jobs, config: &HostConfig) -> Result<(), Refusal> {
     let mut refusals = Refusals::default();
-    let mut taken = inputs(args, jobs);
+    let mut taken = inputs(work, jobs);
     taken.extend(output(args).map(|path| ("the output", Target::of(path))));
     taken.extend(args.report.as_deref().map(|path| ("the report", Target::of(path))));
     for (number, sink) in config.sinks.iter().enumerate() {
@@ -112,15 +113,18 @@ pub(super) fn check_sinks(args: &RunArgs, jobs: &Jobs, config: &HostConfig) -> R
     refusals.into_result()
 }
 
-fn inputs(args: &RunArgs, jobs: &Jobs) -> Vec<(&'static str, Target)> {
-    let mut taken = vec![("the flow", Target::of(&args.flow))];
+fn inputs(work: &Work, jobs: &Jobs) -> Vec<(&'static str, Target)> {
+    let mut taken = Vec::new();
+    if let Work::Flow(path) = work {
+        taken.push(("the flow", Target::of(path)));
+    }
     if let Jobs::File(path) = jobs {
         taken.push(("the jobs", Target::of(path)));
     }
     taken
 }
 
-fn output(args: &RunArgs) -> Option<&Path> {
+fn output(args: &BatchArgs) -> Option<&Path> {
     args.output.as_deref().filter(|path| path.as_os_str() != "-")
 }
 
@@ -151,7 +155,7 @@ fn check_content(path: &Path, overwrite: bool) -> Result<(), Refusal> {
 
 /// A report that cannot be written at the end of a long batch is a pity: try before. Last of all checks, because it may
 /// leave an empty file.
-pub(super) fn probe_report(args: &RunArgs) -> Result<(), Refusal> {
+pub(super) fn probe_report(args: &BatchArgs) -> Result<(), Refusal> {
     let Some(path) = &args.report else { return Ok(()) };
     let tried = fs::OpenOptions::new().append(true).create(true).open(path);
     tried.map(drop).map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))

@@ -3,6 +3,7 @@
 mod bad_input;
 mod batches;
 mod commands;
+mod each;
 mod failures;
 mod policies;
 mod progress;

@@ -1,0 +1,64 @@
+//! A flow that is ready to run, and the place of everything in it.
+
+use std::{env, fs, path::Path, sync::Arc};
+
+use batchmill_core::{BuildContext, Node, Problem};
+use batchmill_flow::{CompiledGraph, FlowFile, NodeCatalog};
+use batchmill_plugin::Registry;
+
+use crate::{intake, problems::Refusal, refusal};
+
+/// A checked flow.
+#[derive(Debug)]
+pub(crate) enum Flow {
+    /// It was read from a file.
+    File(FlowFile),
+    /// It was made from a command.
+    Made(Arc<CompiledGraph>),
+}
+
+impl Flow {
+    /// Reads a flow file.
+    pub(crate) fn read(path: &Path, registry: &Registry) -> Result<Self, Refusal> {
+        let name = path.display();
+        if path.is_dir() {
+            return Err(Refusal::data(format!("{name}: is a directory, not a flow")));
+        }
+        let bytes = fs::read(path).map_err(|error| intake::cannot_read(path, &error))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            Refusal::data(format!("{name}: not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1))
+        })?;
+        if text.trim().is_empty() {
+            return Err(Refusal::data(format!("{name}: is empty; a flow has at least `version: 1` and `nodes`")));
+        }
+        let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), surroundings()?);
+        let read = FlowFile::parse(&text, &name.to_string(), &catalog);
+        read.map(Self::File).map_err(|problems| refusal::of_flow(&problems))
+    }
+
+    /// A flow that no file says.
+    pub(crate) fn made(graph: CompiledGraph) -> Self {
+        Self::Made(Arc::new(graph))
+    }
+
+    pub(crate) fn graph(&self) -> &Arc<CompiledGraph> {
+        match self {
+            Self::File(file) => file.graph(),
+            Self::Made(graph) => graph,
+        }
+    }
+
+    /// A problem that the host's retry policy has with settings number `number`, at its place.
+    pub(crate) fn retry_problem(&self, number: usize, problem: &Problem) -> String {
+        match self {
+            Self::File(file) => file.retry_problem(number, problem).to_string(),
+            Self::Made(_) => problem.to_string(),
+        }
+    }
+}
+
+/// What nodes may know while they are built: relative paths are relative to where the program was started.
+pub(super) fn surroundings() -> Result<BuildContext, Refusal> {
+    let directory = env::current_dir().map_err(|error| Refusal::storage(format!("the working directory: {error}")))?;
+    Ok(BuildContext::new(directory))
+}

@@ -1,0 +1,44 @@
+//! What every job of a batch does: a flow from a file, or one command.
+
+mod command;
+mod flow;
+
+use std::path::PathBuf;
+
+use batchmill_config::{Concurrency, HostConfig, Loaded, Origin};
+use batchmill_plugin::Registry;
+
+pub(crate) use command::Command;
+pub(crate) use flow::Flow;
+
+use crate::problems::Refusal;
+
+/// What a person wants done with each job.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// The flow of a file.
+    Flow(PathBuf),
+    /// One process.
+    Command(Command),
+}
+
+impl Work {
+    /// Reads and checks it as a whole.
+    pub(crate) fn compile(&self, registry: &Registry) -> Result<Flow, Refusal> {
+        match self {
+            Self::Flow(path) => Flow::read(path, registry),
+            Self::Command(command) => command.compile(registry).map(Flow::made),
+        }
+    }
+
+    /// The host's config for it. A command fills the machine unless somebody says how many: `xargs` and `parallel` know no
+    /// other unit than the CPU, and most commands that are run so compute.
+    pub(crate) fn config(&self, loaded: Loaded) -> HostConfig {
+        let nobody_said = matches!(loaded.origin("executor.concurrency"), None | Some(Origin::Default));
+        let mut config = loaded.config;
+        if matches!(self, Self::Command(_)) && nobody_said {
+            config.executor.concurrency = Concurrency::Auto;
+        }
+        config
+    }
+}
