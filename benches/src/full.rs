@@ -104,7 +104,7 @@ fn run<W: Workload>(jobs: u32, concurrency: u32, workload: impl FnOnce(Arc<dyn J
     let results = Arc::new(Mutex::new(vec![None; jobs as usize]));
     runtime.block_on(async {
         let scheduler = PriorityScheduler::new(&batchmill_scheduler_priority::Options::default());
-        let mill = Mill::start(&Settings::new(concurrency), Box::new(scheduler));
+        let mill = Mill::start(&Settings::new(concurrency.try_into().expect("not 0")), Box::new(scheduler));
         let source: Arc<dyn JobSource> = Arc::new(Numbers(jobs));
         let workload = Arc::new(workload(source.clone()));
         let id = BatchId::new("bench").expect("a valid id");

@@ -1,6 +1,6 @@
 //! The settings of an executor.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use batchmill_core::{Checkpointer, FailureStrategy, Problem, RetryPolicy, Scheduler};
 use batchmill_failure_halt::{Halt, Options as HaltOptions};
@@ -121,7 +121,8 @@ impl BatchExecutorBuilder {
     /// The executor, or everything that is wrong with the settings. Nothing is clamped.
     pub fn build(self) -> Result<BatchExecutor, SettingsError> {
         let mut problems = Vec::new();
-        if self.concurrency_limit == 0 {
+        let concurrency_limit = NonZeroU32::new(self.concurrency_limit);
+        if concurrency_limit.is_none() {
             problems.push(Problem::new(["concurrency_limit"], "must be at least 1, found 0"));
         }
         for (name, duration) in [("timeout", self.timeout), ("progress_every", self.progress_every)] {
@@ -130,9 +131,9 @@ impl BatchExecutorBuilder {
             }
         }
         let retry = self.retry_of(&mut problems);
-        match retry {
-            Some(retry) if problems.is_empty() => Ok(BatchExecutor::new(Settings {
-                concurrency_limit: self.concurrency_limit,
+        match (retry, concurrency_limit) {
+            (Some(retry), Some(concurrency_limit)) if problems.is_empty() => Ok(BatchExecutor::new(Settings {
+                concurrency_limit,
                 timeout: self.timeout,
                 retry,
                 scheduler: self.scheduler,

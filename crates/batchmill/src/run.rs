@@ -1,6 +1,11 @@
 //! Runs batches.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 use batchmill_core::{BatchId, Checkpointer, FailureStrategy, Scheduler};
 use batchmill_executor::{FlowWorkload, Graphs, JobSource, Mill, Opening, Settings as MillSettings};
@@ -18,12 +23,12 @@ use crate::{
 };
 
 /// Results that may wait to be taken from a stream.
-const STREAM_AHEAD: u64 = 256;
+const STREAM_AHEAD: NonZeroU64 = NonZeroU64::new(256).expect("it is not 0");
 /// The same for a run, which takes them at once.
-const RUN_AHEAD: u64 = 4096;
+const RUN_AHEAD: NonZeroU64 = NonZeroU64::new(4096).expect("it is not 0");
 
 pub(crate) struct Settings {
-    pub(crate) concurrency_limit: u32,
+    pub(crate) concurrency_limit: NonZeroU32,
     pub(crate) timeout: Duration,
     pub(crate) retry: Retry,
     pub(crate) scheduler: Box<dyn Fn() -> Box<dyn Scheduler> + Send + Sync>,
@@ -80,7 +85,7 @@ impl BatchExecutor {
         self.start(jobs, STREAM_AHEAD)
     }
 
-    fn start(&self, jobs: Vec<BatchJob>, ahead: u64) -> Result<BatchStream, BatchError> {
+    fn start(&self, jobs: Vec<BatchJob>, ahead: NonZeroU64) -> Result<BatchStream, BatchError> {
         let settings = &*self.0;
         let total = jobs.len();
         let mut problems = Vec::new();

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    BatchCounts, ClassId, FailureStrategy, JobState, MonoTime, Pause, RetryPolicy, RetryRef, StopReason, Token,
-    Transition,
+    BatchCounts, ClassId, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, StopReason,
+    Token, Transition,
 };
 
 use crate::{BatchKey, NewJob, StopCause, trouble::Trouble};
@@ -133,6 +133,11 @@ impl Batch {
     pub(crate) fn wishes(&self, index: u32) -> Wishes {
         // Most batches have none: skip the hash.
         if self.wishes.is_empty() { Wishes::NONE } else { self.wishes.get(&index).copied().unwrap_or(Wishes::NONE) }
+    }
+
+    /// What the next attempt of a job that failed goes on without.
+    pub(crate) fn take_given_up(&mut self, index: u32) -> Vec<GivenUp> {
+        self.troubles.get_mut(&index).map(|trouble| std::mem::take(&mut trouble.given_up)).unwrap_or_default()
     }
 
     pub(crate) fn policy(&self, retry: RetryRef) -> &dyn RetryPolicy {

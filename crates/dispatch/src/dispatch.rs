@@ -1,6 +1,10 @@
 //! The state machine itself: its state, and the table of contents of its steps.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::VecDeque,
+    fmt,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+};
 
 use batchmill_core::{BatchCounts, MonoTime, Pause, Scheduler, Tenant, Token};
 
@@ -17,19 +21,21 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Attempts that may run at once, at least 1.
-    pub limit: u32,
+    /// Attempts that may run at once.
+    pub limit: NonZeroU32,
     /// Records that may be unanswered; at this bound nothing starts.
-    pub unanswered_limit: u64,
+    pub unanswered_limit: NonZeroU64,
     /// Jobs of paused batches that are taken out of the scheduler to reach those behind them; at this bound picking
     /// stops until a batch goes on.
-    pub parked_limit: usize,
+    pub parked_limit: NonZeroUsize,
 }
 
 impl Settings {
     /// A concurrency limit of `limit`, 4,096 unanswered records, 10,000 parked jobs.
-    pub fn new(limit: u32) -> Self {
-        Self { limit: limit.max(1), unanswered_limit: 4096, parked_limit: 10_000 }
+    pub fn new(limit: NonZeroU32) -> Self {
+        const UNANSWERED: NonZeroU64 = NonZeroU64::new(4096).expect("it is not 0");
+        const PARKED: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not 0");
+        Self { limit, unanswered_limit: UNANSWERED, parked_limit: PARKED }
     }
 }
 
@@ -49,6 +55,9 @@ pub struct Totals {
     pub unanswered: u64,
     /// Results that came with a void lease and were dropped.
     pub stale: u64,
+    /// Answers of the scheduler that break its contract: jobs that do not wait, moments that have passed. They are
+    /// passed over.
+    pub scheduler_faults: u64,
     /// Batches open.
     pub batches: u32,
 }
@@ -74,6 +83,7 @@ pub struct Dispatch {
     pub(crate) unanswered: u64,
     pub(crate) backing_off: u64,
     pub(crate) stale: u64,
+    pub(crate) scheduler_faults: u64,
 }
 
 impl Dispatch {
@@ -94,6 +104,7 @@ impl Dispatch {
             unanswered: 0,
             backing_off: 0,
             stale: 0,
+            scheduler_faults: 0,
         }
     }
 
@@ -149,11 +160,12 @@ impl Dispatch {
     pub fn totals(&self) -> Totals {
         Totals {
             running: self.slots.running(),
-            limit: self.settings.limit,
+            limit: self.settings.limit.get(),
             queued: self.scheduler.len() as u64 + self.parked.len() as u64,
             backing_off: self.backing_off,
             unanswered: self.unanswered,
             stale: self.stale,
+            scheduler_faults: self.scheduler_faults,
             batches: u32::try_from(self.batches.iter().flatten().count()).unwrap_or(u32::MAX),
         }
     }
@@ -172,7 +184,7 @@ impl Dispatch {
 
     /// Whether one more record may be handed out for a job that does not run.
     pub(crate) fn has_room(&self) -> bool {
-        self.unanswered < self.settings.unanswered_limit
+        self.unanswered < self.settings.unanswered_limit.get()
     }
 
     pub(crate) fn batch(&self, key: BatchKey) -> Option<&Batch> {

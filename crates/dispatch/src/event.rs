@@ -1,6 +1,6 @@
 //! What dispatch is told.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Priority, Tenant, Usage};
 
@@ -95,8 +95,8 @@ pub enum Event {
     },
     /// So many attempts may run at once from now on.
     LimitChanged {
-        /// At least 1.
-        limit: u32,
+        /// A limit of nothing would never end.
+        limit: NonZeroU32,
     },
     /// A person cancels jobs of a batch.
     CancelRequested {

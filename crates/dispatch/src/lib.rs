@@ -17,7 +17,7 @@
 //! are one case.
 //!
 //! ```
-//! use std::sync::Arc;
+//! use std::{num::NonZeroU32, sync::Arc};
 //! use batchmill_core::*;
 //! use batchmill_dispatch::*;
 //! # #[derive(Debug, Default)] struct Fifo(std::collections::VecDeque<Token>);
@@ -32,7 +32,7 @@
 //! # impl RetryPolicy for Once { fn decide(&self, _: &FailedAttempt) -> RetryDecision { RetryDecision::GiveUp("once".into()) } }
 //! # #[derive(Debug)] struct Never;
 //! # impl FailureStrategy for Never { fn on_result(&mut self, _: &FinalResult, _: u64) -> Directive { Directive::Continue } }
-//! let mut dispatch = Dispatch::new(Settings::new(2), Box::new(Fifo::default()));
+//! let mut dispatch = Dispatch::new(Settings::new(NonZeroU32::new(2).unwrap()), Box::new(Fifo::default()));
 //! let mut effects = Vec::new();
 //! let now = MonoTime::ZERO;
 //! let batch = dispatch.open(BatchSetup::new(Box::new(Never), vec![Arc::new(Once)]), now);

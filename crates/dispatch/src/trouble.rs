@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use batchmill_core::{ErrorClass, MonoTime};
+use batchmill_core::{ErrorClass, GivenUp, MonoTime};
 
 /// One attempt that failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,11 +27,13 @@ pub(crate) struct Trouble {
     pub(crate) tries: Vec<FailedTry>,
     /// How often each node failed; `None` stands for failures of the attempt as a whole.
     failures: Vec<(Option<Arc<str>>, u32)>,
+    /// Nodes that were given up beside one that is retried: the next attempt goes on without them.
+    pub(crate) given_up: Vec<GivenUp>,
 }
 
 impl Trouble {
     pub(crate) fn new(first_started: MonoTime) -> Self {
-        Self { first_started, tries: Vec::new(), failures: Vec::new() }
+        Self { first_started, tries: Vec::new(), failures: Vec::new(), given_up: Vec::new() }
     }
 
     /// Counts one more failure of `node` and says how many there are now.

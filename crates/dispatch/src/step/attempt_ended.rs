@@ -108,7 +108,7 @@ enum Decision {
 }
 
 /// Asks the retry policies about every node that failed. Retries come before handlers: as long as one failure is
-/// retried, the attempt is repeated, and what was given up is decided again with it.
+/// retried, the attempt is repeated, and goes on without what was given up beside it.
 fn decide(
     batch: &mut Batch,
     lease: Lease,
@@ -133,12 +133,16 @@ fn decide(
             },
         }
     }
-    batch.troubles.insert(lease.index, trouble);
-    match (fatal.or(over), delay) {
+    let decision = match (fatal.or(over), delay) {
         (Some(place), _) => Decision::GiveUp(place),
-        (None, Some(delay)) => Decision::Retry(delay),
+        (None, Some(delay)) => {
+            trouble.given_up = given_up;
+            Decision::Retry(delay)
+        }
         (None, None) => Decision::GoOn(given_up),
-    }
+    };
+    batch.troubles.insert(lease.index, trouble);
+    decision
 }
 
 fn verdict(batch: &Batch, failed: &NodeFailure, attempt: u32, elapsed: Duration, draw: Draw) -> Option<Duration> {

@@ -1,5 +1,7 @@
 //! Starting attempts while slots are free.
 
+use std::time::Duration;
+
 use batchmill_core::{GivenUp, MonoTime, Pick, Token, Transition};
 
 use crate::{
@@ -12,6 +14,9 @@ use crate::{
     },
     timers::Due,
 };
+
+/// When a scheduler is asked again that named no moment to come.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Starts jobs until the limit is reached, nothing may start, or too many records are unanswered.
 pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
@@ -31,22 +36,23 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                 }
             }
             // Not a job that waits: the scheduler made it up or hands it out again. Nothing of ours depends on it.
-            _ => dispatch.stale += 1,
+            _ => dispatch.scheduler_faults += 1,
         }
     }
 }
 
 fn may_start(dispatch: &Dispatch) -> bool {
     !dispatch.draining
-        && dispatch.slots.running() < dispatch.settings.limit
+        && dispatch.slots.running() < dispatch.settings.limit.get()
         && dispatch.has_room()
-        && dispatch.parked.len() < dispatch.settings.parked_limit
+        && dispatch.parked.len() < dispatch.settings.parked_limit.get()
 }
 
 fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {
     match dispatch.scheduler.pop(now) {
         Pick::Run(token) => Some(token),
         Pick::NotBefore(at) => {
+            let at = not_passed(dispatch, at, now);
             // Asked again at every step: one alarm for the same moment is enough.
             if dispatch.refill_at.is_none_or(|armed| at < armed) {
                 dispatch.timers.arm(at, Due::Refill);
@@ -58,11 +64,23 @@ fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {
     }
 }
 
+/// A scheduler that names a moment that has come would be asked again at once, without end: it is asked later.
+fn not_passed(dispatch: &mut Dispatch, at: MonoTime, now: MonoTime) -> MonoTime {
+    if at > now {
+        return at;
+    }
+    dispatch.scheduler_faults += 1;
+    now + ASK_AGAIN
+}
+
 fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
     let Dispatch { batches, classes, slots, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
     batch.apply(index, Transition::Start);
     let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
+    // Only a job that ran before can have something to go on without.
+    let again = batch.rows[index as usize].epoch > 0;
+    let given_up = if again { batch.take_given_up(index) } else { Vec::new() };
     let row = &mut batch.rows[index as usize];
     classes.get_mut(row.class).queued -= 1;
     // The first epoch is 1: a lease made of zeros is void.
@@ -75,7 +93,7 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
         resume: row.epoch > 1,
         timeout,
         queued: row.enqueued,
-        given_up: Vec::new(),
+        given_up,
     }));
 }
 

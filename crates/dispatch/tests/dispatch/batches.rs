@@ -3,7 +3,7 @@
 use batchmill_core::{Outcome, Tenant};
 use batchmill_dispatch::{BatchKey, Event};
 
-use crate::rig::{Rig, job, jobs, setup};
+use crate::rig::{Rig, at_least_1, job, jobs, setup};
 
 #[test]
 fn an_empty_batch_succeeds_at_once() {
@@ -17,7 +17,7 @@ fn nothing_starts_before_all_jobs_are_here() {
     let batch = rig.dispatch.open(setup(), rig.now);
     assert_eq!(rig.step(Event::JobsAccepted { batch, jobs: jobs(1) }), "");
     assert_eq!(rig.step(Event::JobsAccepted { batch, jobs: jobs(1) }), "");
-    assert_eq!(rig.step(Event::LimitChanged { limit: 3 }), "");
+    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3) }), "");
     assert_eq!(rig.step(Event::Sealed { batch }), "start 0, start 1");
 }
 

@@ -1,12 +1,14 @@
 //! Limits: of attempts that run, and of records that wait for an answer.
 
-use batchmill_dispatch::{BatchKey, Event, Settings};
+use std::num::NonZeroU64;
 
-use crate::rig::{Rig, job, jobs, ms, setup};
+use batchmill_dispatch::{BatchKey, Event};
+
+use crate::rig::{Rig, at_least_1, job, jobs, ms, settings, setup};
 
 fn narrow(limit: u32, unanswered_limit: u64) -> Rig {
-    let mut settings = Settings::new(limit);
-    settings.unanswered_limit = unanswered_limit;
+    let mut settings = settings(limit);
+    settings.unanswered_limit = NonZeroU64::new(unanswered_limit).expect("not 0");
     Rig::with(settings)
 }
 
@@ -18,10 +20,10 @@ fn answered(batch: u32, index: u32) -> Event {
 fn a_lower_limit_stops_starting_and_a_higher_one_starts() {
     let mut rig = Rig::new(2);
     assert_eq!(rig.open(setup(), jobs(6)), "start 0, start 1");
-    assert_eq!(rig.step(Event::LimitChanged { limit: 1 }), "", "running jobs are never stopped for it");
+    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(1) }), "", "running jobs are never stopped for it");
     assert_eq!(rig.ok(0), "0 succeeded");
     assert_eq!(rig.ok(1), "1 succeeded, start 2");
-    assert_eq!(rig.step(Event::LimitChanged { limit: 3 }), "start 3, start 4");
+    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3) }), "start 3, start 4");
 }
 
 #[test]

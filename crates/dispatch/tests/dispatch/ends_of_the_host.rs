@@ -1,9 +1,11 @@
 //! Drain, stop, and storage that is gone.
 
-use batchmill_core::{ErrorClass, Outcome};
-use batchmill_dispatch::{BatchKey, Event, Settings};
+use std::num::NonZeroU64;
 
-use crate::rig::{Rig, failed_node, jobs, setup};
+use batchmill_core::{ErrorClass, Outcome};
+use batchmill_dispatch::{BatchKey, Event};
+
+use crate::rig::{Rig, failed_node, jobs, settings, setup};
 
 #[test]
 fn drain_lets_running_jobs_finish_and_leaves_the_rest_pending() {
@@ -58,8 +60,8 @@ fn storage_that_fails_ends_the_batch_when_nothing_runs_any_more() {
 
 #[test]
 fn the_room_of_a_batch_whose_storage_failed_is_free_for_others() {
-    let mut settings = Settings::new(1);
-    settings.unanswered_limit = 1;
+    let mut settings = settings(1);
+    settings.unanswered_limit = NonZeroU64::MIN;
     let mut rig = Rig::with(settings);
     rig.open(setup(), jobs(1));
     rig.ok(0);
@@ -80,8 +82,8 @@ fn a_cancelled_batch_that_is_drained_before_it_is_sealed_ends_cancelled() {
 
 #[test]
 fn a_job_that_a_person_cancelled_is_recorded_before_its_batch_is_drained() {
-    let mut settings = Settings::new(1);
-    settings.unanswered_limit = 1;
+    let mut settings = settings(1);
+    settings.unanswered_limit = NonZeroU64::MIN;
     let mut rig = Rig::with(settings);
     rig.open(setup(), jobs(1));
     rig.ok(0);

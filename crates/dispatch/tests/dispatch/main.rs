@@ -14,6 +14,7 @@ mod policies;
 mod retry;
 mod rig;
 mod rng;
+mod scheduler_faults;
 mod schedulers;
 mod simulation;
 mod world;

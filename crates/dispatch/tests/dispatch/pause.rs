@@ -1,9 +1,11 @@
 //! A batch that pauses.
 
-use batchmill_core::Priority;
-use batchmill_dispatch::{BatchKey, Event, Settings};
+use std::num::NonZeroUsize;
 
-use crate::rig::{Rig, job, jobs, setup};
+use batchmill_core::Priority;
+use batchmill_dispatch::{BatchKey, Event};
+
+use crate::rig::{Rig, job, jobs, settings, setup};
 
 fn pause(batch: u32, paused: bool) -> Event {
     Event::PauseRequested { batch: BatchKey(batch), paused }
@@ -49,8 +51,8 @@ fn jobs_that_are_set_aside_can_be_cancelled() {
 
 #[test]
 fn at_the_bound_of_parked_jobs_picking_stops_until_the_batch_goes_on() {
-    let mut settings = Settings::new(1);
-    settings.parked_limit = 2;
+    let mut settings = settings(1);
+    settings.parked_limit = NonZeroUsize::new(2).expect("not 0");
     let mut rig = Rig::with(settings);
     rig.dispatch.open(setup(), rig.now);
     rig.step(Event::JobsAccepted { batch: BatchKey(0), jobs: jobs(2) });

@@ -105,6 +105,19 @@ fn a_handled_node_is_retried_first() {
 }
 
 #[test]
+fn a_node_that_is_given_up_beside_one_that_is_retried_does_not_run_again() {
+    let mut rig = Rig::new(1);
+    rig.open(setup(), jobs(1));
+    let given_up = failed_node("a", ErrorClass::Permanent, 0, true);
+    let retried = || failed_node("b", ErrorClass::Transient, 0, false);
+    assert_eq!(rig.fail_at(0, vec![given_up, retried()]), "retry 0 at 100, wake at 100");
+    assert_eq!(rig.at(100), "start 0 attempt 2 without a");
+    assert_eq!(rig.fail_at(0, vec![retried()]), "retry 0 at 300, wake at 300");
+    assert_eq!(rig.at(300), "start 0 attempt 3", "the flow knows it by then");
+    assert_eq!(rig.ok(0), "0 succeeded");
+}
+
+#[test]
 fn a_failure_of_the_attempt_as_a_whole_has_no_handler() {
     let mut rig = Rig::new(1);
     rig.open(setup(), jobs(1));

@@ -1,9 +1,10 @@
 //! A dispatch in a test's hand: one call an event, and what came of it as text.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    AttemptFailure, CancelReason, Draw, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, RetryRef, Usage, Verdict,
+    AttemptFailure, CancelReason, Draw, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, RetryRef, Scheduler,
+    Usage, Verdict,
 };
 use batchmill_dispatch::{BatchKey, BatchSetup, Dispatch, Effect, Event, Lease, NewJob, Record, Settings};
 
@@ -19,6 +20,15 @@ pub(crate) struct Rig {
     pub(crate) leases: BTreeMap<(u32, u32), Lease>,
     pub(crate) records: Vec<Record>,
     unanswered: Vec<(BatchKey, u32)>,
+}
+
+/// The default settings with this limit.
+pub(crate) fn settings(limit: u32) -> Settings {
+    Settings::new(at_least_1(limit))
+}
+
+pub(crate) fn at_least_1(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("not 0")
 }
 
 pub(crate) fn ms(millis: u64) -> MonoTime {
@@ -55,12 +65,16 @@ pub(crate) fn failed_node(node: &str, class: ErrorClass, retry: u16, handled: bo
 
 impl Rig {
     pub(crate) fn new(limit: u32) -> Self {
-        Self::with(Settings::new(limit))
+        Self::with(settings(limit))
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::under(settings, Box::new(Plain::default()))
+    }
+
+    pub(crate) fn under(settings: Settings, scheduler: Box<dyn Scheduler>) -> Self {
         Self {
-            dispatch: Dispatch::new(settings, Box::new(Plain::default())),
+            dispatch: Dispatch::new(settings, scheduler),
             now: MonoTime::ZERO,
             leases: BTreeMap::new(),
             records: Vec::new(),

@@ -1,7 +1,7 @@
 //! Schedulers: a plain one, a difficult one that keeps its promises, and some that break them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -59,6 +59,48 @@ impl Scheduler for Plain {
     }
 }
 
+/// A plain scheduler that first says what it is told to.
+#[derive(Debug)]
+pub(crate) struct Said {
+    picks: VecDeque<Pick>,
+    then: Plain,
+}
+
+impl Said {
+    pub(crate) fn new(picks: impl IntoIterator<Item = Pick>) -> Self {
+        Self { picks: picks.into_iter().collect(), then: Plain::default() }
+    }
+}
+
+impl Scheduler for Said {
+    fn push(&mut self, entry: Entry<'_>) {
+        self.then.push(entry);
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        if self.then.is_empty() {
+            return Pick::Empty;
+        }
+        self.picks.pop_front().unwrap_or_else(|| self.then.pop(now))
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        self.then.remove(token)
+    }
+
+    fn len(&self) -> usize {
+        self.then.len()
+    }
+
+    fn on_finish(&mut self, token: Token, usage: Usage) {
+        self.then.on_finish(token, usage);
+    }
+
+    fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        self.then.explain(token, now)
+    }
+}
+
 /// What is wrong, or only difficult, about a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -66,6 +108,8 @@ pub(crate) enum Manner {
     Honest,
     /// Lets a free slot wait now and then, as a scheduler with reservations may.
     Waits,
+    /// Names moments that have come, which would be asked for again at once.
+    Lags,
     /// Hands out some tokens twice.
     Doubles,
     /// Hands out tokens that never were.
@@ -104,6 +148,10 @@ impl Mannered {
                 self.waits_until = now + Duration::from_micros(1 + self.rng.below(5_000));
                 return Pick::NotBefore(self.waits_until);
             }
+            Manner::Lags if !self.inner.is_empty() && self.rng.one_in(4) => {
+                let passed = now.as_nanos().saturating_sub(self.rng.below(2_000_000));
+                return Pick::NotBefore(MonoTime::from_nanos(passed));
+            }
             Manner::Doubles if self.rng.one_in(2) && self.again.is_some() => {
                 return Pick::Run(self.again.take().expect("looked"));
             }
@@ -114,7 +162,7 @@ impl Mannered {
         }
         let pick = self.inner.pop(now);
         if let Pick::Run(token) = pick {
-            if matches!(self.manner, Manner::Honest | Manner::Waits) {
+            if matches!(self.manner, Manner::Honest | Manner::Waits | Manner::Lags) {
                 self.unfinished.lock().unwrap().insert(token);
             }
             self.again = Some(token);

@@ -14,6 +14,7 @@ mod slot;
 
 use std::{
     fmt,
+    num::{NonZeroU32, NonZeroU64},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -35,18 +36,19 @@ pub use self::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Attempts that may run at once, at least 1.
-    pub concurrency: u32,
+    /// Attempts that may run at once.
+    pub concurrency: NonZeroU32,
     /// Whether somebody reads metrics: without, they are not counted.
     pub metrics: bool,
     /// Records that may wait for their delivery; at this bound nothing starts.
-    pub unanswered_limit: u64,
+    pub unanswered_limit: NonZeroU64,
 }
 
 impl Settings {
     /// So many attempts at once, no metrics.
-    pub fn new(concurrency: u32) -> Self {
-        Self { concurrency: concurrency.max(1), metrics: false, unanswered_limit: 4096 }
+    pub fn new(concurrency: NonZeroU32) -> Self {
+        let unanswered_limit = batchmill_dispatch::Settings::new(concurrency).unanswered_limit;
+        Self { concurrency, metrics: false, unanswered_limit }
     }
 }
 
@@ -87,7 +89,7 @@ impl<W: Workload> Mill<W> {
     /// Outside a tokio runtime with timers.
     pub fn start(settings: &Settings, scheduler: Box<dyn Scheduler>) -> Self {
         let mut limits = batchmill_dispatch::Settings::new(settings.concurrency);
-        limits.unanswered_limit = settings.unanswered_limit.max(1);
+        limits.unanswered_limit = settings.unanswered_limit;
         let shared = Arc::new(Shared {
             clock: Clock::start(),
             meters: settings.metrics.then(Meters::new),
@@ -115,8 +117,8 @@ impl<W: Workload> Mill<W> {
         self.0.lock().dispatch.totals()
     }
 
-    /// Sets how many attempts may run at once, at least 1. Running ones are not stopped.
-    pub fn set_concurrency(&self, limit: u32) {
+    /// Sets how many attempts may run at once. Running ones are not stopped.
+    pub fn set_concurrency(&self, limit: NonZeroU32) {
         self.0.step(Event::LimitChanged { limit });
     }
 

@@ -1,16 +1,18 @@
 //! A job has ended when its delivery has answered.
 
+use std::num::NonZeroU64;
+
 use batchmill_core::{Status, Verdict};
 use batchmill_executor::{Mill, Settings};
 
-use crate::{at_once, batch, count, gated, kept, mill, scheduler, settle};
+use crate::{at_once, at_once_at_most, batch, count, gated, kept, mill, scheduler, settle};
 
 #[tokio::test]
 async fn a_delivery_that_fails_ends_the_batch() {
     let ((mut delivery, _), (workload, census)) = (kept(), at_once());
     delivery.error = Some("the disk is full");
-    let mut settings = Settings::new(2);
-    settings.unanswered_limit = 8;
+    let mut settings = Settings::new(at_once_at_most(2));
+    settings.unanswered_limit = NonZeroU64::new(8).expect("not 0");
     let mill = Mill::start(&settings, scheduler());
     let end = mill.open(batch(workload, 1000, delivery)).wait().await;
     let Verdict::StorageFailed(message) = &end.verdict else { panic!("{:?}", end.verdict) };
@@ -44,8 +46,8 @@ async fn a_slow_delivery_bounds_the_starts() {
     let ((delivery, results), (workload, census)) = (kept(), at_once());
     let gate = delivery.gate.clone();
     let closed = gate.clone().acquire_owned().await.unwrap();
-    let mut settings = Settings::new(4);
-    settings.unanswered_limit = 16;
+    let mut settings = Settings::new(at_once_at_most(4));
+    settings.unanswered_limit = NonZeroU64::new(16).expect("not 0");
     let handle = Mill::start(&settings, scheduler()).open(batch(workload, 1000, delivery));
     settle().await;
     let ahead = census.started();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use batchmill_core::{ErrorClass, Outcome, Status, Verdict};
 use tokio::time::Instant;
 
-use crate::{at_once, batch, count, deaf, gated, kept, listening, mill, scripted, settle};
+use crate::{at_once, at_once_at_most, batch, count, deaf, gated, kept, listening, mill, scripted, settle};
 
 #[tokio::test]
 async fn the_concurrency_limit_goes_up_and_down_while_a_batch_runs() {
@@ -14,10 +14,10 @@ async fn the_concurrency_limit_goes_up_and_down_while_a_batch_runs() {
     let handle = mill.open(batch(workload, 20, delivery));
     settle().await;
     assert_eq!((census.running(), mill.totals().running), (2, 2));
-    mill.set_concurrency(5);
+    mill.set_concurrency(at_once_at_most(5));
     settle().await;
     assert_eq!((census.running(), mill.totals().limit), (5, 5), "new places are used at once");
-    mill.set_concurrency(1);
+    mill.set_concurrency(at_once_at_most(1));
     settle().await;
     assert_eq!(census.running(), 5, "what runs is not stopped");
     for left in [4, 3, 2, 1, 1, 1] {
@@ -25,7 +25,7 @@ async fn the_concurrency_limit_goes_up_and_down_while_a_batch_runs() {
         settle().await;
         assert_eq!(census.running(), left);
     }
-    mill.set_concurrency(3);
+    mill.set_concurrency(at_once_at_most(3));
     gate.add_permits(20);
     assert_eq!(handle.wait().await.verdict, Verdict::Succeeded);
     assert_eq!((census.most(), count(&results, Status::Succeeded)), (5, 20));

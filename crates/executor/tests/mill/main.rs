@@ -9,6 +9,7 @@ mod shutdown;
 
 use std::{
     future::Future,
+    num::NonZeroU32,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -172,7 +173,11 @@ fn kept() -> (Kept, Results) {
 }
 
 fn mill(concurrency: u32) -> Mill<Scripted> {
-    Mill::start(&Settings::new(concurrency), scheduler())
+    Mill::start(&Settings::new(at_once_at_most(concurrency)), scheduler())
+}
+
+fn at_once_at_most(attempts: u32) -> NonZeroU32 {
+    NonZeroU32::new(attempts).expect("not 0")
 }
 
 fn scheduler() -> Box<PriorityScheduler> {

@@ -1,6 +1,12 @@
 //! From checked inputs to what a mill is started with: every plugin that config names, built.
 
-use std::{collections::BTreeMap, env, num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    collections::BTreeMap,
+    env,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    thread,
+};
 
 use batchmill_config::{HostConfig, Slot};
 use batchmill_core::{BuildContext, BuildError, FailureStrategy, MetricsExporter, ResultSink, Scheduler};
@@ -59,9 +65,9 @@ fn build<P: ?Sized + Pluggable>(slot: &Slot, section: &str, registry: &Registry)
 }
 
 /// How many attempts may run at once on this machine.
-pub(super) fn concurrency(config: &HostConfig) -> u32 {
+pub(super) fn concurrency(config: &HostConfig) -> NonZeroU32 {
     let cpus = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    u32::try_from(config.executor.concurrency.on(cpus).get()).unwrap_or(u32::MAX)
+    config.executor.concurrency.on(cpus).try_into().unwrap_or(NonZeroU32::MAX)
 }
 
 /// What config chose, for the report.

@@ -1,5 +1,7 @@
 //! How many attempts the open-files limit allows.
 
+use std::num::NonZeroU32;
+
 use rustix::process::{Resource, getrlimit};
 
 /// What the program itself needs: its streams, files, sinks, metrics, and processes that are being started.
@@ -12,7 +14,7 @@ const EACH: u64 = 3;
 ///
 /// Every node of a flow may run at once, so each is counted: a flow of many nodes in a row is counted too strictly, which
 /// costs concurrency where the limit is low, and a warning says so.
-pub(super) fn within_limit(wanted: u32, nodes: usize) -> u32 {
+pub(super) fn within_limit(wanted: NonZeroU32, nodes: usize) -> NonZeroU32 {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
     let allowed = allowed(limit, nodes);
     if allowed < wanted {
@@ -26,9 +28,10 @@ pub(super) fn within_limit(wanted: u32, nodes: usize) -> u32 {
     allowed.min(wanted)
 }
 
-fn allowed(limit: u64, nodes: usize) -> u32 {
+fn allowed(limit: u64, nodes: usize) -> NonZeroU32 {
     let attempt = EACH * (nodes as u64).max(1);
-    u32::try_from(limit.saturating_sub(OWN) / attempt).unwrap_or(u32::MAX).max(1)
+    let attempts = u32::try_from(limit.saturating_sub(OWN) / attempt).unwrap_or(u32::MAX);
+    NonZeroU32::new(attempts).unwrap_or(NonZeroU32::MIN)
 }
 
 #[cfg(test)]
@@ -37,10 +40,10 @@ mod tests {
 
     #[test]
     fn the_limit_is_shared_by_all_nodes_of_all_attempts() {
-        assert_eq!(allowed(1024, 1), 320);
-        assert_eq!(allowed(1024, 4), 80);
-        assert_eq!(allowed(256, 4), 16);
-        assert_eq!(allowed(10, 4), 1, "one always runs");
-        assert_eq!(allowed(u64::MAX, 1), u32::MAX);
+        assert_eq!(allowed(1024, 1).get(), 320);
+        assert_eq!(allowed(1024, 4).get(), 80);
+        assert_eq!(allowed(256, 4).get(), 16);
+        assert_eq!(allowed(10, 4).get(), 1, "one always runs");
+        assert_eq!(allowed(u64::MAX, 1).get(), u32::MAX);
     }
 }

@@ -56,8 +56,8 @@ impl Model {
         }
         let Lease { batch: key, index, epoch, slot } = start.lease;
         hold!(!self.draining, "start while draining: {start:?}");
-        hold!(self.live.len() < self.settings.limit as usize, "start above the limit: {start:?}");
-        hold!(self.unanswered < self.settings.unanswered_limit, "start without room for its record: {start:?}");
+        hold!(self.live.len() < self.settings.limit.get() as usize, "start above the limit: {start:?}");
+        hold!(self.unanswered < self.settings.unanswered_limit.get(), "start without room for its record: {start:?}");
         hold!(!self.live.contains_key(&slot.0), "a slot with two leases: {start:?}");
         hold!(slot.0 < self.highest_limit, "a slot above the highest limit: {start:?}");
         let batch =
@@ -75,7 +75,9 @@ impl Model {
         hold!(start.attempt == job.attempts + 1, "the attempt has a wrong number: {start:?}");
         hold!(start.resume == (epoch > 1), "a checkpoint out of nowhere: {start:?}");
         hold!(start.timeout == job.new.timeout.or(timeout), "a wrong time limit: {start:?}");
-        hold!(start.queued == job.accepted && start.given_up.is_empty(), "a wrong start: {start:?}");
+        hold!(start.queued == job.accepted, "a wrong start: {start:?}");
+        let without = std::mem::take(&mut job.given_up);
+        hold!(start.given_up.iter().map(|up| &up.node).eq(&without), "without {without:?}, not these: {start:?}");
         job.epoch = epoch;
         job.at = At::Running(start.lease);
         job.started = now;
@@ -105,8 +107,9 @@ impl Model {
 
     fn retrying(&mut self, lease: Lease, due: MonoTime) -> Check {
         match std::mem::replace(&mut self.expect, Expect::Nothing) {
-            Expect::Retry { lease: expected, due: at } if expected == lease && at == due => {
-                self.job(lease).ok_or("retry of an unknown job")?.at = At::Backoff(due);
+            Expect::Retry { lease: expected, due: at, given_up } if expected == lease && at == due => {
+                let job = self.job(lease).ok_or("retry of an unknown job")?;
+                (job.at, job.given_up) = (At::Backoff(due), given_up);
                 self.batches.get_mut(&lease.batch.0).ok_or("retry in an unknown batch")?.retries += 1;
                 Ok(())
             }
@@ -145,7 +148,7 @@ impl Model {
         hold!((record.priority, &record.tenant) == (job.new.priority, &job.new.tenant), "another job: {record:?}");
         job.at = At::Recording(record.status);
         self.unanswered += 1;
-        let ceiling = self.settings.unanswered_limit + u64::from(self.highest_limit);
+        let ceiling = self.settings.unanswered_limit.get() + u64::from(self.highest_limit);
         hold!(self.unanswered + self.live.len() as u64 <= ceiling, "records pile up: {}", self.unanswered);
         self.judged(record, total, follows)
     }

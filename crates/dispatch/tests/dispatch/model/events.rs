@@ -31,7 +31,7 @@ impl Model {
             }
             Event::LimitChanged { limit } => {
                 self.settings.limit = *limit;
-                self.highest_limit = self.highest_limit.max(*limit);
+                self.highest_limit = self.highest_limit.max(limit.get());
             }
             Event::CancelRequested { batch, jobs } => {
                 let Some(batch) = self.batches.get_mut(&batch.0) else { return };
@@ -141,6 +141,7 @@ fn accepted(new: &NewJob, now: MonoTime) -> Job {
         crashes: 0,
         tries: 0,
         failures: std::collections::BTreeMap::new(),
+        given_up: Vec::new(),
         first_started: None,
         started: now,
         stop: Vec::new(),
@@ -212,7 +213,7 @@ fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw,
     match delays.into_iter().max() {
         _ if fatal => end(vec![Status::Failed]),
         _ if !over.is_empty() => end(over[..1].to_vec()),
-        Some(delay) if closing.is_empty() => Expect::Retry { lease, due: now + delay },
+        Some(delay) if closing.is_empty() => Expect::Retry { lease, due: now + delay, given_up: handled },
         _ => end(closing),
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Job {
     crashes: u32,
     tries: usize,
     failures: BTreeMap<Option<Arc<str>>, u32>,
+    /// Nodes that its next attempt goes on without.
+    given_up: Vec<Arc<str>>,
     first_started: Option<MonoTime>,
     started: MonoTime,
     /// Why it was told to end; several where one step had several reasons, in an order that is not the model's affair.
@@ -141,7 +143,7 @@ impl Batch {
 enum Expect {
     Nothing,
     End { batch: u32, index: u32, allowed: Vec<Status> },
-    Retry { lease: Lease, due: MonoTime },
+    Retry { lease: Lease, due: MonoTime, given_up: Vec<Arc<str>> },
     GoOn { lease: Lease, given_up: Vec<Arc<str>> },
 }
 
@@ -173,7 +175,7 @@ impl Model {
     pub(crate) fn new(settings: Settings, trust: Trust, last_pick: LastPick) -> Self {
         Self {
             settings,
-            highest_limit: settings.limit,
+            highest_limit: settings.limit.get(),
             trust,
             last_pick,
             batches: BTreeMap::new(),

@@ -26,7 +26,7 @@ impl Model {
         }
         // Where there is room, nobody waits for the record of its end.
         let waits_in_vain = |job: &Job| job.waits() && (!batch.closing.is_empty() || !job.doomed.is_empty());
-        if self.unanswered < self.settings.unanswered_limit && !batch.storage_failed {
+        if self.unanswered < self.settings.unanswered_limit.get() && !batch.storage_failed {
             let forgotten = batch.jobs.iter().find(|job| waits_in_vain(job));
             hold!(forgotten.is_none(), "batch {key}: an end is due and there is room: {forgotten:?}");
         }
@@ -77,9 +77,9 @@ impl Model {
     }
 
     fn may_start(&self, now: MonoTime) -> bool {
-        let full = self.live.len() >= self.settings.limit as usize;
-        let no_room = self.unanswered >= self.settings.unanswered_limit;
-        !(self.draining || full || no_room || self.parked(now) >= self.settings.parked_limit)
+        let full = self.live.len() >= self.settings.limit.get() as usize;
+        let no_room = self.unanswered >= self.settings.unanswered_limit.get();
+        !(self.draining || full || no_room || self.parked(now) >= self.settings.parked_limit.get())
     }
 
     /// Jobs that may be parked, at most.
@@ -92,6 +92,11 @@ impl Model {
         let due = self.batches.values().flat_map(due).min();
         let due = match *self.last_pick.lock().unwrap() {
             Some(Pick::NotBefore(at)) if at > now && self.may_start(now) => Some(due.map_or(at, |due| due.min(at))),
+            // Of no use: it is asked again, a little later.
+            Some(Pick::NotBefore(_)) if self.may_start(now) => {
+                hold!(self.alarm.is_some(), "a scheduler that named no moment is not asked again");
+                due
+            }
             _ => due,
         };
         let in_time = due.is_none_or(|due| self.alarm.is_some_and(|alarm| alarm <= due.max(now)));

@@ -2,13 +2,17 @@
 
 mod chance;
 
-use std::time::Duration;
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
 
 use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler, Usage};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, Settings};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease};
 
 use crate::{
     model::{At, Batch, Model, Trust},
+    rig::{at_least_1, settings},
     rng::SplitMix64,
     schedulers::{Manner, Mannered, Unfinished},
 };
@@ -36,12 +40,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, inner: Box<dyn Scheduler>, manner: Manner) -> Self {
         let mut rng = SplitMix64::new(seed);
-        let mut settings = Settings::new(1 + rng.small(6));
-        settings.unanswered_limit = 1 + rng.below(12);
-        settings.parked_limit = if rng.one_in(3) { 3 } else { 1000 };
+        let mut settings = settings(1 + rng.small(6));
+        settings.unanswered_limit = NonZeroU64::MIN.saturating_add(rng.below(12));
+        settings.parked_limit = NonZeroUsize::MIN.saturating_add(if rng.one_in(3) { 2 } else { 999 });
         let mannered = Mannered::new(inner, manner, rng.bits());
         let (last, unfinished) = (mannered.last.clone(), mannered.unfinished.clone());
-        let trust = Trust { tokens: matches!(manner, Manner::Honest | Manner::Waits) };
+        let trust = Trust { tokens: matches!(manner, Manner::Honest | Manner::Waits | Manner::Lags) };
         Self {
             dispatch: Dispatch::new(settings, Box::new(mannered)),
             model: Model::new(settings, trust, last),
@@ -92,7 +96,7 @@ impl World {
         let Some(batch) = self.some_batch() else { return self.open() };
         match self.rng.below(40) {
             0..6 => {
-                let limit = 1 + self.rng.small(8);
+                let limit = at_least_1(1 + self.rng.small(8));
                 self.step(Event::LimitChanged { limit })
             }
             6..12 => self.cancel_jobs(batch),
