@@ -7,7 +7,7 @@ use std::{
 };
 
 use batchmill_core::{CancelReason, CancelSignal, MonoTime, Verdict};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, Record, SlotId, Start};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, SlotId, Start};
 use tokio::task::JoinSet;
 
 use crate::Workload;
@@ -18,15 +18,6 @@ use super::{
     batch::OpenBatch,
     slot::{self, Post},
 };
-
-/// Effects of one step that belong to the slot whose attempt ended.
-#[derive(Debug, Default)]
-pub(super) struct Own {
-    pub(super) record: Option<Record>,
-    pub(super) next: Option<Start>,
-    /// The signal for the next attempt, where the last one is used up.
-    pub(super) signal: Option<CancelSignal>,
-}
 
 pub(super) struct Brain<W: Workload> {
     pub(super) dispatch: Dispatch,
@@ -109,28 +100,28 @@ impl<W: Workload> Brain<W> {
         }
     }
 
-    /// Takes the end of an attempt. The slot's own record and start are handed back; whatever else follows is carried
-    /// out here.
-    pub(super) fn take_end(&mut self, shared: &Arc<Shared<W>>, lease: Lease, event: Event, now: MonoTime) -> Own {
-        let mut own = Own { signal: self.renew_signal(lease.slot), ..Own::default() };
+    /// Takes the end of an attempt. Effects that belong to its slot, its own record and its next start, are left in
+    /// `effects` for the slot to carry out without the lock; whatever else follows is carried out here. Answers with the
+    /// signal for the next attempt, where the last one is used up.
+    pub(super) fn take_end(
+        &mut self,
+        shared: &Arc<Shared<W>>,
+        lease: Lease,
+        event: Event,
+        now: MonoTime,
+        effects: &mut Vec<Effect>,
+    ) -> Option<CancelSignal> {
+        let signal = self.renew_signal(lease.slot);
         let now = self.advance(now);
-        let mut effects = std::mem::take(&mut self.effects);
         let before = shared.meters.is_some().then(Instant::now);
-        self.decide(now, event, &mut effects);
+        self.decide(now, event, effects);
         if let (Some(meters), Some(before)) = (&shared.meters, before) {
             meters.decision(before.elapsed());
         }
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Start(start) if start.lease.slot == lease.slot => own.next = Some(start),
-                Effect::Record(record) if record.batch == lease.batch && record.index == lease.index => {
-                    own.record = Some(record);
-                }
-                other => self.carry_out(shared, other),
-            }
+        for other in effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
+            self.carry_out(shared, other);
         }
-        self.effects = effects;
-        own
+        signal
     }
 
     /// Lets dispatch decide. A plugin that panics leaves it between two halves of a decision: going on would be a guess,
@@ -176,7 +167,7 @@ impl<W: Workload> Brain<W> {
             Effect::Start(start) => self.start(shared, start),
             Effect::Record(record) => {
                 if let Some(batch) = self.batch(record.batch) {
-                    batch.outlet.push_without_output(record);
+                    batch.outlet.push_record(record);
                 }
             }
             Effect::Stop { lease, how } => {
@@ -231,5 +222,14 @@ impl<W: Workload> Brain<W> {
             self.spawn(shared, slot::run(Arc::downgrade(shared), post, signal));
         }
         self.slots[slot as usize].post.put(start, batch);
+    }
+}
+
+/// Whether the slot whose attempt ended carries it out itself.
+fn belongs_to(effect: &Effect, lease: Lease) -> bool {
+    match effect {
+        Effect::Start(start) => start.lease.slot == lease.slot,
+        Effect::Record(record) => record.batch == lease.batch && record.index == lease.index,
+        _ => false,
     }
 }

@@ -29,12 +29,14 @@ pub trait Delivery: Send + 'static {
     async fn close(&mut self) -> Result<(), SinkError>;
 }
 
-/// The end of a job, not yet put into words.
+/// What waits for its delivery.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) record: Record,
-    pub(super) output: Option<Value>,
-    pub(super) id: Option<JobId>,
+enum Lot {
+    /// From a slot.
+    Results(Vec<JobResult>),
+    /// Of jobs that end without an attempt of their own: put into words when they are delivered, because that may read
+    /// the job.
+    Records(Vec<Record>),
 }
 
 /// Where slots leave what has ended. Bounded by dispatch: it starts nothing while too many records are unanswered.
@@ -47,26 +49,26 @@ pub(crate) struct Outlet {
 #[derive(Debug, Default)]
 struct Waiting {
     /// Delivered and answered one by one: a reader of small lots answers early, so that starts never wait for a long one.
-    lots: VecDeque<Vec<Ended>>,
-    /// Empty lots that keep their memory.
-    spare: Vec<Vec<Ended>>,
+    lots: VecDeque<Lot>,
     last: Option<BatchEnd>,
 }
 
 /// Results that are delivered at once, at most.
 const LOT_MAX: usize = 256;
-/// Empty lots that are kept.
-const SPARE_MAX: usize = 8;
 
 impl Waiting {
-    /// Moves `ended` in. A full lot changes owner as a whole, small ones are put together.
-    fn put(&mut self, ended: &mut Vec<Ended>) {
+    /// Moves `results` in. A full lot changes owner as a whole, small ones are put together.
+    fn put(&mut self, results: &mut Vec<JobResult>) {
         match self.lots.back_mut() {
-            Some(last) if last.len() + ended.len() <= LOT_MAX => last.append(ended),
-            _ => {
-                let empty = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(ended.len()));
-                self.lots.push_back(std::mem::replace(ended, empty));
-            }
+            Some(Lot::Results(last)) if last.len() + results.len() <= LOT_MAX => last.append(results),
+            _ => self.lots.push_back(Lot::Results(std::mem::take(results))),
+        }
+    }
+
+    fn put_record(&mut self, record: Record) {
+        match self.lots.back_mut() {
+            Some(Lot::Records(last)) if last.len() < LOT_MAX => last.push(record),
+            _ => self.lots.push_back(Lot::Records(vec![record])),
         }
     }
 }
@@ -77,15 +79,16 @@ impl Outlet {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push_all(&self, ended: &mut Vec<Ended>) {
-        if !ended.is_empty() {
-            self.lock().put(ended);
+    pub(super) fn push_all(&self, results: &mut Vec<JobResult>) {
+        if !results.is_empty() {
+            self.lock().put(results);
             self.wake.notify_one();
         }
     }
 
-    pub(super) fn push_without_output(&self, record: Record) {
-        self.push_all(&mut vec![Ended { record, output: None, id: None }]);
+    pub(super) fn push_record(&self, record: Record) {
+        self.lock().put_record(record);
+        self.wake.notify_one();
     }
 
     pub(super) fn end(&self, verdict: Verdict, counts: BatchCounts, retries: u64) {
@@ -100,20 +103,21 @@ impl Outlet {
             .map_or_else(Snapshot::default, |end| Snapshot { counts: end.counts, retries: end.retries })
     }
 
-    /// Swaps the next lot into `lot`, which is empty; where there is none, says whether the batch is over.
-    fn take(&self, lot: &mut Vec<Ended>) -> Option<BatchEnd> {
+    /// The next lot, or how the batch ended once nothing more comes, or neither yet.
+    fn take(&self) -> Next {
         let mut waiting = self.lock();
-        match waiting.lots.pop_front() {
-            Some(next) => {
-                let empty = std::mem::replace(lot, next);
-                if waiting.spare.len() < SPARE_MAX {
-                    waiting.spare.push(empty);
-                }
-                None
-            }
-            None => waiting.last.clone(),
+        match (waiting.lots.pop_front(), &waiting.last) {
+            (Some(lot), _) => Next::Lot(lot),
+            (None, Some(end)) => Next::End(end.clone()),
+            (None, None) => Next::Wait,
         }
     }
+}
+
+enum Next {
+    Lot(Lot),
+    End(BatchEnd),
+    Wait,
 }
 
 /// Delivers the results of one batch until it is over, then says so.
@@ -124,18 +128,20 @@ pub(super) async fn run<W: Workload>(
     mut meters: Option<ResultMeters>,
     ended: watch::Sender<Option<BatchEnd>>,
 ) {
-    let mut lot = Vec::new();
     let mut failed: Option<String> = None;
     let mut end = loop {
-        if let Some(end) = batch.outlet.take(&mut lot) {
-            break end;
-        }
-        if lot.is_empty() {
-            batch.outlet.wake.notified().await;
-            continue;
-        }
-        let jobs: Vec<u32> = lot.iter().map(|ended| ended.record.index).collect();
-        let results = put_into_words(&shared.clock, &batch, &mut lot).await;
+        let results = match batch.outlet.take() {
+            Next::Lot(Lot::Results(results)) => results,
+            Next::Lot(Lot::Records(records)) => {
+                records.into_iter().map(|record| result(&shared.clock, &batch, record, None, None)).collect()
+            }
+            Next::End(end) => break end,
+            Next::Wait => {
+                batch.outlet.wake.notified().await;
+                continue;
+            }
+        };
+        let jobs = abandon_unsuccessful(&batch, &results).await;
         if failed.is_some() {
             continue;
         }
@@ -163,19 +169,27 @@ pub(super) async fn run<W: Workload>(
     let _ = ended.send(Some(end));
 }
 
-async fn put_into_words<W: Workload>(clock: &Clock, batch: &OpenBatch<W>, lot: &mut Vec<Ended>) -> Vec<JobResult> {
-    let mut results = Vec::with_capacity(lot.len());
-    for ended in lot.drain(..) {
-        if ended.record.status != Status::Succeeded {
-            batch.workload.abandon(&batch.id, ended.record.index.into()).await;
+/// Lets go of what is kept for jobs that will not run again; the places of all.
+async fn abandon_unsuccessful<W: Workload>(batch: &OpenBatch<W>, results: &[JobResult]) -> Vec<u32> {
+    let mut places = Vec::with_capacity(results.len());
+    for result in results {
+        if result.status != Status::Succeeded {
+            batch.workload.abandon(&batch.id, result.sequence).await;
         }
-        results.push(result(clock, batch, ended));
+        places.push(u32::try_from(result.sequence).expect("a batch has fewer than 2^32 jobs"));
     }
-    results
+    places
 }
 
-fn result<W: Workload>(clock: &Clock, batch: &OpenBatch<W>, ended: Ended) -> JobResult {
-    let Ended { record, output, id } = ended;
+/// The end of a job in words. Slots do it as soon as it is decided, so that a result is built once, where it is delivered
+/// from.
+pub(super) fn result<W: Workload>(
+    clock: &Clock,
+    batch: &OpenBatch<W>,
+    record: Record,
+    id: Option<JobId>,
+    output: Option<Value>,
+) -> JobResult {
     let index = u64::from(record.index);
     let id = match id.map_or_else(|| batch.workload.job_id(index), Ok) {
         Ok(id) => id,

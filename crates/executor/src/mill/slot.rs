@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use batchmill_core::{CancelSignal, Draw, MonoTime, Usage};
-use batchmill_dispatch::{Event, Start};
+use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Usage};
+use batchmill_dispatch::{Effect, Event, Start};
 use tokio::sync::Notify;
 
 use crate::Workload;
@@ -15,7 +15,7 @@ use super::{
     Shared,
     attempt::{self, Timer},
     batch::OpenBatch,
-    delivery::Ended,
+    delivery::result,
 };
 
 /// Results that a slot keeps while its jobs end without waiting.
@@ -62,16 +62,24 @@ impl<W> Post<W> {
 pub(super) struct Desk {
     pub(super) signal: CancelSignal,
     pub(super) timer: Timer,
-    /// Ended jobs of one batch that are not handed over yet.
-    pub(super) outbox: Vec<Ended>,
+    /// Results of one batch that are not handed over yet.
+    pub(super) outbox: Vec<JobResult>,
+    /// What the end of the last attempt makes necessary here.
+    effects: Vec<Effect>,
     draws: Draws,
     turns: u32,
 }
 
 /// Runs what is put into `post`, until the mill is gone.
 pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, post: Arc<Post<W>>, signal: CancelSignal) {
-    let mut desk =
-        Desk { signal, timer: Timer::default(), outbox: Vec::with_capacity(LOT), draws: Draws::new(), turns: 0 };
+    let mut desk = Desk {
+        signal,
+        timer: Timer::default(),
+        outbox: Vec::new(),
+        effects: Vec::new(),
+        draws: Draws::new(),
+        turns: 0,
+    };
     loop {
         let work = post.take().await;
         let Some(shared) = shared.upgrade() else { return };
@@ -83,7 +91,7 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, post: Arc<Post<W>>
 async fn work_on<W: Workload>(shared: &Arc<Shared<W>>, mut work: Work<W>, desk: &mut Desk) {
     let mut started = shared.clock.now();
     loop {
-        let report = attempt::run(shared, &work.batch, &work.start, started, desk).await;
+        let mut report = attempt::run(shared, &work.batch, &work.start, started, desk).await;
         let lease = work.start.lease;
         let now = shared.clock.now();
         let ran = now - started;
@@ -92,23 +100,42 @@ async fn work_on<W: Workload>(shared: &Arc<Shared<W>>, mut work: Work<W>, desk: 
         }
         let event =
             Event::AttemptEnded { lease, outcome: report.outcome, usage: Usage::new(ran), draw: desk.draws.next() };
-        let (own, other_batch) = {
+        let (signal, other_batch) = {
             let mut brain = shared.lock();
-            let own = brain.take_end(shared, lease, event, now);
-            let other = own.next.as_ref().filter(|next| next.lease.batch != lease.batch);
-            let other = other.and_then(|next| brain.batch(next.lease.batch).cloned());
-            (own, other)
+            let signal = brain.take_end(shared, lease, event, now, &mut desk.effects);
+            // The next start, where there is one, is the last.
+            let other = match desk.effects.last() {
+                Some(Effect::Start(next)) if next.lease.batch != lease.batch => brain.batch(next.lease.batch).cloned(),
+                _ => None,
+            };
+            (signal, other)
         };
-        if let Some(signal) = own.signal {
+        if let Some(signal) = signal {
             desk.signal = signal;
         }
-        if let Some(record) = own.record {
-            desk.outbox.push(Ended { record, output: report.output, id: report.id });
+        let mut next = None;
+        for effect in desk.effects.drain(..) {
+            match effect {
+                Effect::Record(record) => {
+                    if desk.outbox.capacity() == 0 {
+                        desk.outbox.reserve_exact(LOT);
+                    }
+                    desk.outbox.push(result(
+                        &shared.clock,
+                        &work.batch,
+                        record,
+                        report.id.take(),
+                        report.output.take(),
+                    ));
+                }
+                Effect::Start(start) => next = Some(start),
+                _ => {}
+            }
         }
-        if own.next.is_none() || other_batch.is_some() || desk.outbox.len() >= LOT {
+        if next.is_none() || other_batch.is_some() || desk.outbox.len() >= LOT {
             work.batch.outlet.push_all(&mut desk.outbox);
         }
-        let Some(next) = own.next else { return };
+        let Some(next) = next else { return };
         work.start = next;
         if let Some(batch) = other_batch {
             work.batch = batch;
