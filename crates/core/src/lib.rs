@@ -37,6 +37,7 @@ mod result;
 mod retry;
 mod scheduler;
 mod sink;
+mod size;
 mod state;
 mod time;
 
@@ -57,5 +58,6 @@ pub use result::JobResult;
 pub use retry::{Draw, FailedAttempt, RetryDecision, RetryPolicy};
 pub use scheduler::{ClassId, Entry, Pick, Position as QueuePosition, Scheduler, Token, Usage};
 pub use sink::{ResultSink, SinkError};
+pub use size::{BadSize, format_size, parse_size};
 pub use state::{IllegalTransition, JobState, Status, Transition};
 pub use time::{BadDuration, MonoTime, WallTime, format_duration, parse_duration};

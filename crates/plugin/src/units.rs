@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
-use batchmill_core::parse_duration;
+use batchmill_core::{BadSize, format_size, parse_duration, parse_size};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -90,47 +90,16 @@ impl JsonSchema for HumanDuration {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
-/// Why a text is not a number of bytes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a size; write bytes or a number with KB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024)"
-)]
-pub struct BadSize(String);
-
-const UNITS: [(&str, u64); 9] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("TB", 1_000_000_000_000),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("KB", 1000),
-    ("B", 1),
-];
-
 impl FromStr for ByteSize {
     type Err = BadSize;
     fn from_str(text: &str) -> Result<Self, BadSize> {
-        let bad = || BadSize(text.to_owned());
-        let trimmed = text.trim();
-        let digits = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let suffix = &trimmed[digits.len()..];
-        let unit = match suffix {
-            "" => 1,
-            suffix => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(suffix)).ok_or_else(bad)?.1,
-        };
-        let number: u64 = digits.trim().parse().map_err(|_| bad())?;
-        number.checked_mul(unit).map(Self).ok_or_else(bad)
+        parse_size(text).map(Self)
     }
 }
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match UNITS.iter().take(4).find(|(_, unit)| self.0 > 0 && self.0.is_multiple_of(*unit)) {
-            Some((name, unit)) => write!(f, "{}{name}", self.0 / unit),
-            None => write!(f, "{}B", self.0),
-        }
+        f.write_str(&format_size(self.0))
     }
 }
 
