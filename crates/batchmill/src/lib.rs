@@ -49,9 +49,9 @@ pub use batchmill_core::{
 };
 pub use batchmill_failure_halt as failure_halt;
 pub use batchmill_flow::{
-    Arm, Channel, CheckpointMode, CompiledGraph, Condition, Defaults, Execution, ExecutionEngine, FlowFile,
-    FlowProblem, GraphProblem, InputProblem, InputProblems, IntoUpdate, MemoryCheckpointer, Next, NodeCatalog,
-    NodeSpec, OnError, Reduce, StateGraph, Target, async_node_fn, expr, node_fn,
+    Arm, Channel, CheckpointMode, CompiledGraph, Condition, Defaults, Edge, EdgeKind, Execution, ExecutionEngine,
+    FlowFile, FlowProblem, GraphProblem, InputProblem, InputProblems, IntoUpdate, MemoryCheckpointer, Next,
+    NodeCatalog, NodeOutline, NodeSpec, OnError, Outline, Reduce, StateGraph, Target, async_node_fn, expr, node_fn,
 };
 pub use batchmill_plugin::Registry;
 pub use batchmill_retry_exponential as retry_exponential;

@@ -38,6 +38,7 @@
 //! ```
 
 mod checkpointer_memory;
+mod draw;
 mod engine;
 pub mod expr;
 mod flow_file;
@@ -50,6 +51,7 @@ pub use engine::{
 };
 pub use flow_file::{FlowFile, FlowProblem, NodeCatalog};
 pub use graph::{
-    Arm, AsyncFnNode, Channel, CheckpointMode, CompiledGraph, Condition, Defaults, FnNode, GraphProblem, InputProblem,
-    InputProblems, IntoUpdate, Next, NodeSpec, OnError, Reduce, StateGraph, Target, async_node_fn, node_fn,
+    Arm, AsyncFnNode, Channel, CheckpointMode, CompiledGraph, Condition, Defaults, Edge, EdgeKind, FnNode,
+    GraphProblem, InputProblem, InputProblems, IntoUpdate, Next, NodeOutline, NodeSpec, OnError, Outline, Reduce,
+    StateGraph, Target, async_node_fn, node_fn,
 };

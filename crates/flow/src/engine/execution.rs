@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     expr::Vars,
-    graph::{CompiledGraph, CompiledOnError, UpdateCheck},
+    graph::{CompiledGraph, CompiledOnError, UpdateCheck, size_of},
 };
 
 /// What every node of a run sees.
@@ -92,6 +92,8 @@ pub enum RunEnd {
 pub struct Execution<'g> {
     pub(super) graph: &'g CompiledGraph,
     pub(super) state: StateData,
+    /// The state is not larger than this.
+    size: u64,
     /// Supersteps completed.
     pub(super) step: u64,
     /// The nodes of the next superstep, in declaration order.
@@ -125,6 +127,13 @@ impl NodeEnd {
         }
     }
 
+    fn update(&self) -> Option<&StateData> {
+        match self {
+            Self::Updated(update) => Some(update),
+            _ => None,
+        }
+    }
+
     fn is_failed(&self) -> bool {
         matches!(self, Self::Failed { .. })
     }
@@ -139,6 +148,7 @@ impl<'g> Execution<'g> {
     pub(super) fn at(graph: &'g CompiledGraph, state: StateData, step: u64, ready: Vec<u32>) -> Self {
         Self {
             graph,
+            size: size_of(&state),
             state,
             step,
             ready,
@@ -203,6 +213,7 @@ impl<'g> Execution<'g> {
         }
         let mut ends = self.run(context).await;
         self.refuse_bad_updates(&mut ends);
+        self.refuse_too_large(&mut ends);
         if self.handles_errors {
             self.handle(&mut ends);
         }
@@ -294,6 +305,27 @@ impl<'g> Execution<'g> {
             // Two nodes that write one channel are a defect of the flow: no `on_error` of a node makes it good.
             let by_flow = error.code == "conflicting_update";
             ends[i] = NodeEnd::Failed { error: Box::new(error), by_flow };
+        }
+    }
+
+    /// Refuses the updates, in declaration order, that would make the state larger than it may be.
+    fn refuse_too_large(&mut self, ends: &mut [NodeEnd]) {
+        let limit = self.graph.state_limit;
+        // Sizes of updates are added up as if they replaced nothing; only where that is too much, all is measured.
+        let added: u64 = ends.iter().filter_map(NodeEnd::update).map(size_of).sum();
+        self.size = self.size.saturating_add(added);
+        if self.size <= limit {
+            return;
+        }
+        self.size = size_of(&self.state);
+        for end in ends {
+            let Some(update) = end.update() else { continue };
+            let grown = self.size.saturating_add_signed(self.graph.growth(&self.state, update));
+            if grown <= limit {
+                self.size = grown;
+            } else {
+                *end = NodeEnd::Failed { error: Box::new(self.graph.state_too_large(grown)), by_flow: false };
+            }
         }
     }
 

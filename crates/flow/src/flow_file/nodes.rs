@@ -47,8 +47,10 @@ impl NodeReader<'_> {
             self.problems.push(self.document.at(&["nodes", self.name], message));
             return NodeSpec::new(nothing());
         };
-        let built = self.build(entries, catalog).unwrap_or_else(nothing);
-        let mut spec = NodeSpec::new(built);
+        let mut spec = match self.build(entries, catalog) {
+            Some((kind, node)) => NodeSpec::new(node).kind(kind),
+            None => NodeSpec::new(nothing()),
+        };
         for (key, value) in entries {
             let path = ["nodes", self.name, key.name.as_str()];
             let result = match key.name.as_str() {
@@ -67,7 +69,7 @@ impl NodeReader<'_> {
     }
 
     /// Makes the node of its kind and options.
-    fn build(&mut self, entries: &[(LocatedKey, Located)], catalog: &NodeCatalog) -> Option<Arc<dyn Node>> {
+    fn build(&mut self, entries: &[(LocatedKey, Located)], catalog: &NodeCatalog) -> Option<(String, Arc<dyn Node>)> {
         let own: Vec<_> = entries.iter().filter(|(key, _)| !GENERIC.contains(&key.name.as_str())).collect();
         let kind = self.kind(&own, catalog)?;
         let rest = own.iter().filter(|(key, _)| key.name != kind);
@@ -75,7 +77,7 @@ impl NodeReader<'_> {
         let options: Options =
             first.into_iter().chain(rest).map(|(key, value)| (key.name.clone(), value.to_json())).collect();
         match catalog.build(kind, &options) {
-            Ok(node) => Some(node),
+            Ok(node) => Some((kind.to_owned(), node)),
             Err(wrong) => {
                 let root = ["nodes", self.name];
                 let wrong = wrong.into_iter().map(|problem| with_generic_keys(problem, kind, catalog));

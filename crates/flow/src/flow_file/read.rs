@@ -3,7 +3,7 @@
 use super::{Document, FlowProblem, NodeCatalog, nodes, top};
 use crate::graph::StateGraph;
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "version",
     "name",
     "description",
@@ -13,6 +13,7 @@ const KEYS: [&str; 11] = [
     "checkpoint",
     "start",
     "max_steps",
+    "state_limit",
     "nodes",
     "output",
 ];
@@ -42,6 +43,7 @@ pub(super) fn read(
             "checkpoint" => top::checkpoint(value).map(|mode| graph.checkpoint = mode),
             "start" => top::names(value).map(|names| graph.start = Some(names)),
             "max_steps" => top::max_steps(value).map(|steps| graph.max_steps = Some(steps)),
+            "state_limit" => top::size(value).map(|bytes| graph.state_limit = bytes),
             "output" => {
                 graph.output = top::filter(document, &path, value, problems);
                 Ok(())

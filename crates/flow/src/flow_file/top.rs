@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchmill_core::{BatchId, Options, Problem, nearest, parse_duration};
+use batchmill_core::{BatchId, Options, Problem, nearest, parse_duration, parse_size};
 use serde_json::Value;
 
 use super::{Document, FlowProblem};
@@ -70,6 +70,15 @@ pub(super) fn names(value: &Located) -> Result<Vec<String>, String> {
 
 pub(super) fn max_steps(value: &Located) -> Result<u64, String> {
     whole(value).filter(|steps| *steps > 0).ok_or_else(|| expected("a whole number from 1", value))
+}
+
+/// A number of bytes, with or without a unit.
+pub(super) fn size(value: &Located) -> Result<u64, String> {
+    match (value.as_str(), whole(value)) {
+        (Some(text), _) => parse_size(text).map_err(|error| error.to_string()),
+        (None, Some(bytes)) => Ok(bytes),
+        (None, None) => Err(expected("a size such as `16MiB`", value)),
+    }
 }
 
 fn whole(value: &Located) -> Option<u64> {

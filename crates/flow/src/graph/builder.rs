@@ -5,7 +5,7 @@ use std::time::Duration;
 use batchmill_core::Options;
 use serde_json::Value;
 
-use super::{Channel, CompiledGraph, GraphProblem, NodeSpec};
+use super::{Channel, CompiledGraph, GraphProblem, NodeSpec, size::STATE_LIMIT};
 use crate::expr::Filter;
 
 /// When the state of a flow is kept.
@@ -55,6 +55,7 @@ pub struct StateGraph {
     pub(crate) nodes: Vec<(String, NodeSpec)>,
     pub(crate) start: Option<Vec<String>>,
     pub(crate) max_steps: Option<u64>,
+    pub(crate) state_limit: u64,
     pub(crate) checkpoint: CheckpointMode,
     pub(crate) output: Option<Filter>,
     pub(crate) input_schema: Option<Value>,
@@ -70,6 +71,7 @@ impl StateGraph {
             nodes: Vec::new(),
             start: None,
             max_steps: None,
+            state_limit: STATE_LIMIT,
             checkpoint: CheckpointMode::default(),
             output: None,
             input_schema: None,
@@ -102,6 +104,14 @@ impl StateGraph {
     #[must_use]
     pub fn max_steps(mut self, steps: u64) -> Self {
         self.max_steps = Some(steps);
+        self
+    }
+
+    /// The most that the state of a job holds: about this many bytes of JSON; 16 MiB unless given. A node whose update
+    /// would make it larger fails with `state_too_large`.
+    #[must_use]
+    pub fn state_limit(mut self, bytes: u64) -> Self {
+        self.state_limit = bytes;
         self
     }
 

@@ -1,10 +1,10 @@
 //! From names to indices, and every check on the graph as a whole.
 
-use batchmill_core::StateData;
+use batchmill_core::{StateData, format_size};
 
 use super::{
     CompiledGraph, GraphProblem, Reduce, StateGraph, cycles::Loops, edges::Edges, input::InputSchema,
-    retry_table::RetryTable,
+    retry_table::RetryTable, size::size_of,
 };
 
 /// More would not fit into the indices.
@@ -25,6 +25,10 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
         problems.push(GraphProblem::of_flow(&["max_steps"], "must be at least 1"));
     }
     let (channels, initial) = channels(&graph, &mut problems);
+    if size_of(&initial) > graph.state_limit {
+        let message = format!("the defaults of `state` alone are larger than {}", format_size(graph.state_limit));
+        problems.push(GraphProblem::of_flow(&["state_limit"], message));
+    }
     let input_schema = input_schema(&graph, &mut problems);
     limits(&graph, &mut problems);
     let before = problems.len();
@@ -57,6 +61,7 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
         entry: entry.into(),
         joins,
         max_steps: graph.max_steps,
+        state_limit: graph.state_limit,
         checkpoint: graph.checkpoint,
         output: graph.output,
         input_schema,

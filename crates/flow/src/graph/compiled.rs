@@ -1,6 +1,6 @@
 //! A graph that is ready to run: flat arrays, indices instead of names.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use batchmill_core::{Node, Options, RetryRef, StateData};
 
@@ -19,6 +19,8 @@ pub struct CompiledGraph {
     pub(crate) entry: Box<[u32]>,
     pub(crate) joins: JoinPlans,
     pub(crate) max_steps: Option<u64>,
+    /// The most that a state holds, as [`size_of`](super::size_of) measures it.
+    pub(crate) state_limit: u64,
     pub(crate) checkpoint: CheckpointMode,
     pub(crate) output: Option<Filter>,
     pub(crate) input_schema: Option<InputSchema>,
@@ -28,6 +30,11 @@ pub struct CompiledGraph {
 pub(crate) struct CompiledNode {
     pub(crate) name: Arc<str>,
     pub(crate) node: Arc<dyn Node>,
+    pub(crate) kind: Cow<'static, str>,
+    /// As declared, to be shown; what the engine follows is below.
+    pub(crate) needs: Box<[u32]>,
+    /// As declared, to be shown. `None` is `END`.
+    pub(crate) next: Box<[Option<u32>]>,
     /// Nodes that always follow: those that `next` names, and those that need this one alone. Sorted, each once.
     pub(crate) after: Box<[u32]>,
     /// The branch, where `next` is one.

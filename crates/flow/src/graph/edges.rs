@@ -21,7 +21,8 @@ pub(super) struct Edges {
 #[derive(Default)]
 pub(super) struct NodeEdges {
     needs: Vec<u32>,
-    next: Vec<u32>,
+    /// `None` is `END`.
+    next: Vec<Option<u32>>,
     arms: Option<Vec<CompiledArm>>,
     goto: Option<Option<u32>>,
     /// Nodes that need this one alone.
@@ -33,7 +34,7 @@ pub(super) struct NodeEdges {
 impl NodeEdges {
     fn targets(&self) -> impl Iterator<Item = u32> {
         let arms = self.arms.iter().flatten().filter_map(|arm| arm.to);
-        self.next.iter().copied().chain(arms).chain(self.goto.flatten())
+        self.next.iter().copied().flatten().chain(arms).chain(self.goto.flatten())
     }
 
     pub(super) fn into_node(
@@ -43,13 +44,16 @@ impl NodeEdges {
         default_timeout: Option<std::time::Duration>,
         retry: RetryRef,
     ) -> CompiledNode {
-        let mut after = self.next;
-        after.extend(self.only_for);
+        let mut after = self.only_for;
+        after.extend(self.next.iter().copied().flatten());
         after.sort_unstable();
         after.dedup();
         CompiledNode {
             name: Arc::from(name),
             node: spec.node,
+            kind: spec.kind,
+            needs: self.needs.into(),
+            next: self.next.into(),
             after: after.into(),
             arms: self.arms.map(Into::into),
             feeds: self.feeds.into(),
@@ -302,7 +306,7 @@ impl NodeEdges {
             Next::To(targets) => {
                 for (i, target) in targets.iter().enumerate() {
                     match names.target(target) {
-                        Ok(node) => edges.next.extend(node),
+                        Ok(node) => edges.next.push(node),
                         Err(why) => problem(&["next", &i.to_string()], why),
                     }
                 }

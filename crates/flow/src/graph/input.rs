@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use batchmill_core::{NodeError, StateData};
+use batchmill_core::{NodeError, StateData, format_size};
 
-use super::CompiledGraph;
+use super::{CompiledGraph, size_of};
 
 /// One thing that is wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,13 @@ impl CompiledGraph {
             Some(schema) => schema.check(input).map_err(InputProblems)?,
             None => input,
         };
-        self.initial_state(input)
-            .map_err(|error| InputProblems(vec![InputProblem { pointer: String::new(), message: error.message }]))
+        let of_whole = |message| InputProblems(vec![InputProblem { pointer: String::new(), message }]);
+        let state = self.initial_state(input).map_err(|error| of_whole(error.message))?;
+        if size_of(&state) > self.state_limit {
+            let limit = format_size(self.state_limit);
+            return Err(of_whole(format!("makes a state larger than its {limit} (`state_limit`)")));
+        }
+        Ok(state)
     }
 
     /// The input passed through the reducers onto the defaults.
@@ -81,15 +86,22 @@ mod with_schema {
     use super::InputProblem;
 
     /// A compiled JSON Schema.
-    pub(crate) struct InputSchema(Validator);
+    pub(crate) struct InputSchema(Validator, Value);
 
     impl InputSchema {
         /// Compiles a schema; the problem names the place within it.
         pub(in crate::graph) fn new(schema: &Value) -> Result<Self, InputProblem> {
-            jsonschema::validator_for(schema).map(Self).map_err(|error| InputProblem {
-                pointer: error.instance_path().to_string(),
-                message: format!("not a JSON Schema: {error}"),
+            jsonschema::validator_for(schema).map(|validator| Self(validator, schema.clone())).map_err(|error| {
+                InputProblem {
+                    pointer: error.instance_path().to_string(),
+                    message: format!("not a JSON Schema: {error}"),
+                }
             })
+        }
+
+        /// As it was written.
+        pub(in crate::graph) fn source(&self) -> &Value {
+            &self.1
         }
 
         /// Hands the input back if it matches.
@@ -122,6 +134,10 @@ mod without_schema {
         pub(in crate::graph) fn new(_: &Value) -> Result<Self, InputProblem> {
             let message = "this build has no JSON Schema (feature `schema` of batchmill-flow)".to_owned();
             Err(InputProblem { pointer: String::new(), message })
+        }
+
+        pub(in crate::graph) fn source(&self) -> &Value {
+            match *self {}
         }
 
         pub(super) fn check(&self, _: StateData) -> Result<StateData, Vec<InputProblem>> {

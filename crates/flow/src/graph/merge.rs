@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{CompiledGraph, Reduce};
 
 impl CompiledGraph {
-    fn reducer(&self, key: &str) -> Reduce {
+    pub(super) fn reducer(&self, key: &str) -> Reduce {
         match self.channels.binary_search_by(|(name, _)| (**name).cmp(key)) {
             Ok(found) => self.channels[found].1,
             Err(_) => Reduce::Replace,

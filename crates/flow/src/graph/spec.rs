@@ -1,6 +1,6 @@
 //! A node of a graph that is being built: what runs, when, and what follows.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use batchmill_core::{Node, Options};
 
@@ -12,6 +12,8 @@ use super::Condition;
 pub struct NodeSpec {
     /// What runs.
     pub node: Arc<dyn Node>,
+    /// What kind of node it is, for people: the key in a flow file, or `native`.
+    pub kind: Cow<'static, str>,
     /// The nodes it waits for.
     pub needs: Vec<String>,
     /// What follows it.
@@ -100,7 +102,22 @@ impl Arm {
 impl NodeSpec {
     /// A node that waits for nothing and leads nowhere.
     pub fn new(node: Arc<dyn Node>) -> Self {
-        Self { node, needs: Vec::new(), next: Next::None, timeout: None, retry: None, on_error: OnError::Fail }
+        Self {
+            node,
+            kind: Cow::Borrowed("native"),
+            needs: Vec::new(),
+            next: Next::None,
+            timeout: None,
+            retry: None,
+            on_error: OnError::Fail,
+        }
+    }
+
+    /// Says what kind of node it is where the graph is shown; it changes nothing else.
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<Cow<'static, str>>) -> Self {
+        self.kind = kind.into();
+        self
     }
 
     /// Waits for these nodes.

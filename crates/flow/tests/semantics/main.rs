@@ -15,4 +15,5 @@ mod limits;
 mod loops;
 mod random;
 mod refused;
+mod sizes;
 mod supersteps;

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod each;
 mod global;
+mod graph;
 mod host_config;
 mod intake;
 mod plugin;
@@ -38,6 +39,8 @@ enum Command {
     Each(Box<each::EachArgs>),
     /// Check flow, jobs and config without running anything; all problems at once
     Check(check::CheckArgs),
+    /// Show the graph of a flow
+    Graph(graph::GraphArgs),
     /// Show or check the host's configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -70,6 +73,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
         Command::Run(args) => run::execute(*args, &cli.global, chosen),
         Command::Each(args) => each::execute(*args, &cli.global, chosen),
         Command::Check(args) => check::execute(&args, &cli.global),
+        Command::Graph(args) => graph::execute(&args, &cli.global),
         Command::Config(command) => config::execute(&command, &cli.global),
         Command::Plugin(command) => plugin::execute(&command, &cli.global),
         Command::Completions(args) => completions::execute(&args, &mut Cli::command()),

@@ -48,6 +48,14 @@ impl Flow {
         }
     }
 
+    /// What the flow says of itself.
+    pub(crate) fn description(&self) -> Option<&str> {
+        match self {
+            Self::File(file) => file.description(),
+            Self::Made(_) => None,
+        }
+    }
+
     /// A problem that the host's retry policy has with settings number `number`, at its place.
     pub(crate) fn retry_problem(&self, number: usize, problem: &Problem) -> String {
         match self {

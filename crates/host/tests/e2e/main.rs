@@ -5,6 +5,7 @@ mod batches;
 mod commands;
 mod each;
 mod failures;
+mod graph;
 mod policies;
 mod progress;
 mod references;

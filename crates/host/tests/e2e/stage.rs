@@ -221,3 +221,12 @@ pub(crate) fn records(text: &str) -> Vec<Value> {
 pub(crate) fn field<'a>(records: &'a [Value], name: &str) -> Vec<&'a str> {
     records.iter().map(|record| record[name].as_str().unwrap_or_default()).collect()
 }
+
+/// Says that a test needs something that is not here, in the form that `cargo xtask test` gathers.
+pub(crate) fn skipped(name: &str, why: &str) {
+    eprintln!("skipped: {why}");
+    if let Some(path) = std::env::var_os("BATCHMILL_SKIPS") {
+        let mut skips = OpenOptions::new().create(true).append(true).open(path).expect("the file of skips");
+        writeln!(skips, "{name}: {why}").expect("a line in the file of skips");
+    }
+}
