@@ -83,20 +83,30 @@ impl<O: DeserializeOwned + JsonSchema, P: ?Sized> TypedFactory<O, P> {
     }
 }
 
+/// Takes a key out that is known to be wrong, at any depth, so that serde and the check see only the rest.
 fn remove(options: &mut Options, path: &[String]) {
     match path {
         [] => {}
         [key] => {
             options.shift_remove(key);
         }
-        [key, rest @ ..] => match options.get_mut(key) {
-            Some(Value::Object(inner)) => remove(inner, rest),
-            // Below a list: keep what is known to be wrong out of serde's way as a whole.
-            Some(_) => {
-                options.shift_remove(key);
+        [key, rest @ ..] => {
+            if let Some(inner) = options.get_mut(key) {
+                remove_below(inner, rest);
             }
-            None => {}
-        },
+        }
+    }
+}
+
+fn remove_below(value: &mut Value, path: &[String]) {
+    match (value, path) {
+        (Value::Object(inner), _) => remove(inner, path),
+        (Value::Array(items), [index, rest @ ..]) => {
+            if let Some(item) = index.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
+                remove_below(item, rest);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -253,13 +263,14 @@ mod tests {
     fn every_problem_is_reported_at_once_with_its_path() {
         assert_eq!(
             problems(
-                json!({"atempts": 5, "delay": "1 parsec", "classes": {"a": {"wieght": 1}}, "rules": [{"weight": 300}]})
+                json!({"atempts": 5, "delay": "1 parsec", "classes": {"a": {"wieght": 1}}, "rules": [{"wight": 1}, {"weight": 300}]})
             ),
             [
                 "atempts: unknown key `atempts`, did you mean `attempts`?",
                 "classes.a.wieght: unknown key `wieght`, did you mean `weight`?",
+                "rules.0.wight: unknown key `wight`, did you mean `weight`?",
                 "delay: `1 parsec` is not a duration; write a number with a unit, for example `200ms`, `30s`, `5m` or `1h 30m`",
-                "rules.0.weight: invalid value: integer `300`, expected u8",
+                "rules.1.weight: invalid value: integer `300`, expected u8",
             ]
         );
     }

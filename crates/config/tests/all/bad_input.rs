@@ -154,6 +154,22 @@ fn a_mistake_inside_a_rule_is_shown_at_its_character() {
 }
 
 #[test]
+fn a_mistake_in_a_rule_that_is_a_table_is_shown_at_its_key() {
+    check(
+        "[failure.options]\nrules = [\n  \"soon,fail=0,windw=3\",\n  { when = \"now\", fail_rat = \"5%\", of = \"all\", classes = [\"timeout\", \"slow\"] },\n]\n",
+        &[
+            "batchmill.toml:3:14: failure.options.rules.0: the number of jobs must be at least 1",
+            "batchmill.toml:3:16: failure.options.rules.0: unknown word `windw`, did you mean `window`?",
+            "batchmill.toml:4:3: failure.options.rules.1: a condition is missing: `fail`, `success`, `done` or `fail_rate`",
+            "batchmill.toml:4:19: failure.options.rules.1.fail_rat: unknown key `fail_rat`, did you mean `fail_rate`?",
+            "batchmill.toml:4:41: failure.options.rules.1.of: `all` is neither `total` nor `done`",
+            "batchmill.toml:4:70: failure.options.rules.1.classes.1: `slow` is not an error class that can be counted (transient, \
+             recoverable, permanent, timeout, resource, crash)",
+        ],
+    );
+}
+
+#[test]
 fn variables_flags_and_sets_name_themselves() {
     let case = Case::new()
         .env("BATCHMILL_FOO__BAR", "1")

@@ -1,6 +1,7 @@
 //! Batches that share a mill, and what can be asked of each.
 
-use batchmill_core::{Status, Verdict};
+use batchmill_core::{Pause, Status, StopReason, Verdict};
+use batchmill_failure_halt::Halt;
 
 use crate::{at_once, batch, count, deaf, gated, kept, mill, settle};
 
@@ -73,6 +74,28 @@ async fn a_paused_batch_starts_nothing_until_it_goes_on() {
     handle.unpause();
     assert_eq!(handle.wait().await.verdict, Verdict::Succeeded);
     assert_eq!(handle.snapshot().counts.succeeded, 6, "its numbers stay after the end");
+}
+
+#[tokio::test]
+async fn a_pause_is_told_with_its_reason_and_so_is_its_end() {
+    let ((delivery, _), (workload, _, gate)) = (kept(), gated());
+    let mut opening = batch(workload, 3, delivery);
+    let rule: batchmill_failure_halt::Rule = "pause,success=2".parse().unwrap();
+    opening.failure = Box::new(Halt::new(&batchmill_failure_halt::Options::with_rules([&rule])).unwrap());
+    let handle = mill(1).open(opening);
+    let mut pauses = handle.pauses();
+    assert_eq!(handle.paused(), None);
+    gate.add_permits(2);
+    let reason = StopReason::new("pause,success=2", "2 of 3 jobs succeeded");
+    assert_eq!(pauses.next().await, Some(Pause::Rule(reason.clone())));
+    assert_eq!(handle.paused(), Some(Pause::Rule(reason)));
+    handle.unpause();
+    assert_eq!(pauses.next().await, None);
+    handle.pause();
+    assert_eq!(pauses.next().await, Some(Pause::Requested));
+    handle.unpause();
+    gate.add_permits(1);
+    assert_eq!(handle.wait().await.verdict, Verdict::Succeeded);
 }
 
 #[tokio::test]

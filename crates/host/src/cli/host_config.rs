@@ -35,10 +35,11 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "N", env = "BATCHMILL_MAX_ATTEMPTS", hide_env = true)]
     max_attempts: Option<String>,
 
-    /// When failures stop the batch: `never`, `soon,fail=3`, `now,fail=10%`. It takes the place of the configured rules
-    /// and counts from the first job (`min_sample` is 1)
-    #[arg(long, value_name = "RULE", env = "BATCHMILL_HALT", hide_env = true)]
-    halt: Option<String>,
+    /// When to stop or pause early, as GNU parallel and more: `never`, `soon,fail=3`, `now,fail=10%`, `soon,success=1`,
+    /// `pause,fail_rate=20%,window=100` (repeatable). The rules take the place of the configured ones and count from the
+    /// first job on (`min_sample` is 1)
+    #[arg(long, value_name = "RULE", env = "BATCHMILL_HALT", hide_env = true, allow_negative_numbers = true)]
+    halt: Vec<String>,
 }
 
 impl ConfigArgs {
@@ -63,10 +64,10 @@ impl PolicyArgs {
             .into_iter()
             .filter_map(|(id, key, text)| Some(Flag::parsed(said_by(matches, id), key, text.as_ref()?)))
             .collect();
-        if let Some(rule) = &self.halt {
+        if !self.halt.is_empty() {
             let name = said_by(matches, "halt");
             flags.push(Flag::new(name.clone(), "failure.kind", "halt"));
-            flags.push(Flag::new(name.clone(), "failure.options.rules", json!([rule])));
+            flags.push(Flag::new(name.clone(), "failure.options.rules", json!(self.halt)));
             // A person who types a percentage means it from the first job on.
             flags.push(Flag::new(name, "failure.options.min_sample", 1));
         }

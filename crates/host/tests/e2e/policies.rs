@@ -1,6 +1,6 @@
 //! Policies are chosen by one line of config, and the choice shows.
 
-use crate::stage::{Stage, field};
+use crate::stage::{Done, Stage, field};
 
 const SET: &str = "  node:\n    set: '{done: true}'\n";
 const FAIL: &str = "  node:\n    run: [sh, -c, 'exit ${ .code }']\n";
@@ -52,6 +52,59 @@ fn a_halt_rule_stops_the_batch_and_the_rest_is_skipped() {
 fn a_halt_rule_in_percent_is_of_all_jobs() {
     let args = ["--max-attempts", "1", "--concurrency", "1", "--halt", "now,fail=50%"];
     let done = failing().run(&args).expect(3);
+    assert_eq!(done.results().iter().filter(|r| r["status"] == "failed").count(), 5);
+}
+
+/// A job for each exit status, one after the other.
+fn ending(statuses: &str, args: &[&str]) -> Done {
+    let stage = Stage::with(FAIL, statuses.chars().map(|status| format!(r#"{{"code":{status}}}"#)));
+    stage.run(&[&["--max-attempts", "1", "--concurrency", "1"], args].concat())
+}
+
+#[test]
+fn a_success_that_is_enough_stops_the_batch_and_is_one() {
+    for form in ["standard", "count"] {
+        let done =
+            ending("11001", &["--halt", "soon,success=1", "--exit-code", form, "--report", "report.json"]).expect(0);
+        let done = done.says("Stopped as asked by `soon,success=1`: 1 of 5 jobs succeeded");
+        let mut results = done.results();
+        results.sort_by_key(|result| result["sequence"].as_u64());
+        assert_eq!(field(&results, "status"), ["failed", "failed", "succeeded", "skipped", "skipped"]);
+        let error = &results[4]["error"];
+        assert_eq!((&error["class"], &error["code"]), (&"cancelled".into(), &"halted".into()));
+        assert_eq!(error["message"], "skipped: the batch was stopped by `soon,success=1`");
+    }
+}
+
+#[test]
+fn a_success_that_never_comes_is_a_failure() {
+    ending("111", &["--halt", "now,success=1"]).expect(1);
+    ending("111", &["--halt", "now,success=1", "--exit-code", "count"]).expect(3);
+}
+
+#[test]
+fn several_halt_rules_are_tried_in_their_order() {
+    let args = ["--halt", "soon,fail=3", "--halt", "now,fail_rate=60%,window=3,min_sample=3"];
+    ending("0100101", &args).expect(3).says("Stopped by `soon,fail=3`: 3 of 7 jobs failed");
+    ending("0110000", &args).expect(3).says("`now,fail_rate=60%,window=3,min_sample=3`: 2 of the last 3 jobs failed");
+}
+
+#[test]
+fn short_forms_of_halt_rules_may_begin_with_a_minus() {
+    ending("100", &["--halt", "-1"]).expect(0).says("`soon,success=1`: 1 of 3 jobs succeeded");
+    ending("100", &["--halt", "2"]).expect(3).says("`now,fail=1`: 1 of 3 jobs failed");
+}
+
+#[test]
+fn a_rule_may_be_a_table_and_count_some_classes_only() {
+    let nodes = "  node:\n    run: [sh, -c, 'exit ${ .code }']\n    exit_codes: {permanent: [2]}\n";
+    let stage = Stage::with(nodes, [1, 1, 2, 1, 2, 0].map(|code| format!(r#"{{"code":{code}}}"#)));
+    let rules = "rules = [{ when = \"soon\", fail = 2, classes = [\"permanent\"] }]\n";
+    stage.write(
+        "batchmill.toml",
+        format!("executor.concurrency = 1\nretry.options.max_attempts = 1\n[failure.options]\n{rules}"),
+    );
+    let done = stage.run(&[]).expect(3).says("`soon,fail=2,classes=permanent`: 2 of 6 jobs failed by permanent");
     assert_eq!(done.results().iter().filter(|r| r["status"] == "failed").count(), 5);
 }
 
