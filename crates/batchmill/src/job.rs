@@ -140,7 +140,7 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
                 free.insert(place);
             }
         }
-        if let Err(refused) = graph.accept_input(input.clone()) {
+        if let Err(refused) = graph.check_input(&input) {
             let (id, graph) = (id.clone(), graph.name().to_owned());
             problems.push(BatchProblem::Input { id, place, graph, problems: refused });
         }

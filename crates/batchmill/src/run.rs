@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{BatchId, Checkpointer, FailureStrategy, Scheduler};
-use batchmill_executor::{FlowWorkload, Graphs, JobSource, Mill, Opening, Settings as MillSettings};
+use batchmill_core::{BatchId, Checkpointer, FailureStrategy, Scheduler, Verdict};
+use batchmill_executor::{
+    BatchEnd, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening,
+    Settings as MillSettings,
+};
 use batchmill_flow::MemoryCheckpointer;
-use futures_util::StreamExt;
 use uuid::Uuid;
 
 use crate::{
@@ -61,15 +63,19 @@ impl BatchExecutor {
     /// # Panics
     /// Outside a tokio runtime with timers.
     pub async fn run(&self, jobs: Vec<BatchJob>) -> Result<Vec<BatchResult>, BatchError> {
-        let mut results: Vec<Option<BatchResult>> = Vec::new();
-        results.resize_with(jobs.len(), || None);
-        let mut stream = self.start(jobs, RUN_AHEAD)?;
-        while let Some((place, result)) = stream.next().await {
-            results[place] = Some(result);
+        let total = jobs.len();
+        let collected = Collected::new(total);
+        let (batch, progress) = self.open(jobs, RUN_AHEAD, collected.delivery())?;
+        let cancel_if_dropped = CancelOnDrop(&batch);
+        let end = batch.ended().await;
+        drop(cancel_if_dropped);
+        if let Some(progress) = progress {
+            progress.end();
         }
-        match stream.left() {
-            0 => Ok(results.into_iter().flatten().collect()),
-            missing => Err(BatchError::BrokenOff { missing, reason: stream.why_broken_off() }),
+        let results = collected.take();
+        match total - results.len() {
+            0 => Ok(results),
+            missing => Err(BatchError::BrokenOff { missing, reason: why_broken_off(end) }),
         }
     }
 
@@ -82,12 +88,19 @@ impl BatchExecutor {
     /// # Panics
     /// Outside a tokio runtime with timers.
     pub fn stream(&self, jobs: Vec<BatchJob>) -> Result<BatchStream, BatchError> {
-        self.start(jobs, STREAM_AHEAD)
+        let total = jobs.len();
+        let (handover, lots) = stream::channel();
+        let (batch, progress) = self.open(jobs, STREAM_AHEAD, Box::new(handover))?;
+        Ok(BatchStream::new(batch, lots, progress, total))
     }
 
-    fn start(&self, jobs: Vec<BatchJob>, ahead: NonZeroU64) -> Result<BatchStream, BatchError> {
+    fn open(
+        &self,
+        jobs: Vec<BatchJob>,
+        ahead: NonZeroU64,
+        delivery: Box<dyn Delivery>,
+    ) -> Result<(BatchHandle<FlowWorkload>, Option<Progress>), BatchError> {
         let settings = &*self.0;
-        let total = jobs.len();
         let mut problems = Vec::new();
         let Accepted { jobs, graphs, of_job } = job::accept(jobs, &mut problems);
         let (retry, graphs) = settings.retry.of(graphs, &mut problems);
@@ -97,18 +110,35 @@ impl BatchExecutor {
         let source: Arc<dyn JobSource> = Arc::new(jobs);
         let checkpointer = settings.checkpointer.clone().unwrap_or_else(|| Arc::new(MemoryCheckpointer::default()));
         let workload = FlowWorkload::new(Graphs::PerJob { graphs, of_job }, source.clone(), Some(checkpointer));
-        let (handover, lots) = stream::channel();
         // Unlike any other, so that batches that share a checkpointer keep apart.
         let id = BatchId::new(Uuid::now_v7().to_string()).expect("a UUID is a good id");
         let failure = (settings.failure)();
-        let mut opening = Opening::new(id, Arc::new(workload), source, failure, retry, Box::new(handover));
+        let mut opening = Opening::new(id, Arc::new(workload), source, failure, retry, delivery);
         opening.timeout = Some(settings.timeout);
         let mut limits = MillSettings::new(settings.concurrency_limit);
         limits.unanswered_limit = ahead;
         let batch = Mill::start(&limits, (settings.scheduler)()).open(opening);
         let progress = settings.progress.clone();
         let progress = progress.map(|(callback, period)| Progress::start(batch.clone(), callback, period));
-        Ok(BatchStream::new(batch, lots, progress, total))
+        Ok((batch, progress))
+    }
+}
+
+/// Cancels a batch whose end nobody waits for any more; one that has ended takes no notice.
+struct CancelOnDrop<'a>(&'a BatchHandle<FlowWorkload>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Why results are missing after the end.
+fn why_broken_off(end: Option<BatchEnd>) -> String {
+    match end {
+        Some(BatchEnd { verdict: Verdict::HostFailed(message), .. }) => message,
+        Some(BatchEnd { verdict, .. }) => format!("it ended {verdict:?}"),
+        None => "its runtime shuts down".to_owned(),
     }
 }
 

@@ -8,9 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use batchmill_core::{BatchId, JobResult, SinkError, Verdict};
-use batchmill_executor::{BatchEnd, BatchHandle, Delivery, FlowWorkload};
-use futures_util::{FutureExt, Stream};
+use batchmill_core::{BatchId, JobResult, SinkError};
+use batchmill_executor::{BatchHandle, Delivery, FlowWorkload};
+use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{BatchResult, BatchStats, progress::Progress};
@@ -86,15 +86,6 @@ impl BatchStream {
     /// Cancels the batch: jobs that wait or run end `cancelled`, and their results still come.
     pub fn cancel(&self) {
         self.batch.cancel();
-    }
-
-    /// Why results are missing after the end.
-    pub(crate) fn why_broken_off(&self) -> String {
-        match self.batch.wait().now_or_never() {
-            Some(BatchEnd { verdict: Verdict::HostFailed(message), .. }) => message,
-            Some(BatchEnd { verdict, .. }) => format!("it ended {verdict:?}"),
-            None => "its runtime shuts down".to_owned(),
-        }
     }
 
     fn end(&mut self) {

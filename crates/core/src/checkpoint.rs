@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorClass, JobError, StateData};
+use crate::{BatchId, ErrorClass, JobError, JobId, StateData};
 
 /// Names the thread of checkpoints of one job: `batch/job`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +16,11 @@ impl ThreadId {
     /// A thread named `name`.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
+    }
+
+    /// The thread of a job.
+    pub fn of(batch: &BatchId, job: &JobId) -> Self {
+        Self(format!("{batch}/{job}").into())
     }
 }
 

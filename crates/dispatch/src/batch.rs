@@ -23,6 +23,8 @@ pub struct BatchSetup {
     pub deadline: Option<MonoTime>,
     /// A job whose host or worker was lost so often is quarantined.
     pub crash_limit: u32,
+    /// How many jobs to make room for; there may be more or fewer.
+    pub expected_jobs: usize,
 }
 
 impl BatchSetup {
@@ -32,7 +34,7 @@ impl BatchSetup {
     /// If there is no retry policy.
     pub fn new(failure: Box<dyn FailureStrategy>, retry: Vec<Arc<dyn RetryPolicy>>) -> Self {
         assert!(!retry.is_empty(), "a batch has at least one retry policy");
-        Self { failure, retry, timeout: None, deadline: None, crash_limit: 3 }
+        Self { failure, retry, timeout: None, deadline: None, crash_limit: 3, expected_jobs: 0 }
     }
 }
 
@@ -98,8 +100,8 @@ impl Batch {
     pub(crate) fn new(key: BatchKey, setup: BatchSetup) -> Self {
         Self {
             key,
+            rows: Vec::with_capacity(setup.expected_jobs),
             setup,
-            rows: Vec::new(),
             wishes: HashMap::new(),
             troubles: HashMap::new(),
             counts: BatchCounts::default(),

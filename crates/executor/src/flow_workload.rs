@@ -69,10 +69,8 @@ impl Workload for FlowWorkload {
         info.attempt = attempt.number;
         info.key = job.key.as_deref().map(Into::into);
         let (graph, offset) = self.graphs.of(attempt.index);
-        let thread = thread(attempt.batch, &job.id);
         let request = AttemptRequest {
             job: &info,
-            thread: &thread,
             input: &job.input,
             cancel: attempt.cancel,
             resume: attempt.resume,
@@ -94,14 +92,10 @@ impl Workload for FlowWorkload {
 
     async fn abandon(&self, batch: &BatchId, index: u64) {
         let (Some(checkpointer), Ok(id)) = (&self.checkpointer, self.jobs.id(index)) else { return };
-        if let Err(error) = checkpointer.delete_thread(&thread(batch, &id)).await {
+        if let Err(error) = checkpointer.delete_thread(&ThreadId::of(batch, &id)).await {
             tracing::warn!(%error, job = %id, "the checkpoints of a job that has ended can not be deleted");
         }
     }
-}
-
-fn thread(batch: &BatchId, job: &JobId) -> ThreadId {
-    ThreadId::new(format!("{batch}/{job}"))
 }
 
 /// Retry policies of a graph stand behind those of the graphs before it.

@@ -16,6 +16,7 @@
 //! 64 by a slot whose jobs end at once, and always before a slot waits for anything.
 
 mod clock;
+mod collected;
 mod flow_workload;
 mod meters;
 mod mill;
@@ -23,6 +24,7 @@ mod source;
 mod workload;
 
 pub use clock::Clock;
+pub use collected::Collected;
 pub use flow_workload::{FlowWorkload, Graphs};
 pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Settings, Snapshot};
 pub use source::JobSource;

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Jobs whose keys are handed to dispatch at a time.
-const ACCEPT_AT_ONCE: u64 = 4096;
+const ACCEPT_AT_ONCE: u64 = 512;
 
 /// What a batch is opened with.
 #[non_exhaustive]
@@ -115,6 +115,7 @@ pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) ->
     let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline } = opening;
     let mut setup = BatchSetup::new(failure, retry);
     setup.timeout = timeout;
+    setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
     let now = shared.clock.now();
     setup.deadline = deadline.map(|limit| now + limit);
     let (ended, end) = watch::channel(None);
@@ -184,14 +185,22 @@ impl<W: Workload> BatchHandle<W> {
 
     /// Waits until every result is delivered and the delivery is closed.
     pub async fn wait(&self) -> BatchEnd {
+        match self.ended().await {
+            Some(end) => end,
+            // The runtime is shutting down under us.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The same; `None` where that never comes, because the runtime shuts down or the delivery panicked.
+    pub async fn ended(&self) -> Option<BatchEnd> {
         let mut end = self.end.clone();
         loop {
             if let Some(end) = &*end.borrow_and_update() {
-                return end.clone();
+                return Some(end.clone());
             }
             if end.changed().await.is_err() {
-                // The runtime is shutting down under us.
-                std::future::pending::<()>().await;
+                return None;
             }
         }
     }

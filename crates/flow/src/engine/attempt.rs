@@ -1,6 +1,6 @@
 //! One attempt of a job: from its last checkpoint to its end.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::OnceLock};
 
 use batchmill_core::{
     AttemptFailure, CancelReason, CancelSignal, Checkpoint, CheckpointError, CheckpointId, Checkpointer, GivenUp,
@@ -17,13 +17,12 @@ use crate::graph::{CheckpointMode, CompiledGraph};
 pub struct AttemptRequest<'a> {
     /// The job and the number of the attempt.
     pub job: &'a JobInfo,
-    /// Where its checkpoints are kept.
-    pub thread: &'a ThreadId,
     /// The input as submitted.
     pub input: &'a StateData,
     /// Raised when the attempt must end.
     pub cancel: &'a CancelSignal,
-    /// Whether an earlier attempt may have left a checkpoint. Without it the thread must be new.
+    /// Whether an earlier attempt may have left a checkpoint, in the thread of the job ([`ThreadId::of`]). Without it the
+    /// thread must be new.
     pub resume: bool,
     /// Nodes whose retries are used up and whose `on_error` lets the flow go on: each counts as failed for good where
     /// the attempt goes on (from a checkpoint: in its first superstep; from the start: at its first visit).
@@ -51,7 +50,8 @@ pub(super) async fn attempt(
     graph: &CompiledGraph,
     request: AttemptRequest<'_>,
 ) -> AttemptEnd {
-    let mut keeper = Keeper::new(checkpointer, request.thread, graph.checkpoint_mode());
+    let thread = Thread { job: request.job, id: OnceLock::new() };
+    let mut keeper = Keeper::new(checkpointer, &thread, graph.checkpoint_mode());
     match run(graph, &request, &mut keeper).await {
         Ok(end) => end,
         Err(error) => AttemptEnd::Failed(AttemptFailure::new(NodeFailure::of_attempt(error))),
@@ -139,23 +139,35 @@ fn unkept(error: CheckpointError) -> NodeError {
 
 type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), CheckpointError>> + Send + 'a>>;
 
+/// The thread of a job, named when it is first asked for: most attempts keep no checkpoint.
+struct Thread<'a> {
+    job: &'a JobInfo,
+    id: OnceLock<ThreadId>,
+}
+
+impl Thread<'_> {
+    fn id(&self) -> &ThreadId {
+        self.id.get_or_init(|| ThreadId::of(&self.job.batch, &self.job.id))
+    }
+}
+
 /// The checkpoints of the running attempt.
 struct Keeper<'a> {
     checkpointer: Option<&'a dyn Checkpointer>,
-    thread: &'a ThreadId,
+    thread: &'a Thread<'a>,
     mode: CheckpointMode,
     /// The latest checkpoint of the thread: its id, supersteps and pending writes.
     last: Option<(CheckpointId, u64, usize)>,
 }
 
 impl<'a> Keeper<'a> {
-    fn new(checkpointer: Option<&'a dyn Checkpointer>, thread: &'a ThreadId, mode: CheckpointMode) -> Self {
+    fn new(checkpointer: Option<&'a dyn Checkpointer>, thread: &'a Thread<'a>, mode: CheckpointMode) -> Self {
         Self { checkpointer: checkpointer.filter(|_| mode != CheckpointMode::None), thread, mode, last: None }
     }
 
     async fn latest(&mut self) -> Result<Option<Checkpoint>, NodeError> {
         let Some(checkpointer) = self.checkpointer else { return Ok(None) };
-        let latest = checkpointer.get(self.thread, None).await.map_err(unkept)?;
+        let latest = checkpointer.get(self.thread.id(), None).await.map_err(unkept)?;
         self.last = latest.as_ref().map(|kept| (kept.id, kept.step, kept.pending.len()));
         Ok(latest)
     }
@@ -200,15 +212,15 @@ impl<'a> Keeper<'a> {
         let parent = self.last.map(|(id, ..)| id);
         let id = CheckpointId(parent.map_or(1, |id| id.0 + 1));
         self.last = Some((id, execution.step, execution.known.len()));
-        Some(checkpointer.put(self.thread, execution.checkpoint(id, parent)))
+        Some(checkpointer.put(self.thread.id(), execution.checkpoint(id, parent)))
     }
 
     /// The flow has ended: its checkpoints are of no use any more. Says whether there were any.
     async fn forget(&self) -> bool {
         let (Some(checkpointer), Some(_)) = (self.checkpointer, self.last) else { return false };
-        if let Err(error) = checkpointer.delete_thread(self.thread).await {
+        if let Err(error) = checkpointer.delete_thread(self.thread.id()).await {
             // The job is done all the same; what is left takes room and nothing more.
-            tracing::warn!(thread = %self.thread, %error, "the checkpoints of a finished job could not be deleted");
+            tracing::warn!(thread = %self.thread.id(), %error, "the checkpoints of a finished job could not be deleted");
         }
         true
     }

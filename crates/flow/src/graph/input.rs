@@ -60,6 +60,14 @@ impl CompiledGraph {
         Ok(state)
     }
 
+    /// The same for who needs the answer only: a graph that takes every input is not shown a copy of it.
+    pub fn check_input(&self, input: &StateData) -> Result<(), InputProblems> {
+        if self.input_schema.is_none() && self.channels.is_empty() {
+            return Ok(());
+        }
+        self.accept_input(input.clone()).map(drop)
+    }
+
     /// The input passed through the reducers onto the defaults.
     pub(crate) fn initial_state(&self, input: StateData) -> Result<StateData, NodeError> {
         if self.channels.is_empty() {

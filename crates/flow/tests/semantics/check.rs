@@ -95,8 +95,8 @@ impl Attempts {
     pub(crate) async fn attempt(&self, number: u32, input: &StateData, given_up: &[GivenUp]) -> AttemptEnd {
         let mut job = job();
         job.attempt = number;
-        let (thread, cancel) = (&self.thread, &self.cancel);
-        let request = AttemptRequest { job: &job, thread, input, cancel, resume: number > 1, given_up };
+        let cancel = &self.cancel;
+        let request = AttemptRequest { job: &job, input, cancel, resume: number > 1, given_up };
         self.engine.attempt(self.flow.graph(), request).await
     }
 

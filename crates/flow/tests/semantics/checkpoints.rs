@@ -55,12 +55,11 @@ async fn calls(mode: &str, nodes: &str, attempts: u32, refuses: bool) -> (Vec<St
     let recorder = Arc::new(Recorder { refuses, ..Recorder::default() });
     let flow = flow(&format!("checkpoint: {mode}\nnodes:\n{nodes}"), &log);
     let engine = ExecutionEngine::new().checkpointer(recorder.clone());
-    let (job, input, cancel, thread) = (job(), object(json!({})), CancelSignal::new(), ThreadId::new("b/j"));
+    let (job, input, cancel) = (job(), object(json!({})), CancelSignal::new());
     let mut last = String::new();
     for number in 1..=attempts {
         let resume = number > 1;
-        let request =
-            AttemptRequest { job: &job, thread: &thread, input: &input, cancel: &cancel, resume, given_up: &[] };
+        let request = AttemptRequest { job: &job, input: &input, cancel: &cancel, resume, given_up: &[] };
         last = match engine.attempt(flow.graph(), request).await {
             AttemptEnd::Done { output, checkpointed } => format!("done {output} {checkpointed}"),
             AttemptEnd::Failed(failure) => format!("failed {}: {}", failure.first.error.code, failure.first.error),
@@ -79,9 +78,15 @@ async fn a_checkpoint_follows_every_superstep_but_the_last() {
         assert_eq!(
             calls(mode, LINE, 1, false).await,
             (
-                ["put b/j 0>1 step 1: b +0", "kept", "put b/j 1>2 step 2: c +0", "kept", "delete b/j"]
-                    .map(str::to_owned)
-                    .to_vec(),
+                [
+                    "put batch/job 0>1 step 1: b +0",
+                    "kept",
+                    "put batch/job 1>2 step 2: c +0",
+                    "kept",
+                    "delete batch/job"
+                ]
+                .map(str::to_owned)
+                .to_vec(),
                 r#"done {"c":1} true"#.to_owned()
             ),
             "{mode}"
@@ -114,9 +119,8 @@ async fn with_step_the_next_superstep_runs_while_the_checkpoint_commits_and_with
             .compile()
             .unwrap();
         let engine = ExecutionEngine::new().checkpointer(recorder);
-        let (job, input, cancel, thread) = (job(), object(json!({})), CancelSignal::new(), ThreadId::new("b/j"));
-        let request =
-            AttemptRequest { job: &job, thread: &thread, input: &input, cancel: &cancel, resume: false, given_up: &[] };
+        let (job, input, cancel) = (job(), object(json!({})), CancelSignal::new());
+        let request = AttemptRequest { job: &job, input: &input, cancel: &cancel, resume: false, given_up: &[] };
         let AttemptEnd::Done { output, .. } = engine.attempt(&graph, request).await else { panic!("{mode:?}") };
         assert_eq!(output["kept_before"], mode == CheckpointMode::StepSync, "{mode:?}");
     }
@@ -127,7 +131,10 @@ async fn pending_writes_are_kept_at_the_failing_end_and_once() {
     let nodes = "  a: {jq: '{}'}\n  b: {fail: transient}";
     assert_eq!(
         calls("step", nodes, 2, false).await,
-        (["put b/j 0>1 step 0: a b +1", "kept", "get"].map(str::to_owned).to_vec(), "failed broken: broken".to_owned())
+        (
+            ["put batch/job 0>1 step 0: a b +1", "kept", "get"].map(str::to_owned).to_vec(),
+            "failed broken: broken".to_owned()
+        )
     );
 }
 
@@ -137,7 +144,7 @@ async fn with_exit_a_failing_attempt_keeps_where_it_stands() {
     assert_eq!(
         calls("exit", nodes, 2, false).await,
         (
-            ["put b/j 0>1 step 1: b +0", "kept", "get", "delete b/j"].map(str::to_owned).to_vec(),
+            ["put batch/job 0>1 step 1: b +0", "kept", "get", "delete batch/job"].map(str::to_owned).to_vec(),
             "done {} true".to_owned()
         )
     );

@@ -1,0 +1,97 @@
+//! Results kept in memory, for who wants all of them at the end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use batchmill_core::{BatchId, JobResult, SinkError};
+
+use crate::Delivery;
+
+/// Keeps the results of a batch, each as a `T`, and hands them out in submission order.
+///
+/// Each result is written once, to its place. Jobs end nearly in order, so the places grow as they are filled: their memory
+/// is touched for the first time by the delivery, beside the jobs that run, and not by the caller before the first start.
+#[derive(Debug)]
+pub struct Collected<T = JobResult>(Arc<Mutex<Places<T>>>);
+
+type Places<T> = Vec<Option<T>>;
+
+impl<T: From<JobResult> + Send + 'static> Collected<T> {
+    /// Ready for the results of `total` jobs.
+    pub fn new(total: usize) -> Self {
+        Self(Arc::new(Mutex::new(Vec::with_capacity(total))))
+    }
+
+    /// The side that the batch fills.
+    pub fn delivery(&self) -> Box<dyn Delivery> {
+        Box::new(Filling(self.0.clone()))
+    }
+
+    /// The results so far, in submission order. What comes later is kept for the next call.
+    pub fn take(&self) -> Vec<T> {
+        let places = std::mem::take(&mut *lock(&self.0));
+        if places.iter().any(Option::is_none) {
+            return places.into_iter().flatten().collect();
+        }
+        // Unlike `flatten`, this reuses the memory in place.
+        places.into_iter().map(|result| result.expect("looked at above")).collect()
+    }
+}
+
+fn lock<T>(places: &Mutex<Places<T>>) -> MutexGuard<'_, Places<T>> {
+    // Only whole values are written under this lock.
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Filling<T>(Arc<Mutex<Places<T>>>);
+
+#[async_trait]
+impl<T: From<JobResult> + Send + 'static> Delivery for Filling<T> {
+    async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
+        let places = &mut *lock(&self.0);
+        for result in results {
+            let place = usize::try_from(result.sequence).expect("a place in memory");
+            if place >= places.len() {
+                places.resize_with(place + 1, || None);
+            }
+            places[place] = Some(result.into());
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchmill_core::{JobId, Status};
+
+    use super::*;
+
+    async fn collected(sequences: &[u64]) -> Vec<u64> {
+        let collected = Collected::<JobResult>::new(sequences.len());
+        let mut delivery = collected.delivery();
+        let batch = BatchId::new("b").unwrap();
+        let result = |sequence: &u64| JobResult::new(JobId::from(*sequence), *sequence, Status::Succeeded);
+        for lot in sequences.chunks(2) {
+            delivery.deliver(&batch, lot.iter().map(result).collect()).await.unwrap();
+        }
+        let results = collected.take();
+        assert!(results.iter().all(|result| result.job_id.as_str() == result.sequence.to_string()));
+        results.iter().map(|result| result.sequence).collect()
+    }
+
+    #[tokio::test]
+    async fn results_come_out_in_submission_order() {
+        assert!(collected(&[]).await.is_empty());
+        assert_eq!(collected(&[0, 1, 2, 3]).await, [0, 1, 2, 3]);
+        assert_eq!(collected(&[4, 2, 0, 3, 1]).await, [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_broke_off_leaves_what_it_has_in_order() {
+        assert_eq!(collected(&[7, 0, 3]).await, [0, 3, 7]);
+    }
+}
