@@ -49,7 +49,6 @@ pub(crate) fn read(
 
 /// Without a flow the lines are checked all the same; only its schema can not be asked.
 fn accept(jobs: &Jobs, args: &IntakeArgs, flow: Option<&Flow>) -> Result<JsonLines, Refusal> {
-    let file = intake::open(jobs)?;
     let accept = |input: StateData| match flow {
         Some(flow) => flow
             .graph()
@@ -58,5 +57,5 @@ fn accept(jobs: &Jobs, args: &IntakeArgs, flow: Option<&Flow>) -> Result<JsonLin
             .map_err(|problems| problems.0.iter().map(|problem| format!("input: {problem}")).collect()),
         None => Ok(()),
     };
-    JsonLines::accept(jobs.name(), file, args.rules(), &accept)
+    intake::accept(jobs, args.rules(), &accept)
 }

@@ -40,11 +40,13 @@
 //! );
 //! ```
 
+mod base64;
 mod lanes;
 mod registry;
 mod typed;
 mod units;
 
+pub use base64::base64;
 pub use batchmill_core as core;
 pub use lanes::{Lanes, Spot};
 pub use registry::{Listed, Pluggable, Registry, UnknownPlugin};

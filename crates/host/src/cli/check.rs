@@ -23,7 +23,7 @@ pub(crate) struct CheckArgs {
     #[arg(value_hint = ValueHint::FilePath)]
     flow: PathBuf,
 
-    /// The jobs, if they are to be checked too: FILE.jsonl, or `-` for stdin
+    /// The jobs, if they are to be checked too: as for `run`
     #[arg(value_hint = ValueHint::FilePath)]
     jobs: Option<PathBuf>,
 
@@ -61,15 +61,18 @@ fn answer(args: &CheckArgs, inputs: &Inputs) -> String {
     let graph = inputs.flow.graph();
     let (name, nodes) = (graph.name(), graph.node_names().len());
     let jobs = inputs.jobs.as_ref().map(JobSource::len);
-    let object = json!({"flow": name, "nodes": graph.node_names().collect::<Vec<_>>(), "jobs": jobs});
+    let bad = inputs.jobs.as_ref().map(|jobs| jobs.left_out().lines);
+    let nodes_named: Vec<_> = graph.node_names().collect();
+    let object = json!({"flow": name, "nodes": nodes_named, "jobs": jobs, "bad_lines": bad});
     match args.format {
         Format::Table => {
             let jobs = jobs.map(|jobs| format!(", {}", counted(jobs, "job", "jobs"))).unwrap_or_default();
-            format!(
-                "{}: flow `{name}` with {}{jobs}: all right\n",
-                args.flow.display(),
-                counted(nodes as u64, "node", "nodes")
-            )
+            let verdict = match bad {
+                None | Some(0) => "all right".to_owned(),
+                Some(lines) => format!("right but for {}", counted(lines, "bad line", "bad lines")),
+            };
+            let (flow, nodes) = (args.flow.display(), counted(nodes as u64, "node", "nodes"));
+            format!("{flow}: flow `{name}` with {nodes}{jobs}: {verdict}\n")
         }
         Format::Json => stdout::pretty(&object),
         Format::Jsonl => format!("{object}\n"),

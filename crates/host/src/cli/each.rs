@@ -32,7 +32,7 @@ how many. What fails is tried again as the config's [retry] says, by default twi
   printf '{\"n\":%s}\\n' 1 2 3 | batchmill each - -- sh -c 'echo $(($1 * 2))' sh '${ .n }'"
 )]
 pub(crate) struct EachArgs {
-    /// The jobs: FILE.jsonl, or `-` for stdin
+    /// The jobs: FILE.jsonl, FILE.json (a list), FILE.csv, lines:FILE, glob:PATTERN, or `-` for JSON Lines on stdin
     #[arg(value_hint = ValueHint::FilePath)]
     jobs: PathBuf,
 

@@ -1,10 +1,10 @@
-//! How job lines are read.
+//! How jobs are read.
 
 use batchmill_core::{Priority, Tenant};
 use batchmill_plugin::ByteSize;
-use clap::{Args, ValueEnum, builder::FalseyValueParser};
+use clap::{Args, builder::FalseyValueParser};
 
-use crate::intake::{Defaults, Rules};
+use crate::intake::{Columns, Defaults, OnBadLine, Rules};
 
 /// What a line may say, and what holds where it does not.
 #[derive(Debug, Clone, Args)]
@@ -29,11 +29,34 @@ pub(crate) struct IntakeArgs {
     #[arg(long, env = "BATCHMILL_INPUT_IS_LINE", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(crate) input_is_line: bool,
 
-    /// What happens when a job line is bad: `fail` refuses all before anything runs
+    /// What happens to a line or record that is no job
     #[arg(long, value_name = "ACTION", env = "BATCHMILL_ON_BAD_LINE", hide_env = true, default_value = "fail")]
     on_bad_line: OnBadLine,
 
-    /// The longest job line
+    /// The column of a CSV file that is the job's id [default: the number of the record]
+    #[arg(long, value_name = "NAME", env = "BATCHMILL_ID_COLUMN", hide_env = true)]
+    id_column: Option<String>,
+
+    /// The column of a CSV file that is the job's priority
+    #[arg(long, value_name = "NAME", env = "BATCHMILL_PRIORITY_COLUMN", hide_env = true)]
+    priority_column: Option<String>,
+
+    /// The column of a CSV file that is the job's tenant
+    #[arg(long, value_name = "NAME", env = "BATCHMILL_TENANT_COLUMN", hide_env = true)]
+    tenant_column: Option<String>,
+
+    /// What stands between the fields of a CSV file: a character of ASCII, or `\t`
+    #[arg(
+        long,
+        value_name = "CHARACTER",
+        env = "BATCHMILL_DELIMITER",
+        hide_env = true,
+        default_value = ",",
+        value_parser = delimiter
+    )]
+    delimiter: u8,
+
+    /// The longest job: a line, a record, an element of a list
     #[arg(
         long,
         value_name = "SIZE",
@@ -45,18 +68,18 @@ pub(crate) struct IntakeArgs {
     pub(crate) max_line: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OnBadLine {
-    Fail,
-}
-
 impl IntakeArgs {
     /// How lines are read.
     pub(crate) fn rules(&self) -> Rules {
-        // The only action there is; a second one will not compile without an answer here.
-        let OnBadLine::Fail = self.on_bad_line;
         let defaults = Defaults { priority: Priority(self.priority), tenant: self.tenant.clone() };
-        Rules { max_line: self.max_line, input_is_line: self.input_is_line, defaults }
+        let columns = Columns {
+            id: self.id_column.clone(),
+            priority: self.priority_column.clone(),
+            tenant: self.tenant_column.clone(),
+            delimiter: self.delimiter,
+        };
+        let (max_line, input_is_line, on_bad_line) = (self.max_line, self.input_is_line, self.on_bad_line);
+        Rules { max_line, input_is_line, defaults, on_bad_line, columns }
     }
 }
 
@@ -69,5 +92,13 @@ fn max_line(text: &str) -> Result<usize, String> {
         0 => Err("must be at least one byte".to_owned()),
         bytes @ 1..=LARGEST_LINE => usize::try_from(bytes).map_err(|error| error.to_string()),
         _ => Err("at most 1GiB".to_owned()),
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Ok(*byte),
+        _ => Err("must be one character of ASCII that is no quote and no line break, or \\t for a tab".to_owned()),
     }
 }

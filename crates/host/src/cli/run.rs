@@ -25,7 +25,8 @@ pub(crate) struct RunArgs {
     #[arg(value_hint = ValueHint::FilePath)]
     flow: PathBuf,
 
-    /// The jobs: FILE.jsonl, or `-` for stdin [default: stdin, unless it is a terminal]
+    /// The jobs: FILE.jsonl, FILE.json (a list), FILE.csv, lines:FILE, glob:PATTERN, or `-` for JSON Lines on stdin [default:
+    /// stdin, unless it is a terminal]
     #[arg(value_hint = ValueHint::FilePath)]
     jobs: Option<PathBuf>,
 

@@ -18,12 +18,12 @@ pub(crate) struct Ids {
 /// Two jobs with one id.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Duplicate {
-    pub(crate) id: JobId,
-    /// The line that has it too.
-    pub(crate) line: u32,
-    /// The first line with it.
+    /// The row of the later one.
+    pub(crate) row: u32,
+    /// The row of the first one.
     pub(crate) first: u32,
-    /// Whether one of the two has the id by its line number.
+    pub(crate) id: JobId,
+    /// Whether one of the two has the id by its number.
     pub(crate) by_default: bool,
 }
 
@@ -38,33 +38,33 @@ impl Ids {
         }
     }
 
-    /// All duplicates. `read` gives the id of a row again; what it cannot read is somebody else's error.
+    /// All duplicates, by row. `read` gives the id of a row again; what it cannot read is somebody else's error.
     pub(crate) fn duplicates(mut self, index: &Index, mut read: impl FnMut(u32) -> Option<JobId>) -> Vec<Duplicate> {
         let mut found = self.with_defaults(index, &mut read);
         self.seen.sort_unstable();
         for group in self.seen.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
             let mut firsts: HashMap<JobId, u32> = HashMap::new();
             for (_, row) in group {
-                let line = index.rows[*row as usize].line;
                 let Some(id) = read(*row) else { continue };
                 match firsts.get(&id) {
-                    Some(first) => found.push(Duplicate { id, line, first: *first, by_default: false }),
-                    None => drop(firsts.insert(id, line)),
+                    Some(first) => found.push(Duplicate { row: *row, first: *first, id, by_default: false }),
+                    None => drop(firsts.insert(id, *row)),
                 }
             }
         }
+        found.sort_unstable_by_key(|duplicate| (duplicate.row, duplicate.first));
         found
     }
 
     fn with_defaults(&self, index: &Index, read: &mut impl FnMut(u32) -> Option<JobId>) -> Vec<Duplicate> {
         let mut found = Vec::new();
         for (number, row) in &self.numeric {
-            let other = index.at_line(*number).filter(|other| !other.has_id);
-            if other.is_some()
+            if let Some(other) = index.numbered(*number)
+                && !index.rows[other as usize].has_id
                 && let Some(id) = read(*row)
             {
-                let own = index.rows[*row as usize].line;
-                found.push(Duplicate { id, line: own.max(*number), first: own.min(*number), by_default: true });
+                let (row, first) = ((*row).max(other), (*row).min(other));
+                found.push(Duplicate { row, first, id, by_default: true });
             }
         }
         found

@@ -19,8 +19,8 @@ pub(crate) struct Row {
     pub(crate) hash: u64,
     /// The length of its line without the newline.
     pub(crate) length: u32,
-    /// Its physical line number, from 1: also its id where it brings none.
-    pub(crate) line: u32,
+    /// The number of its line or record, from 1: its id where it brings none.
+    pub(crate) number: u32,
     /// Its place in the list of tenants.
     tenant: u32,
     priority: u8,
@@ -64,8 +64,11 @@ pub(crate) struct Index {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
+/// What is said then.
+pub(crate) const FULL: &str = "a batch has at most 4294967295 lines";
+
 impl Index {
-    /// Adds the job of the line number `number` at `offset`.
+    /// Adds the job number `number`, whose line `bytes` is at `offset`; its row.
     pub(crate) fn add(
         &mut self,
         number: u64,
@@ -73,7 +76,7 @@ impl Index {
         bytes: &[u8],
         line: &Line,
         defaults: &Defaults,
-    ) -> Result<(), Full> {
+    ) -> Result<u32, Full> {
         let row = u32::try_from(self.rows.len()).map_err(|_| Full)?;
         let has_extras =
             line.cost.is_some() || line.timeout.is_some() || line.after.is_some() || line.deadline.is_some();
@@ -82,7 +85,7 @@ impl Index {
             offset,
             hash: hash(bytes),
             length: u32::try_from(bytes.len()).map_err(|_| Full)?,
-            line: u32::try_from(number).map_err(|_| Full)?,
+            number: u32::try_from(number).map_err(|_| Full)?,
             tenant,
             priority: line.priority.unwrap_or(defaults.priority).0,
             has_id: line.id.is_some(),
@@ -93,7 +96,21 @@ impl Index {
             let (timeout, after, deadline) = (line.timeout, line.after, line.deadline);
             self.extras.push(Extras { row, cost, timeout, after, deadline });
         }
-        Ok(())
+        Ok(row)
+    }
+
+    /// Removes rows, which are given in their order.
+    pub(crate) fn remove(&mut self, rows: &[u32]) {
+        let goes = |row: &u32| rows.binary_search(row).is_ok();
+        self.extras.retain(|extras| !goes(&extras.row));
+        for extras in &mut self.extras {
+            // As many rows as there are, and they are counted in u32.
+            #[expect(clippy::cast_possible_truncation)]
+            let before = rows.partition_point(|row| *row < extras.row) as u32;
+            extras.row -= before;
+        }
+        let mut row = 0..;
+        self.rows.retain(|_| !row.next().is_some_and(|row| goes(&row)));
     }
 
     /// Each tenant's name is kept once.
@@ -124,9 +141,10 @@ impl Index {
         keys
     }
 
-    /// The job whose physical line this is.
-    pub(crate) fn at_line(&self, line: u32) -> Option<&Row> {
-        self.rows.binary_search_by_key(&line, |row| row.line).ok().map(|at| &self.rows[at])
+    /// The row of the job with this number.
+    pub(crate) fn numbered(&self, number: u32) -> Option<u32> {
+        let at = self.rows.binary_search_by_key(&number, |row| row.number).ok()?;
+        u32::try_from(at).ok()
     }
 }
 

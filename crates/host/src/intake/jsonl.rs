@@ -1,46 +1,26 @@
-//! A jobs file that is read in place: validated and indexed once, then each line again when its job starts.
+//! Jobs on disk: checked and indexed once, then each line read again when its job starts.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    fs::File,
-    io::{self, BufReader},
-    os::unix::fs::FileExt,
-    sync::OnceLock,
-};
+use std::{borrow::Cow, fmt, fs::File, io, os::unix::fs::FileExt, sync::OnceLock};
 
-use batchmill_core::{ErrorClass, Job, JobError, JobId, JobKeys, StateData};
+use batchmill_core::{ErrorClass, Job, JobError, JobId, JobKeys};
 use batchmill_executor::JobSource;
 
 use super::{
-    duplicates::{Duplicate, Ids},
-    index::{self, Defaults, Index, Row},
-    json::Mistake,
+    bad_line::LeftOut,
+    index::{self, Index, Row},
     line::{self, Line},
-    lines::{Lines, Physical},
 };
-use crate::problems::{Place, Problems, Refusal};
-
-/// How lines are read.
-#[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    /// The longest line, in bytes.
-    pub(crate) max_line: usize,
-    /// Every line is an input, whatever its names.
-    pub(crate) input_is_line: bool,
-    /// What a job has that does not say it.
-    pub(crate) defaults: Defaults,
-}
-
-/// Says what a flow has against an input.
-pub(crate) type Accept<'a> = &'a dyn Fn(StateData) -> Result<(), Vec<String>>;
+use crate::problems::Refusal;
 
 /// The jobs of one file.
 pub(crate) struct JsonLines {
     name: String,
     file: File,
-    rules: Rules,
+    /// Whether it is a copy of ours, whose lines are not those of the source.
+    is_spooled: bool,
+    input_is_line: bool,
     index: Index,
+    left_out: LeftOut,
     /// The first line that was not what was accepted any more.
     broken: OnceLock<Refusal>,
 }
@@ -52,76 +32,25 @@ impl fmt::Debug for JsonLines {
 }
 
 impl JsonLines {
-    /// Reads all of `file`. Every line that is wrong is reported, and nothing is accepted then.
-    pub(crate) fn accept(name: String, file: File, rules: Rules, accept: Accept<'_>) -> Result<Self, Refusal> {
-        let mut jobs = Self { name, file, rules, index: Index::default(), broken: OnceLock::new() };
-        let (mut problems, mut ids) = (Problems::default(), Ids::default());
-        jobs.read_lines(accept, &mut ids, &mut problems)
-            .map_err(|error| Refusal::data(format!("{}: {error}", jobs.name)))?;
-        for duplicate in ids.duplicates(&jobs.index, |row| jobs.read_id(row)) {
-            problems.add(jobs.place(u64::from(duplicate.line), None), describe(&duplicate));
-        }
-        if problems.is_empty() {
-            jobs.index.rows.shrink_to_fit();
-            Ok(jobs)
-        } else {
-            Err(Refusal { exit: crate::exit::Exit::BadData, problems: problems.into_lines() })
-        }
+    pub(super) fn new(name: String, file: File, is_spooled: bool, input_is_line: bool, index: Index) -> Self {
+        let (left_out, broken) = (LeftOut::default(), OnceLock::new());
+        Self { name, file, is_spooled, input_is_line, index, left_out, broken }
     }
 
-    fn read_lines(&mut self, accept: Accept<'_>, ids: &mut Ids, problems: &mut Problems) -> io::Result<()> {
-        let reader = BufReader::with_capacity(256 * 1024, self.file.try_clone()?);
-        let mut lines = Lines::new(reader, self.rules.max_line);
-        while let Some(physical) = lines.next()? {
-            match self.read_line(&physical, accept) {
-                Ok(None) => {}
-                Ok(Some(line)) => self.add(&physical, &line, ids, problems),
-                Err(mistakes) => {
-                    for mistake in mistakes {
-                        let column = mistake.offset.map(|offset| column(physical.bytes.unwrap_or_default(), offset));
-                        problems.add(self.place(physical.number, column), mistake.message);
-                    }
-                }
-            }
-        }
-        Ok(())
+    pub(super) fn index(&self) -> &Index {
+        &self.index
     }
 
-    /// `None` for a blank line.
-    fn read_line(&self, physical: &Physical<'_>, accept: Accept<'_>) -> Result<Option<Line>, Vec<Mistake>> {
-        let Some(bytes) = physical.bytes else {
-            let message = format!(
-                "the line has {} bytes, at most {} are allowed; --max-line raises it",
-                physical.length, self.rules.max_line
-            );
-            return Err(vec![Mistake { offset: None, message }]);
-        };
-        if line::is_blank(bytes) {
-            return Ok(None);
-        }
-        let mut line = line::parse(bytes, self.rules.input_is_line)?;
-        // The index needs no input: it stays on disk until the job starts.
-        accept(std::mem::take(&mut line.input)).map_err(|messages| {
-            messages.into_iter().map(|message| Mistake { offset: None, message }).collect::<Vec<_>>()
-        })?;
-        Ok(Some(line))
+    /// Takes these rows out, because their lines are among `left_out`.
+    pub(super) fn leave_out(&mut self, rows: &[u32], left_out: LeftOut) {
+        self.index.remove(rows);
+        self.index.rows.shrink_to_fit();
+        self.left_out = left_out;
     }
 
-    fn add(&mut self, physical: &Physical<'_>, line: &Line, ids: &mut Ids, problems: &mut Problems) {
-        let bytes = physical.bytes.unwrap_or_default();
-        let row = u32::try_from(self.index.rows.len()).unwrap_or(u32::MAX);
-        match self.index.add(physical.number, physical.offset, bytes, line, &self.rules.defaults) {
-            Ok(()) => {
-                if let Some(id) = &line.id {
-                    ids.add(row, id);
-                }
-            }
-            Err(index::Full) => problems.add(self.place(physical.number, None), "a batch has at most 4294967295 lines"),
-        }
-    }
-
-    fn place(&self, line: u64, column: Option<u64>) -> Place {
-        Place { file: self.name.clone(), line: Some(line), column }
+    /// The bad lines that are no jobs of the batch.
+    pub(crate) fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Why the batch had to stop because its jobs file is not what was accepted any more, if so.
@@ -129,31 +58,53 @@ impl JsonLines {
         self.broken.get()
     }
 
-    fn row(&self, index: u64) -> &Row {
+    pub(super) fn row(&self, row: u32) -> &Row {
+        &self.index.rows[row as usize]
+    }
+
+    fn at(&self, index: u64) -> &Row {
         &self.index.rows[usize::try_from(index).expect("an index below len() fits the address space")]
     }
 
-    fn read_id(&self, row: u32) -> Option<JobId> {
-        self.line(&self.index.rows[row as usize]).ok().and_then(|line| line.id)
+    pub(super) fn read_id(&self, row: u32) -> Option<JobId> {
+        self.line(self.row(row)).ok().and_then(|line| line.id)
     }
 
-    /// Reads a line again. It must be what was accepted, to the byte.
+    /// Reads a line again.
     fn line(&self, row: &Row) -> Result<Line, JobError> {
+        let bytes = self.read(row)?;
+        line::parse(&bytes, self.input_is_line).map_err(|_| self.changed(row))
+    }
+
+    /// The bytes of a row.
+    pub(super) fn bytes(&self, row: u32) -> Result<Vec<u8>, JobError> {
+        self.read(self.row(row))
+    }
+
+    /// The bytes of a line. They must be what was accepted, to the last one.
+    fn read(&self, row: &Row) -> Result<Vec<u8>, JobError> {
         let mut bytes = vec![0; row.length as usize];
         let read = self.file.read_exact_at(&mut bytes, row.offset);
         if let Err(error) = read
             && error.kind() != io::ErrorKind::UnexpectedEof
         {
-            let message = format!("{}:{}: could not be read: {error}", self.name, row.line);
+            let message = format!("{}: could not be read: {error}", self.place(row));
             return Err(self.stop("source_unreadable", Refusal::storage(message)));
         }
-        if index::hash(&bytes) == row.hash
-            && let Ok(line) = line::parse(&bytes, self.rules.input_is_line)
-        {
-            return Ok(line);
+        if index::hash(&bytes) == row.hash { Ok(bytes) } else { Err(self.changed(row)) }
+    }
+
+    fn changed(&self, row: &Row) -> JobError {
+        let message = format!("{}: the line changed after the batch was accepted", self.place(row));
+        self.stop("source_changed", Refusal::data(message))
+    }
+
+    fn place(&self, row: &Row) -> String {
+        if self.is_spooled {
+            format!("{}: the copy of job {}", self.name, row.number)
+        } else {
+            format!("{}:{}", self.name, row.number)
         }
-        let message = format!("{}:{}: the line changed after the batch was accepted", self.name, row.line);
-        Err(self.stop("source_changed", Refusal::data(message)))
     }
 
     fn stop(&self, code: &'static str, refusal: Refusal) -> JobError {
@@ -171,20 +122,20 @@ impl JobSource for JsonLines {
 
     fn keys(&self, index: u64) -> JobKeys {
         let number = u32::try_from(index).expect("rows are counted in u32");
-        self.index.keys(self.row(index), number)
+        self.index.keys(self.at(index), number)
     }
 
     fn id(&self, index: u64) -> Result<JobId, JobError> {
-        let row = self.row(index);
-        let default = || JobId::from(u64::from(row.line));
+        let row = self.at(index);
+        let default = || JobId::from(u64::from(row.number));
         if row.has_id { self.line(row).map(|line| line.id.unwrap_or_else(default)) } else { Ok(default()) }
     }
 
     fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
-        let row = self.row(index);
+        let row = self.at(index);
         let line = self.line(row)?;
         let keys = self.keys(index);
-        let mut job = Job::new(line.id.unwrap_or_else(|| JobId::from(u64::from(row.line))), line.input);
+        let mut job = Job::new(line.id.unwrap_or_else(|| JobId::from(u64::from(row.number))), line.input);
         (job.priority, job.tenant, job.cost) = (keys.priority, keys.tenant, keys.cost);
         (job.timeout, job.after, job.deadline) = (keys.timeout, keys.after, keys.deadline);
         job.key = line.key;
@@ -192,39 +143,33 @@ impl JobSource for JsonLines {
     }
 }
 
-/// Columns count characters, as editors do.
-fn column(line: &[u8], offset: usize) -> u64 {
-    let before = &line[..offset.min(line.len())];
-    String::from_utf8_lossy(before).chars().count() as u64 + 1
-}
-
-fn describe(duplicate: &Duplicate) -> String {
-    let Duplicate { id, first, by_default, .. } = duplicate;
-    if *by_default {
-        format!("duplicate id `{id}`: line {first} has it too (a job without an id has its line number)")
-    } else {
-        format!("duplicate id `{id}`: line {first} has it too")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{io::Write, time::Duration};
 
-    use batchmill_core::{Priority, Tenant};
+    use batchmill_core::{Priority, StateData, Tenant};
 
     use super::*;
-
-    fn file(bytes: &[u8]) -> File {
-        super::super::spool::spool(bytes).unwrap()
-    }
+    use crate::intake::{
+        accept::{self, Accept, Rules},
+        format::JobLines,
+        index::Defaults,
+    };
 
     fn rules() -> Rules {
-        Rules { max_line: 200, input_is_line: false, defaults: Defaults::default() }
+        Rules { max_line: 200, ..Rules::default() }
+    }
+
+    /// Accepts what stands in a file, in place.
+    fn accept_by(bytes: &[u8], rules: Rules, accept: Accept<'_>) -> Result<JsonLines, Refusal> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let records = JobLines::new(io::Cursor::new(bytes.to_vec()), rules.max_line);
+        accept::accept("jobs.jsonl".into(), Box::new(records), Some(file), rules, accept)
     }
 
     fn accept(bytes: &[u8]) -> Result<JsonLines, Refusal> {
-        JsonLines::accept("jobs.jsonl".into(), file(bytes), rules(), &|_| Ok(()))
+        accept_by(bytes, rules(), &|_| Ok(()))
     }
 
     fn problems(bytes: &[u8]) -> Vec<String> {
@@ -254,7 +199,7 @@ mod tests {
         let defaults = Defaults { priority: Priority(5), tenant: Tenant::new("team").unwrap() };
         let rules = Rules { defaults, ..rules() };
         let bytes = b"{}\n{\"input\":{},\"priority\":0,\"tenant\":\"default\"}\n";
-        let jobs = JsonLines::accept("jobs".into(), file(bytes), rules, &|_| Ok(())).unwrap();
+        let jobs = accept_by(bytes, rules, &|_| Ok(())).unwrap();
         assert_eq!((jobs.keys(0).priority, jobs.keys(0).tenant.as_str()), (Priority(5), "team"));
         assert_eq!((jobs.keys(1).priority, jobs.keys(1).tenant.as_str()), (Priority(0), "default"));
     }
@@ -302,8 +247,8 @@ mod tests {
         let accept = |input: StateData| {
             if input.contains_key("path") { Ok(()) } else { Err(vec!["`path` is missing".to_owned()]) }
         };
-        let refusal = JsonLines::accept("j".into(), file(b"{\"path\":1}\n{}\n"), rules(), &accept).unwrap_err();
-        assert_eq!(refusal.problems, ["j:2: `path` is missing"]);
+        let refusal = accept_by(b"{\"path\":1}\n{}\n", rules(), &accept).unwrap_err();
+        assert_eq!(refusal.problems, ["jobs.jsonl:2: `path` is missing"]);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::time::Duration;
 use batchmill_core::{JobId, Priority, StateData, Tenant, WallTime, nearest, parse_duration};
 use serde_json::Value;
 
-use super::json::{self, Member, Mistake};
+use super::{
+    cursor::MARK,
+    json::{self, Member, Mistake},
+};
 
 /// The names that make a line a job, not an input. `flow` is reserved: one day a line will bring its own graph.
 const NAMES: [&str; 10] = ["id", "input", "priority", "tenant", "cost", "timeout", "key", "after", "deadline", "flow"];
@@ -31,6 +34,9 @@ pub(crate) fn is_blank(bytes: &[u8]) -> bool {
 
 /// Reads a line. `input_is_line`: every line is an input, whatever its names.
 pub(crate) fn parse(bytes: &[u8], input_is_line: bool) -> Result<Line, Vec<Mistake>> {
+    if bytes.starts_with(MARK) {
+        return Err(vec![Mistake::at(0, MARK_MEND)]);
+    }
     let text = text(bytes).map_err(|mistake| vec![mistake])?;
     let members = members(text).map_err(|mistake| vec![mistake])?;
     let is_input = input_is_line || !members.iter().any(|member| NAMES.contains(&member.name.as_ref()));
@@ -41,10 +47,11 @@ pub(crate) fn parse(bytes: &[u8], input_is_line: bool) -> Result<Line, Vec<Mista
     from_members(&members)
 }
 
-fn text(bytes: &[u8]) -> Result<&str, Mistake> {
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        return Err(Mistake::at(0, "starts with a byte order mark; remove it (`sed '1s/^\\xEF\\xBB\\xBF//'`)"));
-    }
+/// What is said of a byte order mark where it would be data.
+pub(crate) const MARK_MEND: &str = "starts with a byte order mark; remove it (`sed '1s/^\\xEF\\xBB\\xBF//'`)";
+
+/// The bytes of one line as text.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Mistake> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let message = format!("not UTF-8: byte 0x{:02X} at byte {} of the line", bytes[at], at + 1);
@@ -58,7 +65,7 @@ fn members(text: &str) -> Result<Vec<Member<'_>>, Mistake> {
     }
     let offset = text.len() - text.trim_start().len();
     let found = json::describe(&json::parse(text)?);
-    Err(Mistake::at(offset, format!("a job line must be a JSON object, found {found}")))
+    Err(Mistake::at(offset, format!("a job must be a JSON object, found {found}")))
 }
 
 fn object(text: &str, what: &str) -> Result<StateData, Mistake> {
@@ -256,8 +263,8 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        assert_eq!(mistakes("[1]"), ["1: a job line must be a JSON object, found a list"]);
-        assert_eq!(mistakes(" null"), ["2: a job line must be a JSON object, found null"]);
+        assert_eq!(mistakes("[1]"), ["1: a job must be a JSON object, found a list"]);
+        assert_eq!(mistakes(" null"), ["2: a job must be a JSON object, found null"]);
         assert_eq!(mistakes("path"), ["1: not JSON: expected value"]);
         assert_eq!(mistakes(r#"{"a":1"#), ["6: not JSON: EOF while parsing an object"]);
     }

@@ -11,8 +11,8 @@ pub(crate) struct Physical<'a> {
     pub(crate) offset: u64,
     /// Its length in bytes.
     pub(crate) length: u64,
-    /// Its bytes; `None` where it is longer than the limit.
-    pub(crate) bytes: Option<&'a [u8]>,
+    /// Its bytes; only the first of them where it is longer than the limit.
+    pub(crate) bytes: &'a [u8],
 }
 
 /// Reads lines of at most `limit` bytes; longer ones are measured, not kept.
@@ -21,17 +21,33 @@ pub(crate) struct Lines<R> {
     reader: R,
     limit: usize,
     number: u64,
-    offset: u64,
+    /// Where the line starts, and where the next one does.
+    start: u64,
+    end: u64,
     line: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(reader: R, limit: usize) -> Self {
-        Self { reader, limit, number: 0, offset: 0, line: Vec::new() }
+        Self { reader, limit, number: 0, start: 0, end: 0, line: Vec::new() }
     }
 
-    /// The next line; `None` at the end. A last line needs no newline.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Physical<'_>>> {
+    /// The next line whose bytes are `wanted`; `None` at the end. A last line needs no newline.
+    pub(crate) fn next_that(&mut self, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<Physical<'_>>> {
+        loop {
+            let Some(length) = self.read()? else { return Ok(None) };
+            if wanted(&self.line) || length > self.line.len() as u64 {
+                return Ok(Some(self.physical(length)));
+            }
+        }
+    }
+
+    fn physical(&self, length: u64) -> Physical<'_> {
+        Physical { number: self.number, offset: self.start, length, bytes: &self.line }
+    }
+
+    /// Reads one line; its length, `None` at the end.
+    fn read(&mut self) -> io::Result<Option<u64>> {
         self.line.clear();
         let (mut length, mut ended) = (0_u64, false);
         while !ended {
@@ -55,11 +71,10 @@ impl<R: BufRead> Lines<R> {
         if length == 0 && !ended {
             return Ok(None);
         }
-        let offset = self.offset;
         self.number += 1;
-        self.offset += length + u64::from(ended);
-        let bytes = (length == self.line.len() as u64).then_some(self.line.as_slice());
-        Ok(Some(Physical { number: self.number, offset, length, bytes }))
+        self.start = self.end;
+        self.end += length + u64::from(ended);
+        Ok(Some(length))
     }
 }
 
@@ -67,11 +82,11 @@ impl<R: BufRead> Lines<R> {
 mod tests {
     use super::*;
 
-    fn read(text: &str, buffer: usize) -> Vec<(u64, u64, u64, Option<String>)> {
+    fn read(text: &str, buffer: usize) -> Vec<(u64, u64, u64, String)> {
         let mut lines = Lines::new(io::BufReader::with_capacity(buffer, text.as_bytes()), 4);
         let mut all = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
-            let bytes = line.bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        while let Some(line) = lines.next_that(|_| true).unwrap() {
+            let bytes = String::from_utf8(line.bytes.to_vec()).unwrap();
             all.push((line.number, line.offset, line.length, bytes));
         }
         all
@@ -83,15 +98,15 @@ mod tests {
             assert_eq!(
                 read("ab\n\nabcde\nabcd\nx", buffer),
                 [
-                    (1, 0, 2, Some("ab".into())),
-                    (2, 3, 0, Some(String::new())),
-                    (3, 4, 5, None),
-                    (4, 10, 4, Some("abcd".into())),
-                    (5, 15, 1, Some("x".into())),
+                    (1, 0, 2, "ab".into()),
+                    (2, 3, 0, String::new()),
+                    (3, 4, 5, "abcd".into()),
+                    (4, 10, 4, "abcd".into()),
+                    (5, 15, 1, "x".into()),
                 ]
             );
         }
         assert_eq!(read("", 8), []);
-        assert_eq!(read("\n", 8), [(1, 0, 0, Some(String::new()))]);
+        assert_eq!(read("\n", 8), [(1, 0, 0, String::new())]);
     }
 }

@@ -11,6 +11,7 @@ mod descriptors;
 mod end;
 mod identity;
 mod output;
+mod quarantine;
 mod running;
 mod signals;
 mod telemetry;
@@ -18,6 +19,7 @@ mod watch;
 
 use std::{
     io::{self, IsTerminal},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -59,6 +61,8 @@ struct Start {
     jobs: Arc<JsonLines>,
     batch: BatchId,
     place: Place,
+    /// Where bad lines are kept, if there are any.
+    quarantine: Option<PathBuf>,
     style: Style,
     /// How to run it again; `None` where its jobs came through a pipe.
     command: Option<String>,
@@ -127,8 +131,12 @@ fn read(order: Order, style: Style) -> Result<Start, Refusal> {
     let accepted = inputs.jobs.take().expect("jobs were asked for, and were not refused");
     let batch = identity::new_batch(inputs.flow.graph().name(), &args.state);
     let place = Place::of(&args, &batch);
-    let command = matches!(jobs, Jobs::File(_)).then(|| command_line(&args));
-    Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, style, command })
+    let quarantine = accepted.left_out().kept.is_some().then(|| quarantine::path(&args, &batch, &place));
+    if let Some(path) = &quarantine {
+        output::check_quarantine(path, &args, &work, &jobs)?;
+    }
+    let command = (!jobs.is_stdin()).then(|| command_line(&args));
+    Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, quarantine, style, command })
 }
 
 /// The command that was typed; an output that has content by then must be replaced.

@@ -83,7 +83,7 @@ pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs) -> Result<(), Re
     let mut taken = inputs(work, jobs);
     if let Some(output) = output(args) {
         refusals.keep(check_write("--output", output, &taken));
-        refusals.keep(check_content(output, args.overwrite));
+        refusals.keep(check_content("--output", output, args.overwrite));
         taken.push(("the output", Target::of(output)));
     } else if let Some(what) = stdout_is(&taken) {
         let message = format!("stdout is the same file as {what}: the results would go into it");
@@ -94,6 +94,20 @@ pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs) -> Result<(), Re
     }
     refusals.into_result()
 }
+
+/// The same for the file of bad lines.
+pub(super) fn check_quarantine(path: &Path, args: &BatchArgs, work: &Work, jobs: &Jobs) -> Result<(), Refusal> {
+    let mut taken = inputs(work, jobs);
+    taken.extend(output(args).map(|path| ("the output", Target::of(path))));
+    taken.extend(args.report.as_deref().map(|path| ("the report", Target::of(path))));
+    if path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
+        check_write(QUARANTINE, path, &taken)?;
+    }
+    check_content(QUARANTINE, path, args.overwrite)
+}
+
+/// What the file of bad lines is called in problems.
+const QUARANTINE: &str = "--on-bad-line quarantine:";
 
 /// The same for sinks of the config that write to a `path`: an `overwrite` there must not cost the jobs.
 pub(super) fn check_sinks(args: &BatchArgs, work: &Work, jobs: &Jobs, config: &HostConfig) -> Result<(), Refusal> {
@@ -118,7 +132,7 @@ fn inputs(work: &Work, jobs: &Jobs) -> Vec<(&'static str, Target)> {
     if let Work::Flow(path) = work {
         taken.push(("the flow", Target::of(path)));
     }
-    if let Jobs::File(path) = jobs {
+    if let Some(path) = jobs.file() {
         taken.push(("the jobs", Target::of(path)));
     }
     taken
@@ -143,10 +157,10 @@ fn check_write(flag: &str, path: &Path, taken: &[(&str, Target)]) -> Result<(), 
     }
 }
 
-fn check_content(path: &Path, overwrite: bool) -> Result<(), Refusal> {
+fn check_content(flag: &str, path: &Path, overwrite: bool) -> Result<(), Refusal> {
     match fs::metadata(path) {
         Ok(about) if about.is_file() && about.len() > 0 && !overwrite => Err(Refusal::data(format!(
-            "--output {}: exists and has content of another batch; name another file, or replace it with --overwrite",
+            "{flag} {}: exists and has content of another batch; name another file, or replace it with --overwrite",
             path.display()
         ))),
         _ => Ok(()),

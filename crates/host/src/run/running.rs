@@ -12,7 +12,7 @@ use super::{
     delivery::{Seen, Sinks},
     descriptors,
     end::{Circumstances, Ended},
-    output,
+    output, quarantine,
     signals::Signals,
     telemetry::Telemetry,
     watch::Watch,
@@ -22,7 +22,7 @@ use crate::{
     problems::Refusal,
     progress::{self, Pace, Snapshot},
     screen::Screen,
-    summary::Summary,
+    summary::{BadLines, Summary},
 };
 
 pub(super) struct Running {
@@ -44,6 +44,9 @@ impl Running {
         output::make_default_folder(&start.args, &start.place)?;
         let mut outlets = vec![start.place.open(start.args.overwrite)?];
         outlets.extend(sinks);
+        if let (Some(path), Some(kept)) = (&start.quarantine, &start.jobs.left_out().kept) {
+            quarantine::write(path, kept)?;
+        }
         let seen = Arc::new(Seen::default());
         let delivery = Sinks::new(outlets, seen.clone());
 
@@ -111,6 +114,11 @@ impl Running {
             duration,
             collected: self.seen.take(),
             results: start.place.shown(),
+            bad_lines: BadLines {
+                action: start.jobs.left_out().action,
+                lines: start.jobs.left_out().lines,
+                quarantine: start.quarantine.map(|path| path.display().to_string()),
+            },
             kinds: assemble::kinds(&start.inputs.config),
             command: start.command,
         }

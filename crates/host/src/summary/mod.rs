@@ -11,13 +11,14 @@ mod tests;
 use std::{collections::BTreeMap, time::Duration};
 
 use batchmill_core::{BatchCounts, BatchId, JobResult, Verdict, WallTime};
+use serde::Serialize;
 
 pub(crate) use group::Groups;
 pub(crate) use report::json as report;
 pub(crate) use slowest::Slowest;
 pub(crate) use text::{quoted, text};
 
-use crate::exit::Exit;
+use crate::{exit::Exit, intake::OnBadLine};
 
 /// What is kept of the results while they pass by.
 #[derive(Debug, Default)]
@@ -33,6 +34,15 @@ impl Collector {
             self.slowest.take(result);
         }
     }
+}
+
+/// Lines that are no job, and so have no result.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct BadLines {
+    pub(crate) action: OnBadLine,
+    pub(crate) lines: u64,
+    /// The file that has them, if they are kept.
+    pub(crate) quarantine: Option<String>,
 }
 
 /// A batch that has ended.
@@ -52,6 +62,8 @@ pub(crate) struct Summary {
     pub(crate) collected: Collector,
     /// Where the results are; `None` for stdout.
     pub(crate) results: Option<String>,
+    /// What was left out of it.
+    pub(crate) bad_lines: BadLines,
     /// The plugins that config chose, by section.
     pub(crate) kinds: BTreeMap<&'static str, Vec<String>>,
     /// How to run it again; `None` where its jobs came through a pipe.

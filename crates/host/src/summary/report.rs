@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use batchmill_core::{BatchCounts, ErrorClass, Verdict, WallTime};
 use serde::Serialize;
 
-use super::Summary;
+use super::{BadLines, Summary};
 use crate::progress::per_second;
 
 /// The report. Fields are only added, never renamed.
@@ -41,6 +41,8 @@ struct Report<'a> {
     slowest: Vec<Slow<'a>>,
     /// Where the results are; null for stdout.
     results: Option<&'a str>,
+    /// Lines that are no job: what was done about them, how many, and where they are kept.
+    bad_lines: &'a BadLines,
     /// The plugins that config chose, by section.
     plugins: &'a BTreeMap<&'static str, Vec<String>>,
 }
@@ -103,6 +105,7 @@ pub(crate) fn json(summary: &Summary) -> String {
         errors_other: collected.groups.others,
         slowest: slowest.collect(),
         results: summary.results.as_deref(),
+        bad_lines: &summary.bad_lines,
         plugins: &summary.kinds,
     };
     serde_json::to_string_pretty(&report).expect("numbers and texts are JSON") + "\n"

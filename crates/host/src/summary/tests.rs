@@ -38,6 +38,7 @@ fn summary() -> Summary {
         duration,
         collected,
         results: Some("out dir/results.jsonl".into()),
+        bad_lines: BadLines::default(),
         kinds: BTreeMap::from([("scheduler", vec!["priority".to_owned()]), ("sinks", Vec::new())]),
         command: Some("batchmill run flow.yaml jobs.jsonl".into()),
     }
@@ -45,6 +46,16 @@ fn summary() -> Summary {
 
 fn plain(summary: &Summary) -> String {
     text(summary, Paint { colour: false })
+}
+
+#[test]
+fn lines_that_were_left_out_are_told() {
+    let mut summary = summary();
+    summary.bad_lines.lines = 1;
+    assert!(plain(&summary).contains("\n  1 bad line left out\n"));
+    summary.bad_lines.lines = 2;
+    summary.bad_lines.quarantine = Some("q.jsonl".into());
+    assert!(plain(&summary).contains("\n  2 bad lines left out, kept in q.jsonl\n"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use batchmill_core::{BatchCounts, Verdict, format_duration};
 
 use super::{
-    Summary,
+    BadLines, Summary,
     group::{Group, clipped},
 };
 use crate::{paint::Paint, progress::per_second};
@@ -21,6 +21,7 @@ const MESSAGE_SHOWN: usize = 160;
 pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
     let mut out = String::new();
     headline(&mut out, summary, paint);
+    bad_lines(&mut out, summary, paint);
     verdict(&mut out, summary, paint);
     errors(&mut out, summary, paint);
     slowest(&mut out, summary, paint);
@@ -58,6 +59,16 @@ fn shares(counts: &BatchCounts, retries: u64, paint: Paint) -> String {
     let mut shares = vec![format!("{} {}", counts.succeeded, paint.green("succeeded"))];
     shares.extend(all.iter().filter(|(jobs, _)| *jobs > 0).map(|(jobs, name)| format!("{jobs} {name}")));
     shares.join(", ")
+}
+
+/// `3 bad lines left out, kept in out.jsonl.quarantine.jsonl`
+fn bad_lines(out: &mut String, summary: &Summary, paint: Paint) {
+    let BadLines { lines, quarantine, .. } = &summary.bad_lines;
+    if *lines > 0 {
+        let what = if *lines == 1 { "bad line left out" } else { "bad lines left out" };
+        let kept = quarantine.as_ref().map(|path| format!(", kept in {path}")).unwrap_or_default();
+        let _ = writeln!(out, "  {lines} {}{kept}", paint.yellow(what));
+    }
 }
 
 fn verdict(out: &mut String, summary: &Summary, paint: Paint) {

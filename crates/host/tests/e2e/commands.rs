@@ -11,7 +11,7 @@ fn check_says_that_all_is_right() {
     assert_eq!(done.stdout, "flow.yaml: flow `test` with 1 node, 2 jobs: all right\n");
     let done = stage.batchmill(&["check", "flow.yaml", "-o", "json"]).expect(0);
     let answer: Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!(answer, serde_json::json!({"flow": "test", "nodes": ["node"], "jobs": null}));
+    assert_eq!(answer, serde_json::json!({"flow": "test", "nodes": ["node"], "jobs": null, "bad_lines": null}));
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn check_reports_config_flow_and_jobs_at_once() {
         .expect(78)
         .says("batchmill.toml:2:1: executor.concurency: unknown key `concurency`, did you mean `concurrency`?")
         .says("flow.yaml:5:5: nodes.node.runn: unknown kind `runn`")
-        .says("jobs.jsonl:2:1: a job line must be a JSON object, found a list");
+        .says("jobs.jsonl:2:1: a job must be a JSON object, found a list");
 }
 
 #[test]

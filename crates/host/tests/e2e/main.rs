@@ -10,5 +10,6 @@ mod policies;
 mod progress;
 mod references;
 mod signals;
+mod sources;
 mod stage;
 mod streams;

@@ -1,0 +1,168 @@
+//! Accepting jobs: every record of a source is checked, indexed, and spooled unless it is read in place.
+
+use std::fs::File;
+
+use batchmill_core::StateData;
+
+use super::{
+    bad_line::{BadLines, OnBadLine, Raw},
+    duplicates::{Duplicate, Ids},
+    format::Columns,
+    index::{self, Defaults, Index},
+    json::Mistake,
+    jsonl::JsonLines,
+    line::{self, Line},
+    open::of_broken,
+    record::{Flaw, Record, Records, Spot, Text},
+    spool::{Spool, cannot_spool},
+};
+use crate::problems::Refusal;
+
+/// How jobs are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    /// The longest line or record, in bytes.
+    pub(crate) max_line: usize,
+    /// Every line is an input, whatever its names.
+    pub(crate) input_is_line: bool,
+    /// What a job has that does not say it.
+    pub(crate) defaults: Defaults,
+    /// What happens to a line that is no job.
+    pub(crate) on_bad_line: OnBadLine,
+    /// The columns of CSV that are keys.
+    pub(crate) columns: Columns,
+}
+
+/// Says what a flow has against an input.
+pub(crate) type Accept<'a> = &'a dyn Fn(StateData) -> Result<(), Vec<String>>;
+
+/// Reads all of `records`; `in_place` is the file that they stand in, if it can be read at any place.
+pub(super) fn accept(
+    name: String,
+    mut records: Box<dyn Records>,
+    in_place: Option<File>,
+    rules: Rules,
+    accept: Accept<'_>,
+) -> Result<JsonLines, Refusal> {
+    let mut accepted = Accepted::new(name, in_place, rules)?;
+    while let Some(record) = records.next().map_err(|broken| of_broken(&accepted.name, broken))? {
+        accepted.take(&record, accept)?;
+    }
+    drop(records);
+    accepted.finish()
+}
+
+/// What was accepted so far.
+struct Accepted {
+    name: String,
+    rules: Rules,
+    place: Place,
+    index: Index,
+    ids: Ids,
+    /// The line of each row, for a source in which it is not the number of the job.
+    lines: Vec<u32>,
+    bad: BadLines,
+}
+
+/// Where a job is read again when it starts.
+enum Place {
+    File(File),
+    Spool(Spool),
+}
+
+impl Accepted {
+    fn new(name: String, in_place: Option<File>, rules: Rules) -> Result<Self, Refusal> {
+        let place = match in_place {
+            Some(file) => Place::File(file),
+            None => Place::Spool(Spool::create().map_err(|error| cannot_spool(&name, &error))?),
+        };
+        let bad = BadLines::new(name.clone(), rules.on_bad_line);
+        let (index, ids) = (Index::default(), Ids::default());
+        Ok(Self { name, rules, place, index, ids, lines: Vec::new(), bad })
+    }
+
+    fn take(&mut self, record: &Record<'_>, accept: Accept<'_>) -> Result<(), Refusal> {
+        let (bytes, line) = match self.read(record, accept) {
+            Ok(read) => read,
+            Err(flaws) => {
+                let is_cut = matches!(record.text, Text::Cut(_));
+                return self.bad.add(&flaws, Raw { bytes: record.raw, is_cut });
+            }
+        };
+        let offset = match &mut self.place {
+            Place::File(_) => record.offset,
+            Place::Spool(spool) => spool.add(bytes).map_err(|error| cannot_spool(&self.name, &error))?,
+        };
+        let row = self.index.add(record.number, offset, bytes, &line, &self.rules.defaults);
+        let row = row.map_err(|index::Full| Refusal::data(format!("{}: {}", self.name, index::FULL)))?;
+        if let Some(id) = &line.id {
+            self.ids.add(row, id);
+        }
+        self.remember_line(row, record);
+        Ok(())
+    }
+
+    /// The job of a record, and its JSON.
+    fn read<'a>(&self, record: &'a Record<'_>, accept: Accept<'_>) -> Result<(&'a [u8], Line), Vec<Flaw>> {
+        let bytes = match &record.text {
+            Text::Same(bytes) | Text::Made(bytes) => *bytes,
+            Text::Bad(flaws) => return Err(flaws.clone()),
+            Text::Cut(flaw) => return Err(vec![flaw.clone()]),
+        };
+        let flaws =
+            |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| record.flaw(mistake)).collect::<Vec<_>>();
+        let mut line = line::parse(bytes, self.rules.input_is_line).map_err(flaws)?;
+        // The index needs no input: it stays on disk until the job starts.
+        accept(std::mem::take(&mut line.input)).map_err(|messages| {
+            flaws(messages.into_iter().map(|message| Mistake { offset: None, message }).collect())
+        })?;
+        Ok((bytes, line))
+    }
+
+    /// Nothing to remember where the number of a job is its line.
+    fn remember_line(&mut self, row: u32, record: &Record<'_>) {
+        let Spot::At { line, .. } = record.start else { return };
+        if line == record.number && self.lines.is_empty() {
+            return;
+        }
+        self.lines.extend(self.index.rows[self.lines.len()..row as usize].iter().map(|row| row.number));
+        self.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
+    }
+
+    /// Looks for equal ids, and lets go of what only reading needed.
+    fn finish(self) -> Result<JsonLines, Refusal> {
+        let Self { name, rules, place, index, ids, lines, mut bad } = self;
+        let (file, is_spooled) = match place {
+            Place::File(file) => (file, false),
+            Place::Spool(spool) => (spool.finish().map_err(|error| cannot_spool(&name, &error))?, true),
+        };
+        let mut jobs = JsonLines::new(name, file, is_spooled, rules.input_is_line, index);
+        let line = |row: u32| lines.get(row as usize).map_or_else(|| jobs.row(row).number, |line| *line);
+        let duplicates = ids.duplicates(jobs.index(), |row| jobs.read_id(row));
+        let mut rows = Vec::new();
+        for duplicate in duplicates.chunk_by(|a, b| a.row == b.row) {
+            let row = duplicate[0].row;
+            let default = if lines.is_empty() { "line number" } else { "number" };
+            let spot = Spot::line(u64::from(line(row)));
+            let flaws = duplicate
+                .iter()
+                .map(|duplicate| Flaw::of(spot.clone(), describe(duplicate, line(duplicate.first), default)));
+            let bytes = jobs.bytes(row).map_err(|error| Refusal::data(error.message))?;
+            bad.add(&flaws.collect::<Vec<_>>(), Raw { bytes: &bytes, is_cut: false })?;
+            rows.push(row);
+        }
+        let left_out = bad.finish()?;
+        left_out.warn();
+        jobs.leave_out(&rows, left_out);
+        Ok(jobs)
+    }
+}
+
+fn describe(duplicate: &Duplicate, first: u32, default: &str) -> String {
+    let Duplicate { id, by_default, .. } = duplicate;
+    if *by_default {
+        format!("duplicate id `{id}`: line {first} has it too (a job without an id has its {default})")
+    } else {
+        format!("duplicate id `{id}`: line {first} has it too")
+    }
+}
