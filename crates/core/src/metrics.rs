@@ -30,7 +30,9 @@ impl MetricsError {
 /// Building one may open (a taken port is an error then); it must not spawn.
 ///
 /// # The caller promises
-/// - `install` once, before anything is counted; then `serve` at most once; `finish` once, last.
+/// - `install` once, before anything is counted; then `serve` at most once;
+/// - when nothing more will be counted, `finish` once, and then `linger` at most once, while `serve` still answers; `stop`
+///   is raised last.
 ///
 /// # The implementer promises
 /// - after `install` the process-wide recorder of the `metrics` facade is its own;
@@ -46,6 +48,10 @@ pub trait MetricsExporter: Send + Sync + fmt::Debug {
 
     /// Writes the final numbers.
     async fn finish(&self) -> Result<(), MetricsError>;
+
+    /// Returns when the final numbers were read by somebody, or when nobody has to be waited for any longer. The caller may
+    /// drop it.
+    async fn linger(&self) {}
 
     /// The present numbers in the exporter's text format.
     fn render(&self) -> String;

@@ -1,7 +1,7 @@
 //! The state machine itself: its state, and the table of contents of its steps.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
 };
@@ -12,6 +12,7 @@ use crate::{
     BatchKey, BatchSetup, Effect, Event,
     batch::Batch,
     classes::Classes,
+    edge::Queue,
     slots::Slots,
     step::{self, waiting::WaitingEnd},
     timers::{Due, Timers},
@@ -65,7 +66,7 @@ pub struct Totals {
 /// The brain. See the [crate documentation](crate).
 pub struct Dispatch {
     pub(crate) settings: Settings,
-    pub(crate) scheduler: Box<dyn Scheduler>,
+    pub(crate) scheduler: Queue,
     pub(crate) batches: Vec<Option<Box<Batch>>>,
     pub(crate) classes: Classes,
     pub(crate) slots: Slots,
@@ -91,7 +92,7 @@ impl Dispatch {
     pub fn new(settings: Settings, scheduler: Box<dyn Scheduler>) -> Self {
         Self {
             settings,
-            scheduler,
+            scheduler: Queue::new(scheduler),
             batches: Vec::new(),
             classes: Classes::default(),
             slots: Slots::default(),
@@ -120,6 +121,9 @@ impl Dispatch {
 
     /// Takes one event and appends what it makes necessary. The hot path is [`Event::AttemptEnded`]: one call a job
     /// ends its attempt and starts the next one in the same slot.
+    ///
+    /// # Panics
+    /// When a plugin does: with a [`PluginPanic`](crate::PluginPanic). No step may follow.
     pub fn step(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::AttemptEnded { lease, outcome, usage, draw } => {
@@ -170,14 +174,16 @@ impl Dispatch {
         }
     }
 
-    /// Jobs queued, by tenant; a tenant appears once a class of it was seen, also with 0.
+    /// Jobs queued, by tenant in the order in which they were first seen, also with 0.
     pub fn queued_by_tenant(&self) -> Vec<(Tenant, u64)> {
         let mut tenants: Vec<(Tenant, u64)> = Vec::new();
+        let mut places: HashMap<&Tenant, usize> = HashMap::new();
         for class in self.classes.iter() {
-            match tenants.iter_mut().find(|(tenant, _)| *tenant == class.tenant) {
-                Some((_, queued)) => *queued += class.queued,
-                None => tenants.push((class.tenant.clone(), class.queued)),
-            }
+            let place = *places.entry(&class.tenant).or_insert_with(|| {
+                tenants.push((class.tenant.clone(), 0));
+                tenants.len() - 1
+            });
+            tenants[place].1 += class.queued;
         }
         tenants
     }

@@ -51,6 +51,7 @@
 mod batch;
 mod classes;
 mod dispatch;
+mod edge;
 mod effect;
 mod event;
 mod slots;
@@ -60,6 +61,7 @@ mod trouble;
 
 pub use batch::BatchSetup;
 pub use dispatch::{Dispatch, Settings, Totals};
+pub use edge::{Decider, PluginPanic};
 pub use effect::{Effect, Failure, Record, Start, StopCause};
 pub use event::{BatchKey, Event, Lease, NewJob, SlotId};
 pub use trouble::FailedTry;

@@ -11,6 +11,7 @@ use crate::{
     Effect, Lease, StopCause,
     batch::{Batch, token},
     dispatch::Dispatch,
+    edge::{self, Decider},
     slots::Live,
     step::{
         close,
@@ -150,7 +151,7 @@ fn verdict(batch: &Batch, failed: &NodeFailure, attempt: u32, elapsed: Duration,
         return None;
     }
     let asked = FailedAttempt::new(attempt, failed.error.class, elapsed, failed.error.retry_after, draw);
-    match batch.policy(failed.retry).decide(&asked) {
+    match edge::ask(Decider::Retry, || batch.policy(failed.retry).decide(&asked)) {
         RetryDecision::After(delay) => Some(delay),
         _ => None,
     }

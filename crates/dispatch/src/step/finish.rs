@@ -2,7 +2,13 @@
 
 use batchmill_core::{Directive, ErrorClass, FinalResult, JobError, MonoTime, Pause, Status, StopReason, Transition};
 
-use crate::{BatchKey, Effect, Failure, Record, batch::Closing, dispatch::Dispatch, step::close};
+use crate::{
+    BatchKey, Effect, Failure, Record,
+    batch::Closing,
+    dispatch::Dispatch,
+    edge::{self, Decider},
+    step::close,
+};
 
 /// Whether the failure strategy hears of an end: it hears of attempts, not of what it skipped itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +77,9 @@ pub(crate) fn finish(
     if heard == Heard::No {
         return;
     }
-    let directive = match (batch.setup.failure.on_result(&result, batch.counts.submitted), result.class) {
+    let submitted = batch.counts.submitted;
+    let answer = edge::ask(Decider::Failure, || batch.setup.failure.on_result(&result, submitted));
+    let directive = match (answer, result.class) {
         (_, Some(ErrorClass::Fatal)) => Directive::Now(StopReason::new("fatal", "a job reported a fatal error")),
         // It is told of every end, so that a replay leads to the same state; only its first stop counts.
         _ if batch.closing.is_some() => return,

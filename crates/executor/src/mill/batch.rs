@@ -125,23 +125,31 @@ pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) ->
     let batch =
         Arc::new(OpenBatch { key, id, workload, outlet: Outlet::default(), paused: watch::Sender::new(None), span });
     brain.add(batch.clone());
-    let meters = shared.meters.is_some().then(|| ResultMeters::new(&flow));
+    drop(brain);
+    let mut meters = shared.meters.as_ref().map(|meters| ResultMeters::new(&flow, meters.labels.clone()));
+    accept(shared, key, jobs.as_ref(), meters.as_mut());
     let task = delivery::run(shared.clone(), batch.clone(), delivery, meters, ended);
     // Not owned by the mill: what has ended is delivered even if every handle of the mill is dropped.
     shared.runtime.spawn(task);
-    drop(brain);
-    accept(shared, key, jobs.as_ref());
     shared.step(Event::Sealed { batch: key });
     BatchHandle { shared: shared.clone(), batch, end }
 }
 
 /// Hands the keys of all jobs to dispatch, in lots, so that other batches go on in between.
-fn accept<W: Workload>(shared: &Arc<Shared<W>>, batch: BatchKey, source: &dyn JobSource) {
+fn accept<W: Workload>(
+    shared: &Arc<Shared<W>>,
+    batch: BatchKey,
+    source: &dyn JobSource,
+    mut meters: Option<&mut ResultMeters>,
+) {
     let total = source.len();
     let mut from = 0;
     while from < total {
         let upto = (from + ACCEPT_AT_ONCE).min(total);
-        let jobs = (from..upto).map(|index| new_job(&shared.clock, source.keys(index))).collect();
+        let jobs: Vec<NewJob> = (from..upto).map(|index| new_job(&shared.clock, source.keys(index))).collect();
+        if let Some(meters) = &mut meters {
+            meters.expect(jobs.iter().map(|job| &job.tenant));
+        }
         shared.step(Event::JobsAccepted { batch, jobs });
         from = upto;
     }

@@ -1,16 +1,17 @@
 //! Dispatch, and what carries out its effects, behind one lock.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
 };
 
 use batchmill_core::{CancelReason, CancelSignal, MonoTime, Verdict};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, SlotId, Start};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, SlotId, Start};
 use tokio::task::JoinSet;
 
-use crate::Workload;
+use crate::{Workload, meters::Tally};
 
 use super::{
     Shared,
@@ -18,6 +19,9 @@ use super::{
     batch::OpenBatch,
     slot::{self, Post},
 };
+
+/// One decision in so many is timed.
+const TIMED_ONE_IN: u32 = 64;
 
 pub(super) struct Brain<W: Workload> {
     pub(super) dispatch: Dispatch,
@@ -33,6 +37,10 @@ pub(super) struct Brain<W: Workload> {
     /// Time as dispatch has seen it: it never goes back, although callers read the clock before they get the lock.
     now: MonoTime,
     effects: Vec<Effect>,
+    /// What happened since the meters were told, if anybody reads them.
+    pub(super) tally: Tally,
+    /// Ends of attempts until one is timed again.
+    untimed: u32,
     tasks: JoinSet<()>,
 }
 
@@ -54,6 +62,8 @@ impl<W: Workload> Brain<W> {
             wake_at: None,
             now: MonoTime::ZERO,
             effects: Vec::new(),
+            tally: Tally::default(),
+            untimed: 0,
             tasks: JoinSet::new(),
         }
     }
@@ -90,7 +100,7 @@ impl<W: Workload> Brain<W> {
         let asked_to_pause = if let Event::PauseRequested { batch, .. } = event { Some(batch) } else { None };
         let now = self.advance(shared.clock.now());
         let mut effects = std::mem::take(&mut self.effects);
-        self.decide(now, event, &mut effects);
+        self.decide(shared, now, event, &mut effects);
         for effect in effects.drain(..) {
             self.carry_out(shared, effect);
         }
@@ -113,27 +123,40 @@ impl<W: Workload> Brain<W> {
     ) -> Option<CancelSignal> {
         let signal = self.renew_signal(lease.slot);
         let now = self.advance(now);
-        let before = shared.meters.is_some().then(Instant::now);
-        self.decide(now, event, effects);
-        if let (Some(meters), Some(before)) = (&shared.meters, before) {
-            meters.decision(before.elapsed());
-        }
+        self.decide_on_end(shared, now, event, effects);
         for other in effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
             self.carry_out(shared, other);
         }
         signal
     }
 
+    /// Counts an end and lets dispatch decide. Reading the clock twice would cost more than most decisions take, so one in
+    /// many is timed: the first, and then each after so many.
+    fn decide_on_end(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+        let Some(meters) = &shared.meters else { return self.decide(shared, now, event, effects) };
+        if let Event::AttemptEnded { outcome, .. } = &event {
+            self.tally.attempt(outcome);
+        }
+        if self.untimed > 0 {
+            self.untimed -= 1;
+            return self.decide(shared, now, event, effects);
+        }
+        self.untimed = TIMED_ONE_IN - 1;
+        let before = Instant::now();
+        self.decide(shared, now, event, effects);
+        meters.decision(before.elapsed());
+    }
+
     /// Lets dispatch decide. A plugin that panics leaves it between two halves of a decision: going on would be a guess,
     /// so every open batch ends here and nothing is decided any more.
-    fn decide(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+    fn decide(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
         if self.broken {
             return;
         }
         let stepped = catch_unwind(AssertUnwindSafe(|| self.dispatch.step(now, event, effects)));
         if let Err(payload) = stepped {
             effects.clear();
-            self.break_down(&format!("a decision panicked: {}", panic_text(payload.as_ref())));
+            self.break_down(&blame(shared, payload));
         }
     }
 
@@ -180,8 +203,8 @@ impl<W: Workload> Brain<W> {
                 shared.alarm.notify_one();
             }
             Effect::Retrying { lease, class, .. } => {
-                if let Some(meters) = &shared.meters {
-                    meters.retry(class);
+                if shared.meters.is_some() {
+                    self.tally.retry(class);
                 }
                 tracing::debug!(job = lease.index, %class, "the attempt failed and will be repeated");
             }
@@ -231,5 +254,18 @@ fn belongs_to(effect: &Effect, lease: Lease) -> bool {
         Effect::Start(start) => start.lease.slot == lease.slot,
         Effect::Record(record) => record.batch == lease.batch && record.index == lease.index,
         _ => false,
+    }
+}
+
+/// Who panicked, counted and in words.
+fn blame<W: Workload>(shared: &Shared<W>, payload: Box<dyn Any + Send>) -> String {
+    match payload.downcast::<PluginPanic>() {
+        Ok(panic) => {
+            if let Some(meters) = &shared.meters {
+                meters.decider_panicked(panic.decider);
+            }
+            format!("a decision of the {} plugin panicked: {}", panic.decider.as_str(), panic_text(&*panic.payload))
+        }
+        Err(payload) => format!("a decision panicked: {}", panic_text(&*payload)),
     }
 }

@@ -146,10 +146,15 @@ pub(super) async fn run<W: Workload>(
             continue;
         }
         if let Some(meters) = &mut meters {
-            meters.count(&results);
+            meters.note(&results);
         }
         match delivery.deliver(&batch.id, results).await {
-            Ok(()) => shared.step(Event::Answered { batch: batch.key, jobs }),
+            Ok(()) => {
+                if let Some(meters) = &mut meters {
+                    meters.count_noted();
+                }
+                shared.step(Event::Answered { batch: batch.key, jobs });
+            }
             Err(error) => {
                 failed = Some(error.to_string());
                 shared.step(Event::DeliveryFailed { batch: batch.key, message: error.to_string() });
@@ -162,7 +167,7 @@ pub(super) async fn run<W: Workload>(
         end.verdict = Verdict::StorageFailed(error.to_string());
     }
     shared.check(&end.counts);
-    shared.publish_gauges();
+    shared.publish_metrics();
     shared.lock().closed();
     shared.ended.notify_waiters();
     // Nobody may be waiting, which is fine.

@@ -119,7 +119,14 @@ impl<W: Workload> Mill<W> {
 
     /// Sets how many attempts may run at once. Running ones are not stopped.
     pub fn set_concurrency(&self, limit: NonZeroU32) {
-        self.0.step(Event::LimitChanged { limit });
+        let mut brain = self.0.lock();
+        let before = brain.dispatch.totals().limit;
+        brain.take(&self.0, Event::LimitChanged { limit });
+        let after = brain.dispatch.totals().limit;
+        drop(brain);
+        if let Some(meters) = self.0.meters.as_ref().filter(|_| before != after) {
+            meters.limit_requested();
+        }
     }
 
     /// Starts nothing more; running attempts finish. Open batches end `Drained` unless they were complete.
@@ -142,9 +149,10 @@ impl<W: Workload> Mill<W> {
         self.0.lock().draining
     }
 
-    /// Writes the gauges; called before somebody reads them. Does nothing without metrics.
-    pub fn publish_gauges(&self) {
-        self.0.publish_gauges();
+    /// Brings metrics up to date: gauges, and counters of attempts and retries. Called before somebody reads them, and by
+    /// itself at the end of each batch. Does nothing without metrics.
+    pub fn publish_metrics(&self) {
+        self.0.publish_metrics();
     }
 }
 
@@ -184,12 +192,14 @@ impl<W: Workload> Shared<W> {
         }
     }
 
-    fn publish_gauges(&self) {
+    fn publish_metrics(&self) {
         if let Some(meters) = &self.meters {
-            let brain = self.lock();
+            let mut brain = self.lock();
             let (totals, draining) = (brain.dispatch.totals(), brain.draining);
             let queued = brain.dispatch.queued_by_tenant();
+            let tally = std::mem::take(&mut brain.tally);
             drop(brain);
+            meters.add(&tally);
             meters.totals(&totals, draining, &queued);
         }
     }

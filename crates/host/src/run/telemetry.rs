@@ -36,7 +36,7 @@ impl Telemetry {
             loop {
                 tokio::select! {
                     _ = signal.cancelled() => return,
-                    _ = ticks.tick() => gauges.publish_gauges(),
+                    _ = ticks.tick() => gauges.publish_metrics(),
                 }
             }
         });
@@ -47,7 +47,7 @@ impl Telemetry {
     pub(super) async fn finish(mut self) {
         self.stop.cancel(CancelReason::Stop);
         while self.tasks.join_next().await.is_some() {}
-        self.mill.publish_gauges();
+        self.mill.publish_metrics();
         if let Err(error) = self.exporter.finish().await {
             tracing::error!(%error, "the final metrics could not be written");
         }

@@ -1,0 +1,86 @@
+//! The edge between dispatch and the plugins that decide: a panic of one of them leaves with the name of its kind.
+//!
+//! Nothing goes on after it: the decision is left between two halves. It is caught only to be named, and thrown again.
+
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
+
+use batchmill_core::{Entry, MonoTime, Pick, Scheduler, Token, Usage};
+
+/// A kind of plugin that dispatch asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Decider {
+    /// Which job is next.
+    Scheduler,
+    /// Whether an attempt is repeated.
+    Retry,
+    /// Whether failures stop the batch.
+    Failure,
+}
+
+impl Decider {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Scheduler, Self::Retry, Self::Failure];
+
+    /// The kind as config and metrics write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduler => "scheduler",
+            Self::Retry => "retry",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// The payload of a panic that came out of a plugin: what [`Dispatch::step`](crate::Dispatch::step) panics with then.
+pub struct PluginPanic {
+    /// Who panicked.
+    pub decider: Decider,
+    /// What it panicked with.
+    pub payload: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for PluginPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginPanic").field("decider", &self.decider).finish_non_exhaustive()
+    }
+}
+
+/// Asks a plugin.
+pub(crate) fn ask<R>(decider: Decider, question: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(question))
+        .unwrap_or_else(|payload| resume_unwind(Box::new(PluginPanic { decider, payload })))
+}
+
+/// The host's scheduler.
+pub(crate) struct Queue(Box<dyn Scheduler>);
+
+impl Queue {
+    pub(crate) fn new(scheduler: Box<dyn Scheduler>) -> Self {
+        Self(scheduler)
+    }
+
+    pub(crate) fn push(&mut self, entry: Entry<'_>) {
+        ask(Decider::Scheduler, || self.0.push(entry));
+    }
+
+    pub(crate) fn pop(&mut self, now: MonoTime) -> Pick {
+        ask(Decider::Scheduler, || self.0.pop(now))
+    }
+
+    pub(crate) fn remove(&mut self, token: Token) -> bool {
+        ask(Decider::Scheduler, || self.0.remove(token))
+    }
+
+    pub(crate) fn on_finish(&mut self, token: Token, usage: Usage) {
+        ask(Decider::Scheduler, || self.0.on_finish(token, usage));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        ask(Decider::Scheduler, || self.0.len())
+    }
+}

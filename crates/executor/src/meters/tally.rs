@@ -1,0 +1,38 @@
+//! What is counted under the lock of the brain.
+
+use batchmill_core::{ErrorClass, Outcome};
+
+/// Counts since they were last handed over.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(super) attempts: [u64; Self::OUTCOMES.len()],
+    pub(super) retries: [u64; ErrorClass::ALL.len()],
+    pub(super) node_panics: u64,
+}
+
+impl Tally {
+    /// How attempts end, as the label `outcome` says it.
+    pub(super) const OUTCOMES: [&'static str; 4] = ["succeeded", "failed", "stopped", "lost"];
+
+    /// An attempt has ended.
+    pub(crate) fn attempt(&mut self, outcome: &Outcome) {
+        let place = match outcome {
+            Outcome::Succeeded => 0,
+            Outcome::Failed(failure) => {
+                let panicked = failure.iter().filter(|failed| failed.error.code == "panic").count();
+                self.node_panics += panicked as u64;
+                1
+            }
+            Outcome::Lost => 3,
+            _ => 2,
+        };
+        self.attempts[place] += 1;
+    }
+
+    /// A failed attempt will be repeated.
+    pub(crate) fn retry(&mut self, class: ErrorClass) {
+        if let Some(place) = ErrorClass::ALL.iter().position(|known| *known == class) {
+            self.retries[place] += 1;
+        }
+    }
+}
