@@ -4,30 +4,29 @@ use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use batchmill_core::{BuildError, CancelSignal, MetricsError, MetricsExporter};
-use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
-use tokio::time::{MissedTickBehavior, interval};
+use batchmill_core::{BuildError, CancelSignal, MetricsError, MetricsExporter, format_duration};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::{Options, http, options::Listen, recorder::recorder, text::in_order, textfile::Textfile};
-
-/// How often samples of histograms are folded into their buckets. Without it they pile up between two scrapes.
-const UPKEEP: Duration = Duration::from_secs(5);
+use crate::{Options, Recorder, http, options::Listen, page::Page, textfile::Textfile};
 
 /// The metrics exporter of kind `prometheus`.
 pub struct Prometheus {
-    /// Taken by `install`.
-    recorder: Mutex<Option<PrometheusRecorder>>,
-    handle: PrometheusHandle,
+    page: Arc<Page>,
+    installed: AtomicBool,
     /// Bound when built, so that a taken port is found before any job runs; taken by `serve`.
     listener: Mutex<Option<TcpListener>>,
     address: Option<SocketAddr>,
     textfile: Option<Textfile>,
     textfile_interval: Duration,
+    linger: Option<Duration>,
 }
 
 impl Prometheus {
@@ -36,29 +35,20 @@ impl Prometheus {
         let listener = options.listen.map(bind).transpose()?;
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let textfile = options.textfile.as_ref().map(|path| Textfile::open(directory.join(path))).transpose()?;
-        let recorder = recorder();
         Ok(Self {
-            handle: recorder.handle(),
-            recorder: Mutex::new(Some(recorder)),
+            page: Arc::new(Page::new(Recorder::default())),
+            installed: AtomicBool::new(false),
             listener: Mutex::new(listener),
             address,
             textfile,
             textfile_interval: options.interval(),
+            linger: options.linger.map(Duration::from),
         })
     }
 
     /// Where it listens: with port 0 in the options, the port that was found.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
-    }
-
-    async fn upkeep(&self) {
-        let mut ticks = interval(UPKEEP);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            self.handle.run_upkeep();
-        }
     }
 
     /// Answers readers, if it listens.
@@ -68,8 +58,7 @@ impl Prometheus {
         };
         let listener = tokio::net::TcpListener::from_std(listener)
             .map_err(|error| failed("the metrics listener could not be used", error))?;
-        let handle = self.handle.clone();
-        match http::answer(listener, Arc::new(move || in_order(&handle.render()))).await {}
+        match http::answer(listener, self.page.clone()).await {}
     }
 
     /// Writes the text file again and again, if there is one. A full disk must not end the batch, so an error is a warning
@@ -107,8 +96,10 @@ impl Prometheus {
 #[async_trait]
 impl MetricsExporter for Prometheus {
     fn install(&self) -> Result<(), MetricsError> {
-        let recorder = take(&self.recorder).ok_or_else(|| MetricsError::new("these metrics are installed already"))?;
-        metrics::set_global_recorder(recorder)
+        if self.installed.swap(true, Ordering::Relaxed) {
+            return Err(MetricsError::new("these metrics are installed already"));
+        }
+        metrics::set_global_recorder(self.page.recorder().clone())
             .map_err(|_| MetricsError::new("other metrics are installed in this process already"))
     }
 
@@ -116,20 +107,28 @@ impl MetricsExporter for Prometheus {
         tokio::select! {
             _ = stop.cancelled() => Ok(()),
             answered = self.answer() => answered,
-            () = self.upkeep() => Ok(()),
             () = self.keep_textfile() => Ok(()),
         }
     }
 
     async fn finish(&self) -> Result<(), MetricsError> {
+        self.page.set_final();
         match &self.textfile {
             Some(textfile) => self.write(textfile).await,
             None => Ok(()),
         }
     }
 
+    async fn linger(&self) {
+        let Some(limit) = self.linger else { return };
+        tracing::info!("the final metrics may be read for {}", format_duration(limit));
+        if timeout(limit, self.page.read_to_the_end()).await.is_err() {
+            tracing::warn!("nobody has read the final metrics within {}", format_duration(limit));
+        }
+    }
+
     fn render(&self) -> String {
-        in_order(&self.handle.render())
+        self.page.recorder().render()
     }
 }
 

@@ -26,8 +26,15 @@ pub struct Family {
     pub help: &'static str,
 }
 
-/// A decision of the scheduler: 100 ns to 1 ms. What lies above is a defect, not a distribution.
-const DECISION: &[f64] = &[1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3];
+/// A decision: 100 ns to 10 ms. What lies above is a defect, not a distribution.
+const DECISION: &[f64] =
+    &[1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01];
+
+/// A checkpoint: 1 µs, which is memory, to 10 s, which is a database in need.
+const CHECKPOINT: &[f64] = &[
+    1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0,
+];
 
 /// A write to the disk or to a database: 100 µs to 10 s.
 const WRITE: &[f64] = &[1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -63,15 +70,23 @@ pub const FAMILIES: &[Family] = &[
     histogram("batchmill_queue_wait_seconds", LIFE, "Time from queueing to the start of the first attempt."),
     histogram("batchmill_attempt_duration_seconds", LIFE, "Time that an attempt held its slot."),
     histogram("batchmill_job_duration_seconds", LIFE, "Time from the start of a job's first attempt to its end."),
-    histogram("batchmill_schedule_decision_seconds", DECISION, "Time to decide which job starts next."),
+    histogram(
+        "batchmill_schedule_decision_seconds",
+        DECISION,
+        "Time to decide what follows the end of an attempt; one decision in 64 is timed, the first included.",
+    ),
     counter("batchmill_sink_writes_total", &["sink", "outcome"], "Writes to a result sink, by outcome."),
     gauge("batchmill_sink_lag_jobs", &["sink"], "Ended jobs whose result a sink has not yet confirmed."),
     histogram("batchmill_store_commit_seconds", WRITE, "Time of a commit of the store."),
-    histogram("batchmill_checkpoint_write_seconds", WRITE, "Time to write a checkpoint."),
-    gauge("batchmill_memory_pressure_ratio", &[], "Share of time in which tasks waited for memory, from 0 to 1."),
+    histogram("batchmill_checkpoint_write_seconds", CHECKPOINT, "Time to write a checkpoint."),
+    gauge(
+        "batchmill_memory_pressure_ratio",
+        &[],
+        "Memory in use as a share of the tightest limit, that of the cgroups of this process or of the machine, from 0 to 1.",
+    ),
     gauge("batchmill_draining", &[], "1 while the host starts nothing new and lets running jobs finish, otherwise 0."),
     gauge("batchmill_plugin_info", &["name", "kind", "version"], "Always 1: a plugin in use."),
-    counter("batchmill_plugin_panics_total", &["name"], "Panics caught at the edge of a plugin."),
+    counter("batchmill_plugin_panics_total", &["name"], "Panics caught at the edge of a plugin, by its kind."),
     counter("batchmill_conservation_violations_total", &[], "Times the job counters did not add up: a defect."),
     gauge("batchmill_build_info", &["version"], "Always 1: the version of this host."),
 ];

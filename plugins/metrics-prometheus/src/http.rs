@@ -1,6 +1,14 @@
 //! The one page that is served: `GET /metrics`.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -17,6 +25,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::page::Page;
+
 /// Connections served at once; more wait in the backlog of the listener.
 const CONNECTIONS_MAX: usize = 64;
 
@@ -32,11 +42,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// The media type of the text format.
 const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Makes the text of one answer.
-pub(crate) type Render = Arc<dyn Fn() -> String + Send + Sync>;
-
 /// Answers until it is dropped; its connections end with it.
-pub(crate) async fn answer(listener: TcpListener, render: Render) -> Infallible {
+pub(crate) async fn answer(listener: TcpListener, page: Arc<Page>) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -44,11 +51,11 @@ pub(crate) async fn answer(listener: TcpListener, render: Render) -> Infallible 
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let render = render.clone();
+                let page = page.clone();
                 connections.spawn(async move {
                     let _place = place;
                     // A client that leaves, stalls or sends no HTTP is its own affair.
-                    let _ = timeout(CONNECTION_TIMEOUT, converse(stream, render)).await;
+                    let _ = timeout(CONNECTION_TIMEOUT, converse(stream, &page)).await;
                 });
             }
             Err(error) if is_of_the_client(&error) => {}
@@ -67,19 +74,22 @@ fn is_of_the_client(error: &io::Error) -> bool {
 }
 
 /// One request a connection: an idle keep-alive connection would hold one of few places.
-async fn converse(stream: TcpStream, render: Render) -> hyper::Result<()> {
+async fn converse(stream: TcpStream, page: &Page) -> hyper::Result<()> {
+    let got_final = AtomicBool::new(false);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .keep_alive(false)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| std::future::ready(Ok::<_, Infallible>(respond(&request, &render)))),
+            service_fn(|request| std::future::ready(Ok::<_, Infallible>(respond(&request, page, &got_final)))),
         )
-        .await
+        .await?;
+    page.sent(got_final.into_inner());
+    Ok(())
 }
 
-fn respond(request: &Request<Incoming>, render: &Render) -> Response<String> {
+fn respond(request: &Request<Incoming>, page: &Page, got_final: &AtomicBool) -> Response<String> {
     if request.uri().path() != "/metrics" {
         return plain(StatusCode::NOT_FOUND, "only /metrics is here\n");
     }
@@ -88,7 +98,9 @@ fn respond(request: &Request<Incoming>, render: &Render) -> Response<String> {
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
         return refused;
     }
-    let mut response = Response::new(render());
+    let copy = page.copy();
+    got_final.store(copy.is_final(), Ordering::Relaxed);
+    let mut response = Response::new(copy.text);
     response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
     response
 }
@@ -107,12 +119,19 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::Recorder;
+
+    fn page() -> Arc<Page> {
+        let recorder = Recorder::default();
+        metrics::with_local_recorder(&recorder, || metrics::gauge!("numbers").set(1.0));
+        Arc::new(Page::new(recorder))
+    }
 
     async fn served() -> (SocketAddr, JoinSet<Infallible>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(answer(listener, Arc::new(|| "numbers 1\n".to_owned())));
+        server.spawn(answer(listener, page()));
         (address, server)
     }
 
@@ -131,7 +150,7 @@ mod tests {
         let answer = exchange(address, "GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\nnumbers 1\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n# TYPE numbers gauge\nnumbers 1\n"), "{answer}");
         for (request, status) in [
             ("GET / HTTP/1.1", "404 Not Found"),
             ("GET /metrics/x HTTP/1.1", "404 Not Found"),

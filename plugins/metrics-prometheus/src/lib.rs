@@ -29,11 +29,14 @@
 
 mod exporter;
 mod families;
+mod histogram;
 mod http;
 mod options;
+mod page;
 mod recorder;
 mod text;
 mod textfile;
+mod threads;
 
 use batchmill_core::MetricsExporter;
 use batchmill_plugin::{Registry, TypedFactory};
@@ -41,6 +44,7 @@ use batchmill_plugin::{Registry, TypedFactory};
 pub use exporter::Prometheus;
 pub use families::{FAMILIES, Family, Kind};
 pub use options::{Listen, Options};
+pub use recorder::Recorder;
 
 /// Adds the exporter `prometheus`.
 pub fn register(registry: &mut Registry) {

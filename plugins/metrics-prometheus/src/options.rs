@@ -24,6 +24,10 @@ pub struct Options {
     pub textfile: Option<PathBuf>,
     /// How often `textfile` is written while the host runs, default `10s`. It is written once more at the end.
     pub textfile_interval: Option<HumanDuration>,
+    /// How long the program stays at most after the end of the batch, so that somebody reads the final numbers from
+    /// `listen`; it leaves as soon as one reader has them. Absent: it leaves at once, and what happened since the last
+    /// scrape is never seen by a scraper. Make it longer than the scrape interval.
+    pub linger: Option<HumanDuration>,
 }
 
 impl Options {
@@ -63,6 +67,13 @@ impl Options {
             }
             Some(_) if self.textfile.is_none() => {
                 problems.push(Problem::new(["textfile_interval"], "means nothing without `textfile`"));
+            }
+            _ => {}
+        }
+        match self.linger {
+            Some(linger) if linger.0.is_zero() => problems.push(Problem::new(["linger"], "must be above 0")),
+            Some(_) if self.listen.is_none() => {
+                problems.push(Problem::new(["linger"], "means nothing without `listen`"));
             }
             _ => {}
         }
