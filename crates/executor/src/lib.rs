@@ -18,14 +18,18 @@
 mod clock;
 mod collected;
 mod flow_workload;
+mod memory;
 mod meters;
 mod mill;
 mod source;
+mod timed_checkpointer;
 mod workload;
 
 pub use clock::Clock;
 pub use collected::Collected;
 pub use flow_workload::{FlowWorkload, Graphs};
+pub use memory::MemoryProbe;
 pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Settings, Snapshot};
 pub use source::JobSource;
+pub use timed_checkpointer::TimedCheckpointer;
 pub use workload::{Attempt, AttemptReport, Workload};

@@ -4,8 +4,8 @@
 //! the same text to a file for the node exporter's textfile collector, or does both. It knows every family that Batchmill
 //! documents: their help texts and, for histograms, their buckets (the table in `families`).
 //!
-//! **When to use it.** With `listen` where a Prometheus server scrapes a long-lived host; with `textfile` for batches that
-//! may end between two scrapes.
+//! **When to use it.** With `listen` where a Prometheus server scrapes; with `linger` or `textfile` too where a batch may end
+//! between two scrapes.
 //!
 //! **What it deliberately does not do.** It counts nothing itself, speaks no TLS, asks for no password, pushes nothing,
 //! and reports nothing about the process (`process_*`): that is the node exporter's work.

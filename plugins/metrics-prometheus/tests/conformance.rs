@@ -44,6 +44,7 @@ fn good_options_have_no_problems() {
         json!({"listen": "0.0.0.0:9464", "allow_remote": true}),
         json!({"textfile": "batchmill.prom", "textfile_interval": "1m"}),
         json!({"listen": "127.0.0.1:9464", "textfile": "batchmill.prom"}),
+        json!({"listen": "127.0.0.1:9464", "linger": "30s"}),
     ] {
         assert_eq!(problems(&good), [""; 0], "{good}");
     }
@@ -72,6 +73,8 @@ fn bad_options_are_refused_with_the_mend() {
             json!({"listen": "127.0.0.1:0", "textfile_interval": "5s"}),
             "textfile_interval: means nothing without `textfile`",
         ),
+        (json!({"textfile": "x.prom", "linger": "30s"}), "linger: means nothing without `listen`"),
+        (json!({"listen": "127.0.0.1:0", "linger": "0s"}), "linger: must be above 0"),
         (
             json!({"listen": "127.0.0.1:0", "textfiel": "x.prom"}),
             "textfiel: unknown key `textfiel`, did you mean `textfile`?",
@@ -113,7 +116,8 @@ fn a_text_file_in_a_missing_folder_is_found_when_it_is_built() {
 #[tokio::test]
 async fn one_life_of_an_exporter() {
     let folder = tempfile::tempdir().unwrap();
-    let options = serde_json::from_value(json!({"listen": "127.0.0.1:0", "textfile": "x.prom"})).unwrap();
+    let options =
+        serde_json::from_value(json!({"listen": "127.0.0.1:0", "textfile": "x.prom", "linger": "1h"})).unwrap();
     let exporter = Prometheus::open(&options, folder.path()).unwrap();
     let address = exporter.address().unwrap().to_string();
     assert!(!folder.path().join("x.prom").exists(), "building writes nothing");
@@ -145,18 +149,45 @@ async fn one_life_of_an_exporter() {
         assert!(answer.lines().any(|l| l == line), "{line} in\n{answer}");
     }
 
-    stop.cancel(CancelReason::Stop);
-    serving.await.unwrap().unwrap();
-    TcpStream::connect(&address).await.expect_err("nobody listens any more");
-
     metrics::counter!("batchmill_attempts_total", "outcome" => "succeeded").increment(1);
     exporter.finish().await.unwrap();
     let written = fs::read_to_string(folder.path().join("x.prom")).unwrap();
     assert!(written.contains("\nbatchmill_attempts_total{outcome=\"succeeded\"} 4\n"), "{written}");
     assert_eq!(written, exporter.render());
 
+    // What was read before the end does not count: it was not all.
+    let lingering = tokio::spawn({
+        let exporter = exporter.clone();
+        async move { exporter.linger().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!lingering.is_finished());
+    assert!(get(&address).await.ends_with(&written), "the last reader gets what is in the file");
+    lingering.await.unwrap();
+
+    stop.cancel(CancelReason::Stop);
+    serving.await.unwrap().unwrap();
+    TcpStream::connect(&address).await.expect_err("nobody listens any more");
+
     count_every_family();
     promtool_agrees(&exporter.render());
+}
+
+/// The clock stands and jumps from timer to timer.
+#[tokio::test(start_paused = true)]
+async fn it_lingers_no_longer_than_it_was_told_and_not_at_all_unless_told() {
+    for (options, seconds) in [
+        (json!({"listen": "127.0.0.1:0"}), 0),
+        (json!({"textfile": "x.prom"}), 0),
+        (json!({"listen": "127.0.0.1:0", "linger": "30s"}), 30),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let exporter = build(&options, folder.path()).unwrap();
+        exporter.finish().await.unwrap();
+        let before = tokio::time::Instant::now();
+        exporter.linger().await;
+        assert_eq!(before.elapsed().as_secs(), seconds, "{options}");
+    }
 }
 
 /// The clock stands and jumps from timer to timer.

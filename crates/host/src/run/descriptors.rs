@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use metrics::counter;
 use rustix::process::{Resource, getrlimit};
 
 /// What the program itself needs: its streams, files, sinks, metrics, and processes that are being started.
@@ -17,6 +18,8 @@ const EACH: u64 = 3;
 pub(super) fn within_limit(wanted: NonZeroU32, nodes: usize) -> NonZeroU32 {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
     let allowed = allowed(limit, nodes);
+    let changes = counter!("batchmill_concurrency_limit_changes_total", "reason" => "descriptors");
+    changes.increment(u64::from(allowed < wanted));
     if allowed < wanted {
         tracing::warn!(
             wanted,

@@ -152,19 +152,26 @@ fn command_line(args: &BatchArgs) -> String {
 
 /// Runs the batch and tells what became of it.
 async fn execute(start: Start, signals: &mut Signals, screen: &Screen) -> Result<Exit, Refusal> {
-    let running = Running::start(&start)?;
+    let mut running = Running::start(&start)?;
     let reporter = Reporter::start(start.style, screen.clone(), running.look());
     let ended = running.end(&start, signals, screen).await;
     let elapsed = running.elapsed();
     reporter.finish(Snapshot { counts: ended.counts, retries: ended.retries, elapsed }).await;
     let (quiet, report) = (ended.quiet, start.args.report.clone());
-    let summary = running.summary(start, ended, elapsed).await;
+    let telemetry = running.take_telemetry();
+    if let Some(telemetry) = &telemetry {
+        telemetry.finish().await;
+    }
+    let summary = running.summary(start, ended, elapsed);
     if !quiet {
         screen.write(&summary::text(&summary, screen.paint()));
     }
     if let Some(path) = report {
         let written = tokio::fs::write(&path, summary::report(&summary)).await;
         written.map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))?;
+    }
+    if let Some(telemetry) = telemetry {
+        telemetry.close(&summary.verdict, signals).await;
     }
     Ok(summary.exit)
 }

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use batchmill_core::MonoTime;
-use batchmill_executor::{BatchHandle, Clock, FlowWorkload, Graphs, JobSource, Mill, Opening, Phases, Settings};
+use batchmill_core::{Checkpointer, MonoTime};
+use batchmill_executor::{
+    BatchHandle, Clock, FlowWorkload, Graphs, JobSource, Mill, Opening, Phases, Settings, TimedCheckpointer,
+};
 use batchmill_flow::MemoryCheckpointer;
 
 use super::{
@@ -60,7 +62,10 @@ impl Running {
         let graph = start.inputs.flow.graph().clone();
         let flow = graph.name().to_owned();
         // What a job's earlier attempts did is kept while this process lives.
-        let checkpointer = Arc::new(MemoryCheckpointer::new());
+        let mut checkpointer: Arc<dyn Checkpointer> = Arc::new(MemoryCheckpointer::new());
+        if settings.metrics {
+            checkpointer = Arc::new(TimedCheckpointer::new(checkpointer));
+        }
         let workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer));
         let retry = start.inputs.retry.clone();
         let mut opening =
@@ -91,11 +96,13 @@ impl Running {
         Ended::of(waited, &Circumstances { broken, reader_gone, counts, retries })
     }
 
+    /// Its metrics, which outlive it.
+    pub(super) fn take_telemetry(&mut self) -> Option<Telemetry> {
+        self.telemetry.take()
+    }
+
     /// Lets go of everything but what is to be told.
-    pub(super) async fn summary(self, start: Start, ended: Ended, duration: Duration) -> Summary {
-        if let Some(telemetry) = self.telemetry {
-            telemetry.finish().await;
-        }
+    pub(super) fn summary(self, start: Start, ended: Ended, duration: Duration) -> Summary {
         let started = self.mill.clock().wall(self.begun);
         let Ended { verdict, exit, counts, retries, .. } = ended;
         let exit = match start.args.exit_code {

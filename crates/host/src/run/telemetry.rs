@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use batchmill_config::HostConfig;
-use batchmill_core::{CancelReason, CancelSignal, MetricsExporter};
-use batchmill_executor::{FlowWorkload, Mill};
+use batchmill_core::{CancelReason, CancelSignal, MetricsExporter, Verdict};
+use batchmill_executor::{FlowWorkload, MemoryProbe, Mill};
 use metrics::gauge;
 use tokio::task::JoinSet;
+
+use super::signals::{Asked, Signals};
 
 /// Gauges are brought up to date this often: more often than anybody scrapes.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ impl Telemetry {
             loop {
                 tokio::select! {
                     _ = signal.cancelled() => return,
-                    _ = ticks.tick() => gauges.publish_metrics(),
+                    _ = ticks.tick() => publish(&gauges),
                 }
             }
         });
@@ -44,13 +46,37 @@ impl Telemetry {
     }
 
     /// Leaves the final numbers where config said.
-    pub(super) async fn finish(mut self) {
-        self.stop.cancel(CancelReason::Stop);
-        while self.tasks.join_next().await.is_some() {}
-        self.mill.publish_metrics();
+    pub(super) async fn finish(&self) {
+        publish(&self.mill);
         if let Err(error) = self.exporter.finish().await {
             tracing::error!(%error, "the final metrics could not be written");
         }
+    }
+
+    /// Lets the final numbers be read, as long as config says. Not where somebody wanted the program to end: then it has
+    /// to leave within the time that was granted.
+    pub(super) async fn close(mut self, verdict: &Verdict, signals: &mut Signals) {
+        let wanted_to_end = self.mill.is_draining() && !matches!(verdict, Verdict::HostFailed(_));
+        if !wanted_to_end {
+            tokio::select! {
+                () = self.exporter.linger() => {}
+                () = told_to_end(signals) => {}
+            }
+        }
+        self.stop.cancel(CancelReason::Stop);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn told_to_end(signals: &mut Signals) {
+    while signals.next().await == Asked::Status {}
+}
+
+/// Brings everything up to date that is not counted as it happens.
+fn publish(mill: &Mill<FlowWorkload>) {
+    mill.publish_metrics();
+    if let Some(share) = MemoryProbe::default().used_share() {
+        gauge!("batchmill_memory_pressure_ratio").set(share);
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::stage::Stage;
 
 const FLOWS: &str = include_str!("../../../../docs/flows.md");
+const METRICS: &str = include_str!("../../../../docs/metrics.md");
 const RESULTS: &str = include_str!("../../../../docs/results.md");
 
 /// The block of code in `language` that begins so.
@@ -60,13 +61,43 @@ fn the_report_has_the_fields_of_its_page() {
     assert_eq!(written, rows(RESULTS, "## The report"));
 }
 
+/// A family as a page or a scrape describes it: its name, its type, its labels.
+type Family = (String, String, BTreeSet<String>);
+
+fn families_of_the_page() -> Vec<Family> {
+    let rows = METRICS.lines().filter_map(|line| line.strip_prefix("| `batchmill_"));
+    let mut families: Vec<Family> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split(" |").map(str::trim).collect();
+            let labels = cells[2].split(", ").map(|label| label.trim_matches('`').to_owned());
+            let name = format!("batchmill_{}", cells[0].trim_matches('`'));
+            (name, cells[1].to_owned(), labels.filter(|label| !label.is_empty()).collect())
+        })
+        .collect();
+    families.sort();
+    families
+}
+
+/// In the order of their names, as the exporter writes them.
+fn families_of(text: &str) -> Vec<Family> {
+    let mut families: Vec<Family> = Vec::new();
+    for line in text.lines() {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            families.push((name.to_owned(), kind.to_owned(), BTreeSet::new()));
+        } else if let (Some(family), Some((_, labels))) = (families.last_mut(), line.split_once('{')) {
+            // No value of this run has a comma or an equals sign.
+            let names = labels.split(',').filter_map(|label| label.split('=').next());
+            family.2.extend(names.filter(|name| *name != "le").map(str::to_owned));
+        }
+    }
+    families
+}
+
 #[test]
-fn the_metrics_of_a_run_are_those_of_the_page() {
+fn the_metrics_of_a_run_are_those_of_their_page_with_type_and_labels() {
     let stage = Stage::with("  node: {set: '{}'}\n", ["{}"]);
     let options = "metrics.options={textfile='batchmill.prom'}";
     let set = ["--set", "metrics.kind=prometheus", "--set", options];
     stage.batchmill(&[&["run", "flow.yaml", "jobs.jsonl"], &set[..]].concat()).expect(0);
-    let text = stage.read("batchmill.prom");
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    assert_eq!(types.map(str::to_owned).collect::<BTreeSet<_>>(), rows(RESULTS, "## Metrics"));
+    assert_eq!(families_of(&stage.read("batchmill.prom")), families_of_the_page());
 }
