@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use batchmill_core::{BuildContext, BuildError, Options, Problem, RetryPolicy};
+use batchmill_core::{BuildContext, BuildError, Options, Problem, RetryBudget, RetryPolicy};
 use batchmill_flow::CompiledGraph;
 use batchmill_plugin::Registry;
 use batchmill_retry_exponential::{Exponential, Options as RetryOptions};
@@ -19,6 +19,8 @@ pub(crate) enum Fallback {
 pub(crate) struct Retry {
     policy: Arc<dyn RetryPolicy>,
     base: Options,
+    /// Of the base: settings of nodes must not change it.
+    budget: Option<RetryBudget>,
 }
 
 /// Policies by `RetryRef`, and each graph with the number of policies before its own, the executor's not counted.
@@ -30,8 +32,9 @@ impl Retry {
             Fallback::Options(options) => (Arc::new(Exponential::new(&options)?), options),
             Fallback::Policy(policy) => (policy, RetryOptions::default()),
         };
+        let budget = options.budget.budget()?;
         let base = serde_json::to_value(options).ok().and_then(|value| value.as_object().cloned());
-        Ok(Self { policy, base: base.expect("options are an object with text keys") })
+        Ok(Self { policy, base: base.expect("options are an object with text keys"), budget })
     }
 
     /// Makes the policies of a batch over `graphs`. What a node says goes over what the executor says.
@@ -45,19 +48,17 @@ impl Retry {
             for settings in graph.retry_settings() {
                 let mut options = self.base.clone();
                 options.extend(settings.clone());
-                match factory.build(&options, &BuildContext::default()) {
-                    Ok(policy) => policies.push(policy.into()),
-                    Err(error) => {
-                        let found = match error {
-                            BuildError::Options(found) => found,
-                            other => vec![Problem::new([""; 0], other.to_string())],
-                        };
-                        let graph = graph.name();
-                        problems.extend(
-                            found.into_iter().map(|problem| BatchProblem::Retry { graph: graph.to_owned(), problem }),
-                        );
+                let found = match factory.build(&options, &BuildContext::default()) {
+                    Ok(policy) if policy.budget() == self.budget => {
+                        policies.push(policy.into());
+                        continue;
                     }
-                }
+                    Ok(_) => vec![Problem::new(["budget"], "bounds the batch as a whole: set it on the executor")],
+                    Err(BuildError::Options(found)) => found,
+                    Err(other) => vec![Problem::new([""; 0], other.to_string())],
+                };
+                let below = |problem| BatchProblem::Retry { graph: graph.name().to_owned(), problem };
+                problems.extend(found.into_iter().map(below));
             }
             numbered.push((graph, u16::try_from(before).unwrap_or(u16::MAX)));
         }

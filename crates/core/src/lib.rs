@@ -55,7 +55,7 @@ pub use journal::{Journal, JournalAnswer, JournalError, JournalEvent, Position};
 pub use metrics::{MetricsError, MetricsExporter};
 pub use node::{JobInfo, Node, NodeContext, NodeError, StateData};
 pub use result::JobResult;
-pub use retry::{Draw, FailedAttempt, RetryDecision, RetryPolicy};
+pub use retry::{Draw, FailedAttempt, RetryBudget, RetryDecision, RetryPolicy};
 pub use scheduler::{ClassId, Entry, Pick, Position as QueuePosition, Scheduler, Token, Usage};
 pub use sink::{ResultSink, SinkError};
 pub use size::{BadSize, format_size, parse_size};

@@ -1,8 +1,8 @@
 //! Whether and when a failed job runs again.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, num::NonZeroU32, time::Duration};
 
-use crate::ErrorClass;
+use crate::{ErrorClass, Problem};
 
 /// A uniform random draw in `[0, 1)`, made by the executor and passed in, so that decisions replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +55,52 @@ pub enum RetryDecision {
     GiveUp(Cow<'static, str>),
 }
 
+/// Bounds how many retries a batch may spend, so that a service that is down is not asked by every job as often as each
+/// may.
+///
+/// A token bucket: it holds at most `burst` tokens and starts full. A retry takes one when it is due; without one it
+/// waits, in order, and never fails for it. Tokens come back with time, and with success: a job that succeeds returns
+/// those its own retries took, and `ratio` of one on top. So after an outage the retries that succeed pay for more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryBudget {
+    burst: NonZeroU32,
+    ratio: f64,
+    per_second: f64,
+}
+
+impl RetryBudget {
+    /// At most `burst` tokens, `ratio` (0 to 100) for each job that succeeds, `per_second` (0.001 to 1,000,000) with
+    /// time. Time must count: without it, a batch whose jobs all failed would wait for ever.
+    ///
+    /// # Errors
+    /// Every value that is out of its range, at the name of its parameter.
+    pub fn new(burst: NonZeroU32, ratio: f64, per_second: f64) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        if !(0.0..=100.0).contains(&ratio) {
+            problems.push(Problem::new(["ratio"], format!("must be 0 to 100, found {ratio}")));
+        }
+        if !(0.001..=1e6).contains(&per_second) {
+            problems.push(Problem::new(["per_second"], format!("must be 0.001 to 1000000, found {per_second}")));
+        }
+        if problems.is_empty() { Ok(Self { burst, ratio, per_second }) } else { Err(problems) }
+    }
+
+    /// The most tokens there ever are.
+    pub fn burst(&self) -> NonZeroU32 {
+        self.burst
+    }
+
+    /// Tokens that a job brings which succeeds.
+    pub fn ratio(&self) -> f64 {
+        self.ratio
+    }
+
+    /// Tokens that come with time.
+    pub fn per_second(&self) -> f64 {
+        self.per_second
+    }
+}
+
 /// Decides whether a failed attempt is repeated, and when. A value, never a future: the timer is the host's.
 ///
 /// # The caller promises
@@ -69,6 +115,13 @@ pub enum RetryDecision {
 pub trait RetryPolicy: Send + Sync + fmt::Debug {
     /// Decides about one failed attempt.
     fn decide(&self, failed: &FailedAttempt) -> RetryDecision;
+
+    /// What bounds the retries of a batch as a whole; nothing unless this is implemented. Always the same answer. The
+    /// host asks the policy that decides where nothing else is said, once a batch, and keeps the budget itself: a policy
+    /// has no memory.
+    fn budget(&self) -> Option<RetryBudget> {
+        None
+    }
 }
 
 const _: fn(&dyn RetryPolicy) = |_| {};
@@ -76,6 +129,18 @@ const _: fn(&dyn RetryPolicy) = |_| {};
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_without_a_refill_by_time_does_not_exist() {
+        let places = |ratio, per_second| match RetryBudget::new(NonZeroU32::MIN, ratio, per_second) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.into_iter().map(|problem| problem.path.concat()).collect(),
+        };
+        assert_eq!(places(0.0, 0.001), [""; 0]);
+        assert_eq!(places(0.1, 0.0), ["per_second"]);
+        assert_eq!(places(f64::NAN, f64::INFINITY), ["ratio", "per_second"]);
+        assert_eq!(places(-0.1, -1.0), ["ratio", "per_second"]);
+    }
 
     #[test]
     fn a_draw_is_at_least_zero_and_below_one() {

@@ -7,7 +7,7 @@ use batchmill_core::{
     Token, Transition,
 };
 
-use crate::{BatchKey, NewJob, StopCause, trouble::Trouble};
+use crate::{BatchKey, NewJob, StopCause, budget::Budget, trouble::Trouble};
 
 /// How a batch wants to be treated.
 #[derive(Debug)]
@@ -15,7 +15,8 @@ use crate::{BatchKey, NewJob, StopCause, trouble::Trouble};
 pub struct BatchSetup {
     /// When failures stop it.
     pub failure: Box<dyn FailureStrategy>,
-    /// Its retry policies by [`RetryRef`]; 0 decides where nothing else is said. At least one.
+    /// Its retry policies by [`RetryRef`]; 0 decides where nothing else is said, and names the retry budget. At least
+    /// one.
     pub retry: Vec<Arc<dyn RetryPolicy>>,
     /// Bounds an attempt of a job that has no limit of its own.
     pub timeout: Option<Duration>,
@@ -88,6 +89,7 @@ pub(crate) struct Batch {
     pub(crate) troubles: HashMap<u32, Box<Trouble>>,
     pub(crate) counts: BatchCounts,
     pub(crate) retries: u64,
+    pub(crate) budget: Option<Budget>,
     pub(crate) sealed: bool,
     pub(crate) paused: Option<Pause>,
     /// Set once; rows before `closed_upto` have got their end.
@@ -97,7 +99,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(key: BatchKey, setup: BatchSetup) -> Self {
+    pub(crate) fn new(key: BatchKey, setup: BatchSetup, now: MonoTime) -> Self {
+        let budget = setup.retry[0].budget().map(|settings| Budget::new(settings, now));
         Self {
             key,
             rows: Vec::with_capacity(setup.expected_jobs),
@@ -106,6 +109,7 @@ impl Batch {
             troubles: HashMap::new(),
             counts: BatchCounts::default(),
             retries: 0,
+            budget,
             sealed: false,
             paused: None,
             closing: None,

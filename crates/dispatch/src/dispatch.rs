@@ -77,6 +77,8 @@ pub struct Dispatch {
     pub(crate) ends: VecDeque<(BatchKey, u32, WaitingEnd)>,
     /// Open batches that are closing: room for records is theirs, whoever made it.
     pub(crate) closing: Vec<BatchKey>,
+    /// Open batches whose retries wait for a token of their budget.
+    pub(crate) short_of_tokens: Vec<BatchKey>,
     /// When the scheduler will be asked again without another event.
     pub(crate) refill_at: Option<MonoTime>,
     /// Whether the host ends: nothing starts any more.
@@ -100,6 +102,7 @@ impl Dispatch {
             parked: VecDeque::new(),
             ends: VecDeque::new(),
             closing: Vec::new(),
+            short_of_tokens: Vec::new(),
             refill_at: None,
             draining: false,
             unanswered: 0,
@@ -115,7 +118,7 @@ impl Dispatch {
         if let Some(at) = setup.deadline {
             self.timers.arm(at.max(now), Due::BatchDeadline(key));
         }
-        self.batches.push(Some(Box::new(Batch::new(key, setup))));
+        self.batches.push(Some(Box::new(Batch::new(key, setup, now))));
         key
     }
 

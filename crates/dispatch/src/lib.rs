@@ -49,6 +49,7 @@
 //! ```
 
 mod batch;
+mod budget;
 mod classes;
 mod dispatch;
 mod edge;

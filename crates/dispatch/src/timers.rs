@@ -46,6 +46,8 @@ pub(crate) struct Timers {
     by_batch: HashMap<BatchKey, usize>,
     /// Entries of batches that have ended.
     void: usize,
+    /// When the next token is there for a retry that waits for one.
+    pub(crate) next_token: Option<MonoTime>,
     /// What the body was told last, to say it again only when it changes.
     announced: Option<MonoTime>,
 }
@@ -86,7 +88,7 @@ impl Timers {
 
     /// The earliest moment, if the body does not know it yet.
     pub(crate) fn announce(&mut self) -> Option<MonoTime> {
-        let earliest = self.heap.peek().map(|entry| entry.0.0);
+        let earliest = self.heap.peek().map(|entry| entry.0.0).into_iter().chain(self.next_token).min();
         if earliest == self.announced {
             return None;
         }

@@ -17,15 +17,19 @@ pub(crate) fn build(host: &Slot, flow: &Flow, registry: &Registry) -> Result<Pol
     let factory = registry.get::<dyn RetryPolicy>(&host.kind).map_err(|error| bad_config("kind", error.to_string()))?;
     let context = BuildContext::default();
     let policy = factory.build(&host.options, &context).map_err(|error| bad_config("options", error.to_string()))?;
+    let budget = policy.budget();
     let mut policies: Policies = vec![policy.into()];
     let mut problems = Vec::new();
     for (number, settings) in flow.graph().retry_settings().iter().enumerate() {
         let mut options = host.options.clone();
         options.extend(settings.clone());
         let found = match factory.build(&options, &context) {
-            Ok(policy) => {
+            Ok(policy) if policy.budget() == budget => {
                 policies.push(policy.into());
                 continue;
+            }
+            Ok(_) => {
+                vec![Problem::new(["budget"], "bounds the batch as a whole: set it in [retry] of the host's config")]
             }
             Err(BuildError::Options(found)) => found,
             Err(other) => vec![Problem::new([""; 0], other.to_string())],

@@ -27,6 +27,7 @@ pub fn cases() -> &'static [Case<Subject>] {
         Case::new("a_hint_is_a_lower_bound", a_hint_is_a_lower_bound),
         Case::new("extreme_failures_do_not_panic", extreme_failures_do_not_panic),
         Case::new("a_reason_is_a_clause_of_one_line", a_reason_is_a_clause_of_one_line),
+        Case::new("the_budget_is_always_the_same", the_budget_is_always_the_same),
         Case::new("threads_share_one_policy", threads_share_one_policy),
     ];
     CASES
@@ -47,6 +48,17 @@ fn random_failure(seed: &mut Seed) -> FailedAttempt {
 
 fn at_attempt(attempt: u32, class: ErrorClass) -> FailedAttempt {
     FailedAttempt::new(attempt, class, Duration::ZERO, None, Draw::from_bits(1 << 63))
+}
+
+fn the_budget_is_always_the_same(make: Make<'_, Subject>) -> Checked {
+    let (policy, other, mut seed) = (make(), make(), Seed::new(8));
+    let before = policy.budget();
+    for _ in 0..100 {
+        policy.decide(&random_failure(&mut seed));
+    }
+    ensure!(policy.budget() == before, "the budget was {before:?} and is {:?}", policy.budget());
+    ensure!(other.budget() == before, "instances name other budgets: {before:?} and {:?}", other.budget());
+    Ok(())
 }
 
 fn the_same_failure_gives_the_same_answer(make: Make<'_, Subject>) -> Checked {

@@ -6,8 +6,8 @@
 //!
 //! **When to use it.** Always; it is the default. `max_attempts = 1` means no retry.
 //!
-//! **What it deliberately does not do.** It keeps no budget over many jobs and it does not wait: it answers how long, the
-//! timer is the host's.
+//! **What it deliberately does not do.** It does not wait and it counts nothing: it answers how long, and names the budget
+//! that bounds the retries of a whole batch; timer and tokens are the host's.
 //!
 //! ```
 //! use std::time::Duration;
@@ -32,11 +32,11 @@
 mod options;
 mod wait;
 
-use batchmill_core::{BuildError, ErrorClass, FailedAttempt, Problem, RetryDecision, RetryPolicy};
+use batchmill_core::{BuildError, ErrorClass, FailedAttempt, Problem, RetryBudget, RetryDecision, RetryPolicy};
 use batchmill_plugin::{Registry, TypedFactory};
 use wait::Settings;
 
-pub use options::{Backoff, ClassOptions, Jitter, Options, RetryClass};
+pub use options::{Backoff, BudgetOptions, ClassOptions, Jitter, Options, RetryClass};
 
 /// Makes `kind = "exponential"` known.
 pub fn register(registry: &mut Registry) {
@@ -55,6 +55,7 @@ pub fn register(registry: &mut Registry) {
 pub struct Exponential {
     /// By [`ErrorClass`]; a class without settings is not retried.
     by_class: [Option<Settings>; ErrorClass::ALL.len()],
+    budget: Option<RetryBudget>,
 }
 
 impl Exponential {
@@ -69,7 +70,7 @@ impl Exponential {
             let own = options.classes.get(class).cloned().unwrap_or_default();
             by_class[ErrorClass::from(*class) as usize] = Some(Settings::new(options, &own));
         }
-        Ok(Self { by_class })
+        Ok(Self { by_class, budget: options.budget.budget()? })
     }
 }
 
@@ -98,5 +99,9 @@ impl RetryPolicy for Exponential {
         }
         let wait = settings.wait(failed.attempt, failed.draw);
         RetryDecision::After(failed.hint.map_or(wait, |hint| hint.max(wait)))
+    }
+
+    fn budget(&self) -> Option<RetryBudget> {
+        self.budget
     }
 }

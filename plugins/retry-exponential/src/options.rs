@@ -1,8 +1,8 @@
 //! The settings of `exponential`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
-use batchmill_core::{ErrorClass, Problem};
+use batchmill_core::{ErrorClass, Problem, RetryBudget};
 use batchmill_plugin::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,46 @@ pub struct Options {
     /// Other settings for some classes, for example `{ timeout = { max_attempts = 2, delay = "1s" } }`. What is not given
     /// is as above. A class must be listed in `on` to be retried.
     pub classes: BTreeMap<RetryClass, ClassOptions>,
+    /// What bounds the retries of a batch as a whole; off with `burst = 0`. Not for single nodes.
+    pub budget: BudgetOptions,
+}
+
+/// What bounds the retries of a batch as a whole: a bucket of tokens, one a retry. A retry that finds none waits until
+/// time or success brings one; it never fails for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BudgetOptions {
+    /// The most tokens the bucket holds; it starts full. 0 means no budget.
+    pub burst: u32,
+    /// Tokens for each job that succeeds, beside those that its own retries took. 0 to 100.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub ratio: f64,
+    /// Tokens that come with time. 0.001 to 1,000,000.
+    #[schemars(range(min = 0.001, max = 1_000_000.0))]
+    pub per_second: f64,
+}
+
+impl Default for BudgetOptions {
+    fn default() -> Self {
+        Self { burst: 0, ratio: 0.1, per_second: 1.0 }
+    }
+}
+
+impl BudgetOptions {
+    /// The budget, or everything that is wrong with it.
+    pub fn budget(&self) -> Result<Option<RetryBudget>, Vec<Problem>> {
+        let burst = NonZeroU32::new(self.burst);
+        let budget = RetryBudget::new(burst.unwrap_or(NonZeroU32::MIN), self.ratio, self.per_second)?;
+        match burst {
+            Some(_) => Ok(Some(budget)),
+            None if *self == Self::default() => Ok(None),
+            None => {
+                let message = "without `burst` there is no budget, and `ratio` and `per_second` mean nothing";
+                Err(vec![Problem::new(["burst"], message)])
+            }
+        }
+    }
 }
 
 /// What differs for one error class.
@@ -133,6 +173,7 @@ impl Default for Options {
             jitter: Jitter::default(),
             on: vec![Transient, Recoverable, Timeout, Resource, Crash],
             classes: BTreeMap::new(),
+            budget: BudgetOptions::default(),
         }
     }
 }
@@ -157,6 +198,7 @@ impl Options {
                 problems.push(Problem::new(["classes", name], format!("`{name}` is not retried: list it in `on`")));
             }
         }
+        problems.extend(self.budget.budget().err().unwrap_or_default().into_iter().map(|p| p.below("budget")));
         problems
     }
 

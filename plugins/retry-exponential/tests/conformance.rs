@@ -46,6 +46,7 @@ fn exponential_keeps_the_contract() {
         json!({"max_attempts": 1}),
         json!({"max_attempts": 1000, "jitter": "none", "delay": "0s", "factor": 100}),
         json!({"max_attempts": 1000, "jitter": "equal", "delay": "3650d", "max_delay": "3650d"}),
+        json!({"budget": {"burst": 100}}),
         json!({"on": ["permanent"], "backoff": "fixed", "classes": {"permanent": {"max_attempts": 7}}}),
     ] {
         retry::run(|| built(options.clone())).assert_passed();
@@ -59,6 +60,7 @@ fn the_defaults_are_those_of_the_reference() {
         json!({
             "max_attempts": 3, "backoff": "exponential", "delay": "200ms", "factor": 2.0, "max_delay": "30s",
             "jitter": "full", "on": ["transient", "recoverable", "timeout", "resource", "crash"], "classes": {},
+            "budget": {"burst": 0, "ratio": 0.1, "per_second": 1.0},
         })
     );
 }
@@ -128,6 +130,27 @@ fn every_problem_is_reported_at_once_with_its_place() {
             "classes.timeout.max_delay: `max_delay` (1s) must not be less than `delay` (1m)",
         ]
     );
+}
+
+#[test]
+fn a_budget_is_named_where_it_has_a_burst() {
+    assert_eq!(Exponential::default().budget(), None);
+    let budget = built(json!({"budget": {"burst": 7, "per_second": 2}})).budget().unwrap();
+    assert_eq!((budget.burst().get(), budget.ratio(), budget.per_second()), (7, 0.1, 2.0));
+}
+
+#[test]
+fn a_budget_that_would_do_nothing_or_never_refill_is_refused() {
+    let of = |budget| problems(json!({"budget": budget}));
+    assert_eq!(
+        of(json!({"per_second": 5})),
+        ["budget.burst: without `burst` there is no budget, and `ratio` and `per_second` mean nothing"]
+    );
+    assert_eq!(
+        of(json!({"burst": 5, "per_second": 0, "ratio": -1})),
+        ["budget.ratio: must be 0 to 100, found -1", "budget.per_second: must be 0.001 to 1000000, found 0"]
+    );
+    assert_eq!(of(json!({"burts": 5})), ["budget.burts: unknown key `burts`, did you mean `burst`?"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     edge::{self, Decider},
     slots::Live,
     step::{
-        close,
+        budget, close,
         fill::{self, fill},
         finish::{End, Heard, finish},
         queue,
@@ -80,6 +80,9 @@ fn count_attempt(dispatch: &mut Dispatch, lease: Lease) {
 
 fn succeeded(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     count_attempt(dispatch, lease);
+    if dispatch.batch(lease.batch).is_some_and(|batch| batch.budget.is_some()) {
+        budget::earn(dispatch, lease.batch, lease.index, now);
+    }
     let end = End { status: Status::Succeeded, error: None, started: Some(live.started), heard: Heard::Yes };
     finish(dispatch, lease.batch, lease.index, end, now, effects);
 }

@@ -7,6 +7,7 @@ use crate::{
     batch::{Batch, Closing, of_token},
     dispatch::Dispatch,
     step::{
+        budget,
         finish::{End, Heard, finish},
         queue, waiting,
     },
@@ -124,6 +125,7 @@ fn forget(dispatch: &mut Dispatch, key: BatchKey) {
     dispatch.backing_off -= batch.counts.backing_off;
     dispatch.closing.retain(|closing| *closing != key);
     dispatch.timers.forget(key);
+    budget::forget(dispatch, key);
     queue::remove_parked(dispatch, |token| of_token(token).0 == key);
     for (index, row) in batch.rows.iter().enumerate().filter(|(_, row)| row.state == JobState::Ready) {
         dispatch.scheduler.remove(batch.token(u32::try_from(index).expect("a batch has fewer than 2^32 jobs")));

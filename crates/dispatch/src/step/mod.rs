@@ -1,4 +1,5 @@
-//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`], [`waiting`] and [`close`].
+//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`], [`waiting`], [`close`] and
+//! [`budget`].
 
 pub(crate) mod accepted;
 pub(crate) mod answered;
@@ -11,6 +12,7 @@ pub(crate) mod pause;
 pub(crate) mod sealed;
 pub(crate) mod timer_fired;
 
+pub(crate) mod budget;
 pub(crate) mod close;
 pub(crate) mod fill;
 pub(crate) mod finish;

@@ -7,7 +7,7 @@ use crate::{
     batch::Closing,
     dispatch::Dispatch,
     step::{
-        close, fill, queue,
+        budget, close, fill, queue,
         waiting::{self, WaitingEnd},
     },
     timers::Due,
@@ -21,7 +21,8 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                 requeue(dispatch, batch, index, JobState::Pending, Transition::Admit);
             }
             Due::Retry(batch, index, epoch) => {
-                if epoch_of(dispatch, batch, index) == Some(epoch)
+                if is_in_backoff(dispatch, batch, index, epoch)
+                    && budget::is_free(dispatch, batch, (index, epoch))
                     && requeue(dispatch, batch, index, JobState::Backoff, Transition::RetryDue)
                 {
                     dispatch.backing_off -= 1;
@@ -35,11 +36,13 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
             Due::Refill => dispatch.refill_at = None,
         }
     }
+    budget::release_all(dispatch, now);
     fill::fill(dispatch, now, effects);
 }
 
-fn epoch_of(dispatch: &Dispatch, batch: BatchKey, index: u32) -> Option<u32> {
-    dispatch.batch(batch).map(|batch| batch.rows[index as usize].epoch)
+fn is_in_backoff(dispatch: &Dispatch, batch: BatchKey, index: u32, epoch: u32) -> bool {
+    let row = dispatch.batch(batch).map(|batch| &batch.rows[index as usize]);
+    row.is_some_and(|row| row.state == JobState::Backoff && row.epoch == epoch)
 }
 
 /// Queues a job that still waits in `state`.

@@ -2,6 +2,7 @@
 
 mod batches;
 mod bounds;
+mod budget;
 mod cancel;
 mod deadlines;
 mod doctored;
@@ -17,4 +18,5 @@ mod rng;
 mod scheduler_faults;
 mod schedulers;
 mod simulation;
+mod storm;
 mod world;

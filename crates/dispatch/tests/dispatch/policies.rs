@@ -7,7 +7,7 @@ use std::{
 };
 
 use batchmill_core::{
-    Directive, ErrorClass, FailedAttempt, FailureStrategy, FinalResult, RetryDecision, RetryPolicy, Status,
+    Directive, ErrorClass, FailedAttempt, FailureStrategy, FinalResult, RetryBudget, RetryDecision, RetryPolicy, Status,
 };
 
 /// Gives up at `max_attempts`, and on permanent errors. The delay depends on everything that the policy is told.
@@ -17,11 +17,12 @@ pub(crate) struct Capped {
     pub(crate) delay: Duration,
     /// Whether draw and elapsed time count.
     pub(crate) jitter: bool,
+    pub(crate) budget: Option<RetryBudget>,
 }
 
 impl Capped {
     pub(crate) fn new(max_attempts: u32, delay: Duration) -> Self {
-        Self { max_attempts, delay, jitter: false }
+        Self { max_attempts, delay, jitter: false, budget: None }
     }
 }
 
@@ -36,6 +37,10 @@ impl RetryPolicy for Capped {
             delay = delay.mul_f64(1.0 + failed.draw.get()) + failed.elapsed / 7;
         }
         RetryDecision::After(failed.hint.map_or(delay, |hint| hint.max(delay)))
+    }
+
+    fn budget(&self) -> Option<RetryBudget> {
+        self.budget
     }
 }
 

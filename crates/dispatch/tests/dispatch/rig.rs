@@ -63,6 +63,11 @@ pub(crate) fn failed_node(node: &str, class: ErrorClass, retry: u16, handled: bo
     failure
 }
 
+/// The attempt as a whole failed.
+pub(crate) fn failed(class: ErrorClass) -> Outcome {
+    Outcome::Failed(Box::new(AttemptFailure::new(failed_node("", class, 0, false))))
+}
+
 impl Rig {
     pub(crate) fn new(limit: u32) -> Self {
         Self::with(settings(limit))
@@ -129,7 +134,7 @@ impl Rig {
     }
 
     pub(crate) fn fail(&mut self, index: u32, class: ErrorClass) -> String {
-        self.fail_at(index, vec![failed_node("", class, 0, false)])
+        self.end(index, failed(class))
     }
 
     pub(crate) fn fail_at(&mut self, index: u32, failures: Vec<NodeFailure>) -> String {

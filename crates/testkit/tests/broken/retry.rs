@@ -1,11 +1,12 @@
 //! A policy of two retries, right or with one flaw.
 
 use std::{
+    num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use batchmill_core::{ErrorClass, FailedAttempt, RetryDecision, RetryPolicy};
+use batchmill_core::{ErrorClass, FailedAttempt, RetryBudget, RetryDecision, RetryPolicy};
 use batchmill_testkit::retry::{cases, run};
 
 use crate::caught;
@@ -20,6 +21,7 @@ enum Flaw {
     Overflows,
     GivesNoReason,
     KnowsItsThread,
+    SpendsItsBudget,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,12 @@ impl RetryPolicy for Two {
         let hint = failed.hint.filter(|_| self.flaw != Flaw::IgnoresTheHint).unwrap_or_default();
         RetryDecision::After(wait.max(hint))
     }
+
+    fn budget(&self) -> Option<RetryBudget> {
+        let calls = self.calls.load(Ordering::Relaxed);
+        let spent = if self.flaw == Flaw::SpendsItsBudget { u32::try_from(calls).expect("some hundreds") } else { 0 };
+        RetryBudget::new(NonZeroU32::MIN.saturating_add(spent), 0.1, 1.0).ok()
+    }
 }
 
 fn two(flaw: Flaw) -> Box<dyn RetryPolicy> {
@@ -71,6 +79,7 @@ fn each_flaw_is_caught_by_the_case_about_it() {
         (Flaw::Overflows, "extreme_failures_do_not_panic"),
         (Flaw::GivesNoReason, "a_reason_is_a_clause_of_one_line"),
         (Flaw::KnowsItsThread, "threads_share_one_policy"),
+        (Flaw::SpendsItsBudget, "the_budget_is_always_the_same"),
     ] {
         caught(flaw, case, cases(), || two(flaw));
     }

@@ -19,7 +19,10 @@ impl Model {
         let mut rest = effects.iter().peekable();
         while let Some(effect) = rest.next() {
             match effect {
-                Effect::Start(start) => self.start(now, start)?,
+                Effect::Start(start) => {
+                    self.serve_lines(now);
+                    self.start(now, start)?;
+                }
                 Effect::Record(record) => {
                     let follows = match rest.peek() {
                         Some(Effect::Stopping { batch, reason, paused }) if *batch == record.batch => {
@@ -106,10 +109,11 @@ impl Model {
     }
 
     fn retrying(&mut self, lease: Lease, due: MonoTime) -> Check {
+        let step = self.step;
         match std::mem::replace(&mut self.expect, Expect::Nothing) {
             Expect::Retry { lease: expected, due: at, given_up } if expected == lease && at == due => {
                 let job = self.job(lease).ok_or("retry of an unknown job")?;
-                (job.at, job.given_up) = (At::Backoff(due), given_up);
+                (job.at, job.given_up, job.backoff_step) = (At::Backoff(due), given_up, step);
                 self.batches.get_mut(&lease.batch.0).ok_or("retry in an unknown batch")?.retries += 1;
                 Ok(())
             }

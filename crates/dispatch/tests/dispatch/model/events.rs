@@ -58,11 +58,13 @@ impl Model {
     fn timer_fired(&mut self, now: MonoTime) {
         self.alarm = None;
         let step = self.step;
+        self.serves_lines = true;
         for batch in self.batches.values_mut() {
+            get_in_line(batch, now);
             for job in &mut batch.jobs {
                 match job.at {
                     At::Pending if job.new.after.is_none_or(|after| after <= now) => job.at = At::Ready,
-                    At::Backoff(due) if due <= now => job.at = At::Ready,
+                    At::Backoff(due) if due <= now && batch.opened.budget.is_none() => job.at = At::Ready,
                     At::Running(_) if !job.deadline_fired && job.is_too_late(now) => {
                         job.told(StopCause::JobDeadline, step);
                     }
@@ -111,6 +113,8 @@ impl Model {
         let allowed = match outcome {
             Outcome::Succeeded => {
                 job.attempts += 1;
+                let retries = job.attempts - 1;
+                batch.earn(retries, now);
                 Some(vec![Status::Succeeded])
             }
             _ if !decided.is_empty() => Some(decided),
@@ -142,6 +146,7 @@ fn accepted(new: &NewJob, now: MonoTime) -> Job {
         tries: 0,
         failures: std::collections::BTreeMap::new(),
         given_up: Vec::new(),
+        backoff_step: 0,
         first_started: None,
         started: now,
         stop: Vec::new(),
@@ -150,6 +155,25 @@ fn accepted(new: &NewJob, now: MonoTime) -> Job {
         deadline_fired: false,
         doomed: Vec::new(),
     }
+}
+
+/// Retries that are due, in the order in which they are: what is due at the same moment, in the order of the decisions.
+fn get_in_line(batch: &mut Batch, now: MonoTime) {
+    let Batch { jobs, line, opened, .. } = batch;
+    if opened.budget.is_none() {
+        return;
+    }
+    let mut due: Vec<(MonoTime, u64, u32)> = Vec::new();
+    for (index, job) in (0..).zip(jobs) {
+        if let At::Backoff(at) = job.at
+            && at <= now
+            && !line.contains(&index)
+        {
+            due.push((at, job.backoff_step, index));
+        }
+    }
+    due.sort_unstable();
+    line.extend(due.into_iter().map(|(_, _, index)| index));
 }
 
 fn doom_late(batch: &mut Batch, now: MonoTime) {

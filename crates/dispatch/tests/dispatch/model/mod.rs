@@ -1,13 +1,14 @@
 //! A plain model of dispatch: one record a job, no queues, no timers, nothing clever. It hears every event, predicts
 //! what must come of it, and holds the effects and the counters against that.
 
+mod budget;
 mod effects;
 mod events;
 mod rest;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use batchmill_core::{MonoTime, RetryPolicy, Status};
+use batchmill_core::{MonoTime, RetryBudget, RetryPolicy, Status};
 use batchmill_dispatch::{Dispatch, Effect, Event, Lease, NewJob, Settings, StopCause};
 
 use crate::{policies::HeardLog, schedulers::LastPick};
@@ -39,6 +40,8 @@ pub(crate) struct Job {
     failures: BTreeMap<Option<Arc<str>>, u32>,
     /// Nodes that its next attempt goes on without.
     given_up: Vec<Arc<str>>,
+    /// The step that sent it into backoff.
+    backoff_step: u64,
     first_started: Option<MonoTime>,
     started: MonoTime,
     /// Why it was told to end; several where one step had several reasons, in an order that is not the model's affair.
@@ -86,6 +89,7 @@ pub(crate) struct Opened {
     pub(crate) timeout: Option<Duration>,
     pub(crate) deadline: Option<MonoTime>,
     pub(crate) crash_limit: u32,
+    pub(crate) budget: Option<RetryBudget>,
 }
 
 #[derive(Debug)]
@@ -102,6 +106,10 @@ pub(crate) struct Batch {
     deadline_fired: bool,
     storage_failed: bool,
     retries: u64,
+    /// Millionths of tokens at a moment.
+    tokens: (u64, MonoTime),
+    /// Jobs in backoff that are due and wait for a token.
+    line: Vec<u32>,
     /// Opened while the host ends: it is over when it is sealed.
     came_late: bool,
 }
@@ -167,6 +175,8 @@ pub(crate) struct Model {
     unanswered: u64,
     stale: u64,
     alarm: Option<MonoTime>,
+    /// The moment has come, and those in line have not got their tokens yet.
+    serves_lines: bool,
     step: u64,
     expect: Expect,
 }
@@ -185,12 +195,14 @@ impl Model {
             unanswered: 0,
             stale: 0,
             alarm: None,
+            serves_lines: false,
             step: 0,
             expect: Expect::Nothing,
         }
     }
 
-    pub(crate) fn opened(&mut self, key: u32, opened: Opened) {
+    pub(crate) fn opened(&mut self, now: MonoTime, key: u32, opened: Opened) {
+        let full = opened.budget.map_or(0, |budget| u64::from(budget.burst().get()) * 1_000_000);
         let batch = Batch {
             opened,
             jobs: Vec::new(),
@@ -202,6 +214,8 @@ impl Model {
             deadline_fired: false,
             storage_failed: false,
             retries: 0,
+            tokens: (full, now),
+            line: Vec::new(),
             came_late: self.draining,
         };
         self.batches.insert(key, batch);
@@ -221,7 +235,15 @@ impl Model {
     /// After the step: is that what came of it?
     pub(crate) fn after(&mut self, now: MonoTime, effects: &[Effect], dispatch: &Dispatch) -> Check {
         self.see_all(now, effects)?;
+        self.serve_lines(now);
         self.at_rest(now, dispatch)
+    }
+
+    /// Tokens are given out after everything else that was due, and before anything starts.
+    fn serve_lines(&mut self, now: MonoTime) {
+        if std::mem::take(&mut self.serves_lines) {
+            self.batches.values_mut().for_each(|batch| batch.serve(now));
+        }
     }
 
     fn job(&mut self, lease: Lease) -> Option<&mut Job> {

@@ -113,9 +113,11 @@ fn takes_starts(batch: &Batch, now: MonoTime) -> bool {
 /// Everything that an alarm must not miss.
 fn due(batch: &Batch) -> Vec<MonoTime> {
     let deadline = batch.opened.deadline.filter(|_| !batch.deadline_fired);
-    let of_job = |job: &Job| {
+    let of_job = |(index, job): (u32, &Job)| {
         let wait = match job.at {
             At::Pending => job.new.after,
+            // In line for a token, or its end is decided.
+            At::Backoff(_) if batch.line.contains(&index) || !job.doomed.is_empty() => None,
             At::Backoff(due) => Some(due),
             _ => None,
         };
@@ -123,7 +125,7 @@ fn due(batch: &Batch) -> Vec<MonoTime> {
         let deadline = job.new.deadline.filter(|_| may_end_late && !job.deadline_fired);
         [wait, deadline]
     };
-    batch.jobs.iter().flat_map(of_job).flatten().chain(deadline).collect()
+    (0..).zip(&batch.jobs).flat_map(of_job).flatten().chain(deadline).chain(batch.next_token()).collect()
 }
 
 pub(super) fn counts(batch: &Batch) -> BatchCounts {

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use batchmill_core::{
-    AttemptFailure, Directive, ErrorClass, MonoTime, NodeError, NodeFailure, Priority, RetryPolicy, RetryRef,
-    Scheduler, StopReason, Tenant,
+    AttemptFailure, Directive, ErrorClass, MonoTime, NodeError, NodeFailure, Priority, RetryBudget, RetryPolicy,
+    RetryRef, Scheduler, StopReason, Tenant,
 };
 use batchmill_dispatch::{BatchSetup, NewJob};
 
@@ -12,6 +12,7 @@ use super::World;
 use crate::{
     model::Opened,
     policies::{Capped, Scripted},
+    rig::at_least_1,
     schedulers::{Manner, Plain},
 };
 
@@ -43,10 +44,11 @@ impl World {
             return Ok(());
         }
         let crash_limit = 1 + self.rng.small(3);
+        let budget = self.budget();
         let policies: Vec<Arc<dyn RetryPolicy>> = (1..=2)
             .map(|n| {
                 let (max_attempts, delay) = (n + self.rng.small(3), Duration::from_micros(self.rng.below(9_000)));
-                Arc::new(Capped { max_attempts, delay, jitter: self.rng.one_in(2) }) as _
+                Arc::new(Capped { max_attempts, delay, jitter: self.rng.one_in(2), budget }) as _
             })
             .collect();
         let script: Vec<_> = (0..self.rng.below(3)).map(|_| (1 + self.rng.below(30), self.directive())).collect();
@@ -57,8 +59,18 @@ impl World {
         let mut setup = BatchSetup::new(Box::new(strategy), policies.clone());
         (setup.timeout, setup.deadline, setup.crash_limit) = (timeout, deadline, crash_limit);
         let key = self.dispatch.open(setup, self.now);
-        self.model.opened(key.0, Opened { policies, heard, timeout, deadline, crash_limit });
+        self.model.opened(self.now, key.0, Opened { policies, heard, timeout, deadline, crash_limit, budget });
         self.accept(key)
+    }
+
+    /// Rates of which a millionth of a token comes in a whole number of nanoseconds.
+    fn budget(&mut self) -> Option<RetryBudget> {
+        let later = self.later.as_mut()?;
+        if later.one_in(3) {
+            return None;
+        }
+        let (ratio, per_second) = (later.pick(&[0.0, 0.1, 0.5]), later.pick(&[1000.0, 500.0, 100.0, 20.0]));
+        Some(RetryBudget::new(at_least_1(1 + later.small(4)), ratio, per_second).expect("a good budget"))
     }
 
     fn directive(&mut self) -> Directive {

@@ -24,6 +24,8 @@ pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
 
 pub(crate) struct World {
     rng: SplitMix64,
+    /// For what the first lives did not have.
+    later: Option<SplitMix64>,
     now: MonoTime,
     dispatch: Dispatch,
     pub(crate) model: Model,
@@ -51,6 +53,7 @@ impl World {
             model: Model::new(settings, trust, last),
             unfinished,
             rng,
+            later: chance::is_later(seed).then(|| SplitMix64::new(!seed)),
             now: MonoTime::ZERO,
             stopped: Vec::new(),
             unanswered: Vec::new(),
