@@ -52,3 +52,11 @@ async fn wrong_retry_settings_of_a_node_are_refused() {
     let error = BatchExecutor::builder().build().unwrap().run(vec![job(&graph, 0)]).await.unwrap_err();
     assert!(error.to_string().contains("max_attemps"), "{error}");
 }
+
+#[tokio::test]
+async fn a_node_cannot_have_a_retry_budget_of_its_own() {
+    let settings = Options::from_iter([("budget".to_owned(), json!({"burst": 5}))]);
+    let graph = graph(NodeSpec::from(node_fn(|_| ())).retry(settings));
+    let error = BatchExecutor::builder().build().unwrap().run(vec![job(&graph, 0)]).await.unwrap_err();
+    assert!(error.to_string().contains("budget: bounds the batch as a whole"), "{error}");
+}

@@ -441,6 +441,13 @@ const FLOWS: &[Case] = &[
         code: 65,
         ..GOOD
     },
+    Case {
+        what: "a retry budget of a node",
+        flow: "version: 1\nnodes:\n  a:\n    run: ['true']\n    retry: {budget: {burst: 5}}\n",
+        says: &["flow.yaml:5:21: nodes.a.retry.budget: bounds the batch as a whole: set it in [retry]"],
+        code: 65,
+        ..GOOD
+    },
 ];
 
 const CONFIG: &[Case] = &[
@@ -493,6 +500,13 @@ const CONFIG: &[Case] = &[
         what: "an unknown option of a plugin",
         config: "[retry]\nkind = \"exponential\"\noptions = { dealy = \"1s\" }\n",
         says: &["batchmill.toml:3:13: retry.options.dealy: unknown key `dealy`, did you mean `delay`?"],
+        code: 78,
+        ..GOOD
+    },
+    Case {
+        what: "a retry budget that never refills",
+        config: "[retry]\nkind = \"exponential\"\noptions = { budget = { burst = 5, per_second = 0 } }\n",
+        says: &["batchmill.toml:3:48: retry.options.budget.per_second: must be 0.001 to 1000000, found 0"],
         code: 78,
         ..GOOD
     },
