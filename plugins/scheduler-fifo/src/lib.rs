@@ -59,11 +59,11 @@ impl Default for Fifo {
 
 impl Scheduler for Fifo {
     fn push(&mut self, entry: Entry<'_>) {
-        self.queue.push(LANE, entry.token, entry.enqueued);
+        self.queue.push(LANE, entry.token, entry.enqueued, ());
     }
 
     fn pop(&mut self, _: MonoTime) -> Pick {
-        self.queue.pop(LANE).map_or(Pick::Empty, Pick::Run)
+        self.queue.pop(LANE).map_or(Pick::Empty, |(token, ())| Pick::Run(token))
     }
 
     fn remove(&mut self, token: Token) -> bool {

@@ -28,10 +28,8 @@
 mod front;
 mod options;
 
-use std::ops::Bound;
-
-use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, format_duration};
-use batchmill_plugin::{Lanes, Registry, Spot, TypedFactory};
+use batchmill_core::{Entry, MonoTime, Pick, Priority, QueuePosition, Scheduler, Token, format_duration};
+use batchmill_plugin::{Ageing, Lanes, Registry, Spot, TypedFactory};
 use front::{Front, LANES};
 
 pub use options::Options;
@@ -48,7 +46,7 @@ pub fn register(registry: &mut Registry) {
 /// Orders by priority and age: one lane a priority, and a tournament of their heads.
 #[derive(Debug)]
 pub struct PriorityScheduler {
-    order: Order,
+    ageing: Ageing,
     lanes: Lanes,
     front: Front,
 }
@@ -56,16 +54,12 @@ pub struct PriorityScheduler {
 impl PriorityScheduler {
     /// An empty queue.
     pub fn new(options: &Options) -> Self {
-        let order = match options.age_step.0.as_nanos() {
-            0 => Order::Strict,
-            step => Order::Aged { step },
-        };
-        Self { order, lanes: Lanes::new(LANES), front: Front::new() }
+        Self { ageing: Ageing::new(options.age_step.0), lanes: Lanes::new(LANES), front: Front::new() }
     }
 
     fn head_changed(&mut self, lane: u8) {
         let head = self.lanes.head(usize::from(lane));
-        self.front.set(lane, head.map(|enqueued| self.order.key(lane, enqueued)));
+        self.front.set(lane, head.map(|(enqueued, _)| self.ageing.rank(Priority(lane), enqueued)));
     }
 
     /// How many jobs of all lanes go before the one at `spot`.
@@ -73,7 +67,7 @@ impl PriorityScheduler {
         let own = lane_number(spot.lane);
         let others = (0..=u8::MAX).filter(|lane| *lane != own);
         let in_others = others.filter_map(|lane| {
-            let until = self.order.goes_before(lane, own, spot.enqueued)?;
+            let until = self.ageing.goes_before(Priority(lane), Priority(own), spot.enqueued)?;
             Some(self.lanes.count_until(usize::from(lane), until))
         });
         spot.ahead + in_others.sum::<usize>()
@@ -83,15 +77,15 @@ impl PriorityScheduler {
 impl Scheduler for PriorityScheduler {
     fn push(&mut self, entry: Entry<'_>) {
         let lane = entry.priority.0;
-        self.lanes.push(usize::from(lane), entry.token, entry.enqueued);
+        self.lanes.push(usize::from(lane), entry.token, entry.enqueued, ());
         self.head_changed(lane);
     }
 
     fn pop(&mut self, _: MonoTime) -> Pick {
         let Some(lane) = self.front.first() else { return Pick::Empty };
-        let token = self.lanes.pop(usize::from(lane));
+        let first = self.lanes.pop(usize::from(lane));
         self.head_changed(lane);
-        token.map_or(Pick::Empty, Pick::Run)
+        first.map_or(Pick::Empty, |(token, ())| Pick::Run(token))
     }
 
     fn remove(&mut self, token: Token) -> bool {
@@ -117,36 +111,4 @@ impl Scheduler for PriorityScheduler {
 
 fn lane_number(lane: usize) -> u8 {
     u8::try_from(lane).expect("there are 256 lanes")
-}
-
-/// How jobs of different priorities compare.
-#[derive(Debug, Clone, Copy)]
-enum Order {
-    /// By priority alone.
-    Strict,
-    /// By `enqueued − priority × step`, in nanoseconds.
-    Aged { step: u128 },
-}
-
-impl Order {
-    /// Smaller goes first. Among equals the smaller priority does: it was queued the whole difference × step earlier, and a
-    /// job is overtaken only by one that was queued less than that later. Counted from priority 255, so that it is never negative; it
-    /// cannot overflow: 255 times the longest `Duration` takes 103 bits.
-    fn key(self, priority: u8, enqueued: MonoTime) -> u128 {
-        let below_highest = u128::from(u8::MAX - priority);
-        match self {
-            Self::Strict => below_highest,
-            Self::Aged { step } => u128::from(enqueued.as_nanos()) + below_highest * step,
-        }
-    }
-
-    /// Up to which moment a job of priority `other` must have been queued to go before one of priority `own` that was
-    /// queued at `enqueued`; `None` if none does.
-    fn goes_before(self, other: u8, own: u8, enqueued: MonoTime) -> Option<Bound<MonoTime>> {
-        let Self::Aged { .. } = self else { return (other > own).then_some(Bound::Unbounded) };
-        let key = self.key(own, enqueued);
-        let latest = key.checked_sub(self.key(other, MonoTime::ZERO))?;
-        let Ok(latest) = u64::try_from(latest).map(MonoTime::from_nanos) else { return Some(Bound::Unbounded) };
-        Some(if other < own { Bound::Included(latest) } else { Bound::Excluded(latest) })
-    }
 }

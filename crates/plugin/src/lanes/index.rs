@@ -11,12 +11,12 @@ use super::lane::{Lane, Place};
 
 /// Which lane and place each token has.
 pub(super) struct Index {
-    pub(super) places: HashMap<Token, (usize, Place), BuildHasherDefault<TokenHasher>>,
+    pub(super) places: HashMap<Token, (usize, Place), BuildHasherDefault<IdHasher>>,
     pub(super) uses_since_removal: usize,
 }
 
 impl Index {
-    pub(super) fn of(lanes: &[Lane], len: usize) -> Self {
+    pub(super) fn of<N: Copy>(lanes: &[Lane<N>], len: usize) -> Self {
         // Room for all at once: growing a table of a million tokens step by step takes several times as long.
         let mut places = HashMap::with_capacity_and_hasher(len, BuildHasherDefault::default());
         for (number, lane) in lanes.iter().enumerate() {
@@ -26,15 +26,19 @@ impl Index {
     }
 }
 
-/// Spreads the bits of a token (Fibonacci hashing). The host chooses tokens, so nobody can choose them to collide.
-#[derive(Default)]
-pub(super) struct TokenHasher(u64);
+/// Spreads the bits of a token or class (Fibonacci hashing). The host chooses them, so nobody can choose them to collide.
+#[derive(Debug, Default)]
+pub struct IdHasher(u64);
 
-impl Hasher for TokenHasher {
+impl Hasher for IdHasher {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.write_u64(u64::from(*byte));
         }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
     }
 
     fn write_u64(&mut self, number: u64) {

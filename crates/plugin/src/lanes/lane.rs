@@ -17,11 +17,13 @@ pub(super) enum Place {
     Late(MonoTime, u64),
 }
 
-/// A slot of the ring; without token it is dead and vanishes when it comes to the front.
+/// A slot of the ring; one that is dead vanishes when it comes to the front.
 #[derive(Clone, Copy)]
-struct Slot {
-    token: Option<Token>,
+struct Slot<N> {
+    token: Token,
     enqueued: MonoTime,
+    note: N,
+    alive: bool,
 }
 
 /// One queue.
@@ -29,58 +31,67 @@ struct Slot {
 /// Invariants: the ring is sorted by `enqueued`; its first slot is alive; `newest` is at least the `enqueued` of every
 /// ring slot and only falls when the lane is empty. So among equals those of the ring came first: a late token arrived
 /// after `newest` had passed it.
-#[derive(Default)]
-pub(super) struct Lane {
-    ring: VecDeque<Slot>,
+pub(super) struct Lane<N> {
+    ring: VecDeque<Slot<N>>,
     /// The number of the first ring slot.
     first: u64,
     dead: usize,
-    late: BTreeMap<(MonoTime, u64), Token>,
+    late: BTreeMap<(MonoTime, u64), (Token, N)>,
     late_arrivals: u64,
     newest: MonoTime,
 }
 
-impl Lane {
-    pub(super) fn push(&mut self, token: Token, enqueued: MonoTime) -> Place {
+impl<N> Default for Lane<N> {
+    fn default() -> Self {
+        let (ring, late) = (VecDeque::new(), BTreeMap::new());
+        Self { ring, first: 0, dead: 0, late, late_arrivals: 0, newest: MonoTime::ZERO }
+    }
+}
+
+impl<N: Copy> Lane<N> {
+    pub(super) fn push(&mut self, token: Token, enqueued: MonoTime, note: N) -> Place {
         if self.ring.is_empty() && self.late.is_empty() {
             self.newest = enqueued;
         }
         if enqueued >= self.newest {
             self.newest = enqueued;
-            self.ring.push_back(Slot { token: Some(token), enqueued });
+            self.ring.push_back(Slot { token, enqueued, note, alive: true });
             Place::Ring(self.first + self.ring.len() as u64 - 1)
         } else {
             self.late_arrivals += 1;
-            self.late.insert((enqueued, self.late_arrivals), token);
+            self.late.insert((enqueued, self.late_arrivals), (token, note));
             Place::Late(enqueued, self.late_arrivals)
         }
     }
 
-    fn late_head(&self) -> Option<MonoTime> {
+    fn late_head(&self) -> Option<(MonoTime, Token)> {
         // The common case asks for no tree walk.
-        if self.late.is_empty() { None } else { self.late.first_key_value().map(|((enqueued, _), _)| *enqueued) }
+        if self.late.is_empty() {
+            return None;
+        }
+        self.late.first_key_value().map(|((enqueued, _), (token, _))| (*enqueued, *token))
     }
 
-    pub(super) fn head(&self) -> Option<MonoTime> {
-        match (self.ring.front().map(|slot| slot.enqueued), self.late_head()) {
-            (Some(ring), Some(late)) => Some(ring.min(late)),
+    pub(super) fn head(&self) -> Option<(MonoTime, Token)> {
+        match (self.ring.front().map(|slot| (slot.enqueued, slot.token)), self.late_head()) {
+            (Some(ring), Some(late)) => Some(if late.0 < ring.0 { late } else { ring }),
             (ring, late) => ring.or(late),
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Token> {
+    pub(super) fn pop(&mut self) -> Option<(Token, N)> {
         let late_is_first = match (self.ring.front(), self.late_head()) {
-            (Some(slot), Some(late)) => late < slot.enqueued,
+            (Some(slot), Some((late, _))) => late < slot.enqueued,
             (None, late) => late.is_some(),
             (Some(_), None) => false,
         };
         if late_is_first {
-            return self.late.pop_first().map(|(_, token)| token);
+            return self.late.pop_first().map(|(_, waiting)| waiting);
         }
         let slot = self.ring.pop_front()?;
         self.first += 1;
         self.drop_dead_front();
-        slot.token
+        Some((slot.token, slot.note))
     }
 
     pub(super) fn remove(&mut self, place: Place) {
@@ -90,7 +101,7 @@ impl Lane {
             }
             Place::Ring(number) => {
                 let position = self.position(number);
-                self.ring[position].token = None;
+                self.ring[position].alive = false;
                 self.dead += 1;
                 self.drop_dead_front();
             }
@@ -98,7 +109,7 @@ impl Lane {
     }
 
     fn drop_dead_front(&mut self) {
-        while self.dead > 0 && self.ring.front().is_some_and(|slot| slot.token.is_none()) {
+        while self.dead > 0 && self.ring.front().is_some_and(|slot| !slot.alive) {
             self.ring.pop_front();
             self.first += 1;
             self.dead -= 1;
@@ -111,7 +122,7 @@ impl Lane {
 
     /// Drops dead slots; ring slots have other places afterwards.
     pub(super) fn compact(&mut self) {
-        self.ring.retain(|slot| slot.token.is_some());
+        self.ring.retain(|slot| slot.alive);
         self.dead = 0;
     }
 
@@ -121,21 +132,28 @@ impl Lane {
 
     pub(super) fn ring_places(&self) -> impl Iterator<Item = (Token, Place)> {
         let numbers = self.first..;
-        self.ring.iter().zip(numbers).filter_map(|(slot, number)| Some((slot.token?, Place::Ring(number))))
+        let alive = self.ring.iter().zip(numbers).filter(|(slot, _)| slot.alive);
+        alive.map(|(slot, number)| (slot.token, Place::Ring(number)))
     }
 
     pub(super) fn places(&self) -> impl Iterator<Item = (Token, Place)> {
-        let late = self.late.iter().map(|((enqueued, arrival), token)| (*token, Place::Late(*enqueued, *arrival)));
+        let late = self.late.iter().map(|(key, (token, _))| (*token, Place::Late(key.0, key.1)));
         self.ring_places().chain(late)
+    }
+
+    /// Every token with its `enqueued`, those of the ring first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MonoTime, Token)> {
+        let ring = self.ring.iter().filter(|slot| slot.alive).map(|slot| (slot.enqueued, slot.token));
+        ring.chain(self.late.iter().map(|((enqueued, _), (token, _))| (*enqueued, *token)))
     }
 
     pub(super) fn find(&self, token: Token) -> Option<Place> {
         let (front, back) = self.ring.as_slices();
-        let wanted = |slot: &Slot| slot.token == Some(token);
+        let wanted = |slot: &Slot<N>| slot.alive && slot.token == token;
         let in_ring = front.iter().position(wanted).or_else(|| Some(front.len() + back.iter().position(wanted)?));
         match in_ring {
             Some(position) => Some(Place::Ring(self.first + position as u64)),
-            None => self.late.iter().find(|(_, late)| **late == token).map(|(key, _)| Place::Late(key.0, key.1)),
+            None => self.late.iter().find(|(_, (late, _))| *late == token).map(|(key, _)| Place::Late(key.0, key.1)),
         }
     }
 
@@ -171,7 +189,7 @@ impl Lane {
     fn live_before(&self, position: usize) -> usize {
         match self.dead {
             0 => position,
-            _ => self.ring.range(..position).filter(|slot| slot.token.is_some()).count(),
+            _ => self.ring.range(..position).filter(|slot| slot.alive).count(),
         }
     }
 }
@@ -183,20 +201,20 @@ mod tests {
     #[test]
     fn dead_slots_behind_a_waiting_token_do_not_pile_up() {
         let mut lane = Lane::default();
-        lane.push(Token(0), MonoTime::ZERO);
+        lane.push(Token(0), MonoTime::ZERO, ());
         for number in 1..10_000 {
-            let place = lane.push(Token(number), MonoTime::from_nanos(number));
+            let place = lane.push(Token(number), MonoTime::from_nanos(number), ());
             lane.remove(place);
             if lane.wants_compaction() {
                 lane.compact();
             }
         }
         assert!(lane.ring.len() <= 2 * DEAD_SLOTS_MIN, "{}", lane.ring.len());
-        assert_eq!((lane.pop(), lane.pop()), (Some(Token(0)), None));
+        assert_eq!((lane.pop(), lane.pop()), (Some((Token(0), ())), None));
     }
 
     #[test]
-    fn a_ring_slot_takes_24_bytes() {
-        assert_eq!(size_of::<Slot>(), 24);
+    fn a_ring_slot_takes_24_bytes_a_small_note_included() {
+        assert_eq!((size_of::<Slot<()>>(), size_of::<Slot<f32>>()), (24, 24));
     }
 }

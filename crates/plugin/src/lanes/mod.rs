@@ -4,6 +4,7 @@
 //! and pop touch one slot, beside a small ordered map for the late ones. [`Lanes`] holds any number of lanes over one set
 //! of tokens, so that a token can be taken out without knowing its lane.
 
+mod ageing;
 mod index;
 mod lane;
 
@@ -12,6 +13,9 @@ use std::{fmt, ops::Bound};
 use batchmill_core::{MonoTime, Token};
 use index::Index;
 use lane::{Lane, Place};
+
+pub use ageing::Ageing;
+pub use index::IdHasher;
 
 /// Removals that search before an index is built: a search walks plain memory, and building an index of a million tokens
 /// takes as long as some hundred searches, all at once.
@@ -22,8 +26,10 @@ const SEARCHES_BEFORE_INDEX: u32 = 256;
 /// Push and pop take constant time for tokens that arrive in order and logarithmic time in the number of late ones.
 /// [`remove`](Self::remove) takes amortised constant time: the first few search, then an index is kept for as long as it
 /// is of use. A removed token may be pushed again at once.
-pub struct Lanes {
-    lanes: Vec<Lane>,
+///
+/// Each token carries a note: what its scheduler has to know of it when it leaves. Up to seven bytes of it take no room.
+pub struct Lanes<N = ()> {
+    lanes: Vec<Lane<N>>,
     len: usize,
     index: Option<Index>,
     searches: u32,
@@ -41,10 +47,16 @@ pub struct Spot {
     pub ahead: usize,
 }
 
-impl Lanes {
+impl<N: Copy> Lanes<N> {
     /// `count` empty lanes.
     pub fn new(count: usize) -> Self {
         Self { lanes: std::iter::repeat_with(Lane::default).take(count).collect(), len: 0, index: None, searches: 0 }
+    }
+
+    /// One more empty lane; its number is the count of lanes before.
+    pub fn add(&mut self) -> usize {
+        self.lanes.push(Lane::default());
+        self.lanes.len() - 1
     }
 
     /// How many tokens are queued in all lanes.
@@ -61,8 +73,8 @@ impl Lanes {
     ///
     /// # Panics
     /// If there is no such lane.
-    pub fn push(&mut self, lane: usize, token: Token, enqueued: MonoTime) {
-        let place = self.lanes[lane].push(token, enqueued);
+    pub fn push(&mut self, lane: usize, token: Token, enqueued: MonoTime, note: N) {
+        let place = self.lanes[lane].push(token, enqueued, note);
         self.len += 1;
         if let Some(index) = &mut self.index {
             index.places.insert(token, (lane, place));
@@ -70,20 +82,20 @@ impl Lanes {
         }
     }
 
-    /// When the first token of a lane was queued.
-    pub fn head(&self, lane: usize) -> Option<MonoTime> {
+    /// The first token of a lane, and when it was queued.
+    pub fn head(&self, lane: usize) -> Option<(MonoTime, Token)> {
         self.lanes[lane].head()
     }
 
-    /// Takes out the first token of a lane.
-    pub fn pop(&mut self, lane: usize) -> Option<Token> {
-        let token = self.lanes[lane].pop()?;
+    /// Takes out the first token of a lane, with its note.
+    pub fn pop(&mut self, lane: usize) -> Option<(Token, N)> {
+        let (token, note) = self.lanes[lane].pop()?;
         self.len -= 1;
         if let Some(index) = &mut self.index {
             index.places.remove(&token);
             self.note_use_without_removal();
         }
-        Some(token)
+        Some((token, note))
     }
 
     /// Takes out a certain token and tells its lane; `None` if it is in no lane.
@@ -110,6 +122,11 @@ impl Lanes {
     /// How many tokens of a lane were queued up to a moment.
     pub fn count_until(&self, lane: usize, moment: Bound<MonoTime>) -> usize {
         self.lanes[lane].count_until(moment)
+    }
+
+    /// Every token of a lane and when it was queued, not in order. For a person's question, like [`find`](Self::find).
+    pub fn iter(&self, lane: usize) -> impl Iterator<Item = (MonoTime, Token)> {
+        self.lanes[lane].iter()
     }
 
     fn search(&self, token: Token) -> Option<(usize, Place)> {
@@ -147,7 +164,7 @@ impl Lanes {
     }
 }
 
-impl fmt::Debug for Lanes {
+impl<N> fmt::Debug for Lanes<N> {
     /// The size only: a queue may hold a million tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes").field("lanes", &self.lanes.len()).field("len", &self.len).finish_non_exhaustive()
@@ -191,7 +208,7 @@ mod tests {
             match bits(&mut state) % (8 + removals) {
                 0..5 if models.iter().all(|m| m.0.iter().all(|(_, t)| *t != token)) => {
                     let enqueued = MonoTime::from_nanos((step + bits(&mut state) % 40).saturating_sub(20));
-                    lanes.push(lane, token, enqueued);
+                    lanes.push(lane, token, enqueued, token.0);
                     models[lane].push(token, enqueued);
                 }
                 0..5 => {
@@ -200,7 +217,11 @@ mod tests {
                     let enqueued = models[lane].0[ahead].0;
                     assert_eq!(lanes.find(token), Some(Spot { lane, enqueued, ahead }), "seed {seed} step {step}");
                 }
-                5..8 => assert_eq!(lanes.pop(lane), models[lane].pop(), "seed {seed} step {step}"),
+                5..8 => assert_eq!(
+                    lanes.pop(lane),
+                    models[lane].pop().map(|token| (token, token.0)),
+                    "seed {seed} step {step}"
+                ),
                 _ => {
                     let expected = models.iter_mut().position(|m| m.remove(token));
                     assert_eq!(lanes.remove(token), expected, "seed {seed} step {step}");
@@ -208,7 +229,12 @@ mod tests {
             }
             let until = MonoTime::from_nanos(step);
             for (lane, model) in models.iter().enumerate() {
-                assert_eq!(lanes.head(lane), model.0.first().map(|(moment, _)| *moment), "seed {seed} step {step}");
+                assert_eq!(lanes.head(lane), model.0.first().copied(), "seed {seed} step {step}");
+                if step % 50 == 0 {
+                    let mut all: Vec<_> = lanes.iter(lane).collect();
+                    all.sort_by_key(|(moment, token)| (*moment, model.0.iter().position(|(_, t)| t == token)));
+                    assert_eq!(all, model.0, "seed {seed} step {step}");
+                }
                 let within = model.0.iter().filter(|(moment, _)| *moment <= until).count();
                 assert_eq!(lanes.count_until(lane, Bound::Included(until)), within, "seed {seed} step {step}");
                 let before = model.0.iter().filter(|(moment, _)| *moment < until).count();
@@ -231,20 +257,20 @@ mod tests {
     #[test]
     fn tokens_pushed_and_removed_behind_a_waiting_one_leave_it_alone() {
         let mut lanes = Lanes::new(1);
-        lanes.push(0, Token(0), MonoTime::ZERO);
+        lanes.push(0, Token(0), MonoTime::ZERO, ());
         for number in 1..10_000 {
-            lanes.push(0, Token(number), MonoTime::from_nanos(number));
+            lanes.push(0, Token(number), MonoTime::from_nanos(number), ());
             assert_eq!(lanes.remove(Token(number)), Some(0));
         }
         assert_eq!(lanes.len(), 1);
-        assert_eq!((lanes.pop(0), lanes.pop(0)), (Some(Token(0)), None));
+        assert_eq!((lanes.pop(0), lanes.pop(0)), (Some((Token(0), ())), None));
     }
 
     #[test]
     fn an_index_is_built_for_many_removals_and_dropped_when_they_end() {
         let mut lanes = Lanes::new(1);
         for number in 0..1000 {
-            lanes.push(0, Token(number), MonoTime::ZERO);
+            lanes.push(0, Token(number), MonoTime::ZERO, ());
         }
         for number in 0..300 {
             assert_eq!(lanes.remove(Token(number)), Some(0));
