@@ -1,0 +1,139 @@
+//! Who is first among some, when all of them change.
+
+/// Smaller is first; the second number decides between equals.
+pub(crate) type Key = (u128, u64);
+
+/// The place of one that is not in line.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// Children of an entry: four share two cache lines, and the tree is half as deep as one of pairs.
+const CHILDREN: usize = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Contender {
+    pub(crate) key: Key,
+    pub(crate) id: u32,
+}
+
+/// A heap whose entries can be found again: `places`, which the caller keeps, tells where each one stands. An id is in
+/// one front at most. The smallest key is first, among equals the smaller id.
+#[derive(Debug, Default)]
+pub(crate) struct Front {
+    line: Vec<Contender>,
+}
+
+impl Front {
+    pub(crate) fn first(&self) -> Option<Contender> {
+        self.line.first().copied()
+    }
+
+    /// The first of all but `id`.
+    pub(crate) fn first_but(&self, id: u32) -> Option<Contender> {
+        let first = self.first()?;
+        // The second stands directly below the first.
+        if first.id == id { self.line.iter().skip(1).take(CHILDREN).min().copied() } else { Some(first) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// All that are in line, not in order.
+    pub(crate) fn all(&self) -> &[Contender] {
+        &self.line
+    }
+
+    /// Gives `id` this key, in line or not; without one it leaves.
+    pub(crate) fn set(&mut self, places: &mut [u32], id: u32, key: Option<Key>) {
+        match (places[id as usize], key) {
+            (NOWHERE, None) => {}
+            (NOWHERE, Some(key)) => {
+                let hole = self.line.len();
+                self.line.push(Contender { key, id });
+                self.rise(places, hole, Contender { key, id });
+            }
+            (place, None) => self.leave(places, place as usize),
+            (place, Some(key)) => self.replace(places, place as usize, Contender { key, id }),
+        }
+    }
+
+    fn leave(&mut self, places: &mut [u32], place: usize) {
+        places[self.line[place].id as usize] = NOWHERE;
+        let Some(last) = self.line.pop() else { return };
+        if place < self.line.len() {
+            self.replace(places, place, last);
+        }
+    }
+
+    fn replace(&mut self, places: &mut [u32], place: usize, contender: Contender) {
+        if contender < self.line[place] {
+            self.rise(places, place, contender);
+        } else {
+            self.sink(places, place, contender);
+        }
+    }
+
+    fn rise(&mut self, places: &mut [u32], mut hole: usize, contender: Contender) {
+        while hole > 0 {
+            let parent = (hole - 1) / CHILDREN;
+            if self.line[parent] <= contender {
+                break;
+            }
+            self.put(places, hole, self.line[parent]);
+            hole = parent;
+        }
+        self.put(places, hole, contender);
+    }
+
+    fn sink(&mut self, places: &mut [u32], mut hole: usize, contender: Contender) {
+        loop {
+            let first = CHILDREN * hole + 1;
+            let children = first..self.line.len().min(first + CHILDREN);
+            let Some(best) = children.min_by_key(|child| self.line[*child]) else { break };
+            if contender <= self.line[best] {
+                break;
+            }
+            self.put(places, hole, self.line[best]);
+            hole = best;
+        }
+        self.put(places, hole, contender);
+    }
+
+    fn put(&mut self, places: &mut [u32], place: usize, contender: Contender) {
+        self.line[place] = contender;
+        places[contender.id as usize] = u32::try_from(place).expect("ids are 32 bits wide");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use batchmill_testkit::Seed;
+
+    use super::*;
+
+    #[test]
+    fn the_smallest_is_first_whatever_changes() {
+        for number in 0..20 {
+            let (mut front, mut model, mut seed) = (Front::default(), BTreeMap::new(), Seed::new(number));
+            let mut places = [NOWHERE; 60];
+            for step in 0..2000 {
+                let id = u32::try_from(seed.below(60)).unwrap();
+                let key = (!seed.once_in(3)).then(|| (u128::from(seed.below(40)), seed.below(3)));
+                front.set(&mut places, id, key);
+                match key {
+                    Some(key) => model.insert(id, key),
+                    None => model.remove(&id),
+                };
+                let first = model.iter().map(|(id, key)| Contender { key: *key, id: *id }).min();
+                assert_eq!(front.first(), first, "seed {number} step {step}");
+                let but = model.iter().filter(|(other, _)| **other != id);
+                let first = but.map(|(id, key)| Contender { key: *key, id: *id }).min();
+                assert_eq!(front.first_but(id), first, "seed {number} step {step}");
+                assert_eq!((front.all().len(), front.is_empty()), (model.len(), model.is_empty()));
+                assert!((0..60).all(|id| (places[id as usize] == NOWHERE) != model.contains_key(&id)));
+            }
+        }
+    }
+}

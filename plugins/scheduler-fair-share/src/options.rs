@@ -1,0 +1,103 @@
+//! The settings of `fair-share`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use batchmill_core::Problem;
+use batchmill_plugin::HumanDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The weights that may be asked for. Further apart than this, a share would wait for longer than hosts live.
+const WEIGHTS: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
+/// How the slots are divided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Options {
+    /// The weights of shares, by path: `{ research = 3, "research/alice" = 2 }`. A share with weight 3 gets three times
+    /// as much as its neighbour with weight 1 while both have jobs waiting. A path is a tenant; a tenant such as
+    /// `research/alice` is a share within `research`. 0.000001 to 1000000.
+    pub weights: BTreeMap<String, f64>,
+    /// The weight of every share that `weights` does not name. 0.000001 to 1000000.
+    #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
+    pub default_weight: f64,
+    /// What is divided: `time`, for which slots are held, or `cost`, as the jobs give it.
+    pub charge: Charge,
+    /// Within a share: how much later a job of one priority more may be queued and still start first. `0s` is strict
+    /// priority, without ageing.
+    pub age_step: HumanDuration,
+}
+
+/// What a share is charged for its jobs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Charge {
+    /// The time for which its attempts held their slots. Until that is known they are charged what jobs of that share
+    /// usually take, times `cost`.
+    #[default]
+    Time,
+    /// The `cost` of its jobs, an attempt each, however long they run. With costs of 1 this divides the starts.
+    Cost,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (weights, age_step) = (BTreeMap::new(), HumanDuration::from_secs(60));
+        Self { weights, default_weight: 1.0, charge: Charge::default(), age_step }
+    }
+}
+
+impl Options {
+    /// The same with one more weight.
+    #[must_use]
+    pub fn weight(mut self, share: impl Into<String>, weight: f64) -> Self {
+        self.weights.insert(share.into(), weight);
+        self
+    }
+
+    /// The same with another `default_weight`.
+    #[must_use]
+    pub fn default_weight(mut self, weight: f64) -> Self {
+        self.default_weight = weight;
+        self
+    }
+
+    /// The same with another `charge`.
+    #[must_use]
+    pub fn charge(mut self, charge: Charge) -> Self {
+        self.charge = charge;
+        self
+    }
+
+    /// The same with another `age_step`.
+    #[must_use]
+    pub fn age_step(mut self, age_step: Duration) -> Self {
+        self.age_step = age_step.into();
+        self
+    }
+
+    /// Everything that types do not say; empty when the options are good.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (share, weight) in &self.weights {
+            if share.split('/').any(str::is_empty) {
+                let message = "a share is a path such as `org/team`, without empty parts";
+                problems.push(Problem::new(["weights", share], message));
+            }
+            problems.extend(refused(*weight).map(|message| Problem::new(["weights", share], message)));
+        }
+        problems.extend(refused(self.default_weight).map(|message| Problem::new(["default_weight"], message)));
+        problems
+    }
+}
+
+fn refused(weight: f64) -> Option<String> {
+    let mend = "to keep a tenant from running, do not submit its jobs";
+    match WEIGHTS.contains(&weight) {
+        true => None,
+        false if weight == 0.0 => Some(format!("a weight must be above 0 (0.000001 to 1000000), found 0; {mend}")),
+        false => Some(format!("a weight must be 0.000001 to 1000000, found {weight}")),
+    }
+}

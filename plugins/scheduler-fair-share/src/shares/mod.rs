@@ -1,0 +1,238 @@
+//! The tree of shares, and where each of them stands in virtual time.
+//!
+//! Start-time fair queueing (Goyal, Vin, Cheng 1996) at every level: of the shares that have something to start, the one
+//! with the smallest *pass* goes first, and what it starts moves its pass on by amount × stride. So passes of busy shares
+//! move together, and a share with three times the weight starts three times as much.
+//!
+//! What a share did not use while it had nothing to start is gone: it joins where the others are now
+//! ([`Share::joined_at`]). What it used too much it keeps. A correction (an attempt took more or less than was charged) moves
+//! the pass of a share by the difference, but never to before it joined: time that it was away is not given back
+//! (see [`Shares::correct`]).
+
+mod paths;
+
+use crate::{
+    charge::{Cost, Stride, Usual},
+    front::{Front, Key, NOWHERE},
+};
+
+pub(crate) use paths::Paths;
+
+/// A share: an inner node of the tree, or a leaf that jobs belong to.
+pub(crate) type ShareId = u32;
+
+/// Everything.
+pub(crate) const ROOT: ShareId = 0;
+
+#[derive(Debug)]
+pub(crate) struct Share {
+    pub(crate) path: Box<str>,
+    pub(crate) parent: ShareId,
+    pub(crate) weight: f64,
+    pub(crate) kind: Kind,
+    stride: Stride,
+    pass: u128,
+    joined_at: u128,
+    /// The pick that it had last: between equals the one goes first that has waited longest.
+    last_turn: u64,
+    /// Virtual time among its children: the pass of the one that was picked last, at that pick.
+    now: u128,
+    usual: Usual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Its front are shares.
+    Inner,
+    /// Its front are lanes of jobs.
+    Leaf,
+}
+
+impl Share {
+    fn new(path: &str, parent: ShareId, weight: f64, kind: Kind) -> Self {
+        Self {
+            path: path.into(),
+            parent,
+            weight,
+            kind,
+            stride: Stride::of(weight),
+            pass: 0,
+            joined_at: 0,
+            last_turn: 0,
+            now: 0,
+            usual: Usual::default(),
+        }
+    }
+
+    fn key(&self) -> Key {
+        (self.pass, self.last_turn)
+    }
+}
+
+/// All shares. Invariant: a share is in the front of its parent exactly when its own front is not empty.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    list: Vec<Share>,
+    fronts: Vec<Front>,
+    places: Vec<u32>,
+    turns: u64,
+}
+
+impl Shares {
+    pub(crate) fn new() -> Self {
+        let mut shares = Self { list: Vec::new(), fronts: Vec::new(), places: Vec::new(), turns: 0 };
+        shares.add(Share::new("", ROOT, 1.0, Kind::Inner));
+        shares
+    }
+
+    fn add(&mut self, share: Share) -> ShareId {
+        let id = u32::try_from(self.list.len()).expect("fewer than 2^32 shares");
+        self.list.push(share);
+        self.fronts.push(Front::default());
+        self.places.push(NOWHERE);
+        id
+    }
+
+    pub(crate) fn get(&self, id: ShareId) -> &Share {
+        &self.list[id as usize]
+    }
+
+    fn get_mut(&mut self, id: ShareId) -> &mut Share {
+        &mut self.list[id as usize]
+    }
+
+    pub(crate) fn front(&self, id: ShareId) -> &Front {
+        &self.fronts[id as usize]
+    }
+
+    /// From a leaf up to below the root.
+    pub(crate) fn up_from(&self, leaf: ShareId) -> impl Iterator<Item = ShareId> {
+        let up = |id: &ShareId| Some(self.get(*id).parent).filter(|parent| *parent != ROOT);
+        std::iter::successors(Some(leaf), up)
+    }
+
+    /// The leaf whose turn it is.
+    pub(crate) fn first_leaf(&self) -> Option<ShareId> {
+        let mut id = ROOT;
+        while self.get(id).kind == Kind::Inner {
+            id = self.front(id).first()?.id;
+        }
+        Some(id)
+    }
+
+    /// The first of a lane of this leaf is another one now, or there is none.
+    pub(crate) fn set_lane(&mut self, leaf: ShareId, lane_places: &mut [u32], lane: u32, key: Option<Key>) {
+        let front = &mut self.fronts[leaf as usize];
+        let was_empty = front.is_empty();
+        front.set(lane_places, lane, key);
+        match (was_empty, front.is_empty()) {
+            (true, false) => self.join(leaf),
+            (false, true) => self.leave(leaf),
+            _ => {}
+        }
+    }
+
+    /// It has something to start again, and so has what it belongs to.
+    fn join(&mut self, mut id: ShareId) {
+        while id != ROOT {
+            let parent = self.get(id).parent;
+            let front = &self.fronts[parent as usize];
+            let (was_empty, now) = (front.is_empty(), self.virtual_now(parent));
+            let share = self.get_mut(id);
+            share.joined_at = now;
+            share.pass = share.pass.max(now);
+            self.line_up(id);
+            if !was_empty {
+                return;
+            }
+            id = parent;
+        }
+    }
+
+    /// It has nothing to start any more, and perhaps what it belongs to has not.
+    fn leave(&mut self, mut id: ShareId) {
+        while id != ROOT {
+            let parent = self.get(id).parent;
+            self.fronts[parent as usize].set(&mut self.places, id, None);
+            if !self.fronts[parent as usize].is_empty() {
+                return;
+            }
+            id = parent;
+        }
+    }
+
+    /// Where one that joins begins: with the pick that was last, or with the first in line where corrections took it
+    /// back. So it is never behind all others, and before none of them without reason.
+    fn virtual_now(&self, parent: ShareId) -> u128 {
+        let now = self.get(parent).now;
+        self.front(parent).first().map_or(now, |first| now.min(first.key.0))
+    }
+
+    fn line_up(&mut self, id: ShareId) {
+        let (parent, key) = (self.get(id).parent, self.get(id).key());
+        self.fronts[parent as usize].set(&mut self.places, id, Some(key));
+    }
+
+    /// What an attempt of this cost will probably use: as others of its leaf did, or of what that belongs to.
+    pub(crate) fn estimate(&self, leaf: ShareId, cost: Cost) -> u64 {
+        let known = self.up_from(leaf).fold(Usual::default(), |known, id| known.or(self.get(id).usual));
+        known.or(self.get(ROOT).usual).or(Usual::NOTHING_ENDED).estimate(cost)
+    }
+
+    pub(crate) fn learn(&mut self, leaf: ShareId, used: u64, cost: Cost) {
+        let mut id = leaf;
+        while id != ROOT {
+            self.get_mut(id).usual.learn(used, cost);
+            id = self.get(id).parent;
+        }
+        self.get_mut(ROOT).usual.learn(used, cost);
+    }
+
+    /// A job of this leaf was picked: it and what it belongs to move on by `amount`.
+    pub(crate) fn charge(&mut self, leaf: ShareId, amount: u64) {
+        self.turns += 1;
+        let (mut id, turn) = (leaf, self.turns);
+        while id != ROOT {
+            let share = self.get_mut(id);
+            let (parent, before) = (share.parent, share.pass);
+            share.pass = before.saturating_add(share.stride.times(amount));
+            share.last_turn = turn;
+            self.get_mut(parent).now = before;
+            self.moved(id);
+            id = parent;
+        }
+    }
+
+    /// A job of this leaf that was charged `charged` used `used`.
+    pub(crate) fn correct(&mut self, leaf: ShareId, charged: u64, used: u64) {
+        let mut id = leaf;
+        while id != ROOT && charged != used {
+            let limit = self.limit_of_refund(id, charged);
+            let share = self.get_mut(id);
+            let by = share.stride.times(charged.abs_diff(used));
+            share.pass = match used > charged {
+                true => share.pass.saturating_add(by),
+                false => share.pass.saturating_sub(by).max(limit.min(share.pass)),
+            };
+            self.moved(id);
+            id = self.get(id).parent;
+        }
+    }
+
+    /// How far back a refund may take a share: not to before it joined, and at most the refunded job behind its
+    /// neighbours. Between two picks of its own it can not have fallen behind by more; but who joined meanwhile began where
+    /// the estimates were, and would wait for all of them to be used up, were many given back at once.
+    fn limit_of_refund(&self, id: ShareId, charged: u64) -> u128 {
+        let share = self.get(id);
+        let behind = share.stride.times(charged);
+        let first = self.front(share.parent).first_but(id);
+        let limit = first.map_or(0, |first| first.key.0.saturating_sub(behind));
+        limit.max(share.joined_at)
+    }
+
+    fn moved(&mut self, id: ShareId) {
+        if self.places[id as usize] != NOWHERE {
+            self.line_up(id);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A machine with some slots, in virtual time.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    time::Duration,
+};
+
+use batchmill_core::{MonoTime, Pick, Scheduler, Token, Usage};
+use batchmill_testkit::QueuedJob;
+
+/// Runs what a scheduler picks.
+pub(crate) struct Machine<S> {
+    pub(crate) scheduler: S,
+    pub(crate) now: MonoTime,
+    slots: usize,
+    running: BinaryHeap<Reverse<(MonoTime, u64)>>,
+    /// Share and length of each job.
+    jobs: BTreeMap<u64, (String, Duration)>,
+    /// For how long each share held slots.
+    pub(crate) used: BTreeMap<String, Duration>,
+    /// How many jobs of each share were started.
+    pub(crate) started: BTreeMap<String, u64>,
+    /// When each job was started.
+    pub(crate) starts: BTreeMap<u64, MonoTime>,
+}
+
+impl<S: Scheduler> Machine<S> {
+    pub(crate) fn new(scheduler: S, slots: usize) -> Self {
+        let (now, running, jobs) = (MonoTime::ZERO, BinaryHeap::new(), BTreeMap::new());
+        let (used, started, starts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { scheduler, now, slots, running, jobs, used, started, starts }
+    }
+
+    pub(crate) fn push(&mut self, mut job: QueuedJob, length: Duration) {
+        job.enqueued = self.now;
+        self.scheduler.push(job.entry());
+        self.jobs.insert(job.token.0, (job.share, length));
+    }
+
+    /// Fills the slots, then lets the next attempt end. How many were started.
+    pub(crate) fn step(&mut self) -> u64 {
+        let mut started = 0;
+        while self.running.len() < self.slots {
+            let Pick::Run(Token(token)) = self.scheduler.pop(self.now) else { break };
+            let (share, length) = &self.jobs[&token];
+            self.running.push(Reverse((self.now + *length, token)));
+            *self.started.entry(share.clone()).or_default() += 1;
+            self.starts.insert(token, self.now);
+            started += 1;
+        }
+        if let Some(Reverse((end, token))) = self.running.pop() {
+            self.now = end;
+            let (share, length) = &self.jobs[&token];
+            *self.used.entry(share.clone()).or_default() += *length;
+            self.scheduler.on_finish(Token(token), Usage::new(*length));
+        }
+        started
+    }
+
+    /// Runs until so many jobs were started, or nothing is left.
+    pub(crate) fn start(&mut self, mut jobs: u64) {
+        while jobs > 0 && !(self.scheduler.is_empty() && self.running.is_empty()) {
+            jobs = jobs.saturating_sub(self.step());
+        }
+    }
+}
