@@ -5,6 +5,7 @@ use batchmill_plugin::Registry;
 /// All plugins that config and flows may name.
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::default();
+    batchmill_scheduler_fair_share::register(&mut registry);
     batchmill_scheduler_fifo::register(&mut registry);
     batchmill_scheduler_priority::register(&mut registry);
     batchmill_retry_exponential::register(&mut registry);

@@ -18,6 +18,7 @@ fn registry() -> Registry {
     batchmill_failure_halt::register(&mut registry);
     batchmill_metrics_prometheus::register(&mut registry);
     batchmill_retry_exponential::register(&mut registry);
+    batchmill_scheduler_fair_share::register(&mut registry);
     batchmill_scheduler_fifo::register(&mut registry);
     batchmill_scheduler_priority::register(&mut registry);
     batchmill_sink_jsonl::register(&mut registry);

@@ -140,3 +140,52 @@ fn a_fatal_error_stops_the_batch_whatever_the_rules_say() {
     let statuses = |wanted: &str| done.results().iter().filter(|r| r["status"] == wanted).count();
     assert_eq!((statuses("failed"), statuses("skipped")), (1, 4));
 }
+
+/// Twelve jobs of each tenant, in the order of the file; `c` first.
+fn three_tenants() -> Stage {
+    let tenants = ["c", "b", "a"].into_iter().flat_map(|tenant| std::iter::repeat_n(tenant, 12));
+    Stage::with(SET, tenants.map(|tenant| format!(r#"{{"input":{{}},"tenant":"{tenant}"}}"#)))
+}
+
+const BY_STARTS: &str = "[executor]\nconcurrency = 1\n[scheduler]\nkind = \"fair-share\"\n\
+                         options = { weights = { a = 3, b = 2 }, charge = \"cost\" }\n";
+
+#[test]
+fn tenants_start_by_their_weights() {
+    let stage = three_tenants();
+    stage.write("batchmill.toml", BY_STARTS);
+    let starts = field(&stage.run(&[]).expect(0).results(), "tenant").concat();
+    // 3, 2 and 1 of six while all of them wait, then 2 and 1 of three, then the rest.
+    assert_eq!(starts, ["cbaaba".repeat(4), "cbb".repeat(2), "c".repeat(6)].concat());
+}
+
+#[test]
+fn a_cost_counts_and_a_tenant_within_a_tenant_divides_what_that_gets() {
+    let jobs = (0..12).flat_map(|_| [("x", 1), ("y/1", 1), ("y/2", 2)]);
+    let stage = Stage::with(SET, jobs.map(|(t, cost)| format!(r#"{{"input":{},"tenant":"{t}","cost":{cost}}}"#, "{}")));
+    stage.write("batchmill.toml", BY_STARTS);
+    let results = stage.run(&["--set", "scheduler.options.weights={x=1,y=2}"]).expect(0).results();
+    let first = field(&results, "tenant")[..15].to_vec();
+    let starts = ["x", "y/1", "y/2"].map(|tenant| first.iter().filter(|t| **t == tenant).count());
+    // Costs of 6, 6 and 2 × 3: x got a third of 18 and each of the others too.
+    assert_eq!(starts, [6, 6, 3]);
+}
+
+#[test]
+fn wrong_weights_are_refused_with_their_place() {
+    let stage = three_tenants();
+    let fair = "[scheduler]\nkind = \"fair-share\"\n[scheduler.options]\n";
+    stage.write("batchmill.toml", format!("{fair}weights = {{ a = 0, \"b/\" = -1 }}\ncharg = \"time\"\n"));
+    let told = stage.run(&[]).expect(78);
+    for (place, message) in [
+        ("4:17: scheduler.options.weights.a", "a weight must be above 0"),
+        ("4:27: scheduler.options.weights.\"b/\"", "a share is a path such as `org/team`, without empty parts"),
+        ("4:27: scheduler.options.weights.\"b/\"", "a weight must be 0.000001 to 1000000, found -1"),
+        ("5:1: scheduler.options.charg", "unknown key `charg`, did you mean `charge`?"),
+    ] {
+        let line = format!("batchmill.toml:{place}: {message}");
+        assert!(told.stderr.contains(&line), "{line}: {}", told.stderr);
+    }
+    stage.write("batchmill.toml", format!("{fair}weights = {{ a = nan }}\n"));
+    stage.run(&[]).expect(78).says("batchmill.toml:4:17: scheduler.options.weights.a: the number nan is not finite");
+}

@@ -15,9 +15,9 @@ fn queue(machine: &mut Machine<FairShare>, share: &str, class: u32, tokens: std:
 
 #[test]
 fn a_single_job_waits_for_one_of_a_tenant_with_a_million() {
-    for slots in [1, 4] {
+    for (slots, jobs) in [(1, 10_000), (4, 1_000_000)] {
         let mut machine = Machine::new(with(&Options::default().weight("heavy", 100.0)), slots);
-        queue(&mut machine, "heavy", 0, 0..1_000_000, 10 * MS);
+        queue(&mut machine, "heavy", 0, 0..jobs, 10 * MS);
         machine.start(2000);
         // Not once, but each time that the tenant has one.
         for token in 2_000_000..2_000_020 {

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BinaryHeap, HashMap},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ pub(crate) struct Machine<S> {
     slots: usize,
     running: BinaryHeap<Reverse<(MonoTime, u64)>>,
     /// Share and length of each job.
-    jobs: BTreeMap<u64, (String, Duration)>,
+    jobs: HashMap<u64, (String, Duration)>,
     /// For how long each share held slots.
     pub(crate) used: BTreeMap<String, Duration>,
     /// How many jobs of each share were started.
@@ -27,7 +27,7 @@ pub(crate) struct Machine<S> {
 
 impl<S: Scheduler> Machine<S> {
     pub(crate) fn new(scheduler: S, slots: usize) -> Self {
-        let (now, running, jobs) = (MonoTime::ZERO, BinaryHeap::new(), BTreeMap::new());
+        let (now, running, jobs) = (MonoTime::ZERO, BinaryHeap::new(), HashMap::new());
         let (used, started, starts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { scheduler, now, slots, running, jobs, used, started, starts }
     }
