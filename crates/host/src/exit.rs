@@ -7,7 +7,7 @@ use batchmill_core::{BatchCounts, Verdict};
 /// An exit code with its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Every job succeeded, an empty batch too.
+    /// Every job succeeded, an empty batch too; or enough of them, by a rule that says so.
     Success,
     /// The batch ended, some jobs failed finally.
     SomeFailed,
@@ -63,9 +63,12 @@ impl Exit {
 
     /// GNU parallel's form of a batch's exit: how many jobs failed for good. It speaks of jobs: an end that is about
     /// something else (interrupted, storage, deadline, bad data) keeps its own code. So does an end without a job that
-    /// failed (a person cancelled): 0 would read as a success.
-    pub(crate) fn counting(self, counts: &BatchCounts) -> Self {
+    /// failed where 0 would read as a success: a person cancelled, or jobs were quarantined. A rule that stopped a batch
+    /// because enough jobs had ended, none of them badly, is not such an end.
+    pub(crate) fn counting(self, verdict: &Verdict, counts: &BatchCounts) -> Self {
+        let stopped_well = matches!(verdict, Verdict::Halted(_)) && counts.unsuccessful() == 0;
         match (self, counts.failed + counts.timed_out) {
+            (Self::Stopped, 0) if stopped_well => Self::Count(0),
             (_, 0) => self,
             (Self::SomeFailed | Self::Stopped, jobs) => Self::Count(capped(jobs)),
             _ => self,
@@ -109,15 +112,26 @@ mod tests {
 
     #[test]
     fn counting_says_how_many_jobs_failed_up_to_101() {
+        let halted = Verdict::Halted(StopReason::new("soon,fail=3", "3 of 10 jobs failed"));
         let mut counts = BatchCounts::default();
-        (counts.failed, counts.timed_out) = (2, 1);
-        assert_eq!(Exit::SomeFailed.counting(&counts).code(), 3);
-        assert_eq!(Exit::Stopped.counting(&counts).code(), 3, "also after a halt");
+        (counts.failed, counts.timed_out, counts.quarantined) = (2, 1, 7);
+        assert_eq!(Exit::SomeFailed.counting(&Verdict::SomeFailed, &counts).code(), 3);
+        assert_eq!(Exit::Stopped.counting(&halted, &counts).code(), 3, "also after a halt");
         for other in [Exit::Interrupted, Exit::Storage, Exit::Deadline, Exit::BadData, Exit::Success] {
-            assert_eq!(other.counting(&counts), other, "not about jobs");
+            assert_eq!(other.counting(&halted, &counts), other, "not about jobs");
         }
         counts.failed = 5000;
-        assert_eq!(Exit::SomeFailed.counting(&counts).code(), 101);
-        assert_eq!(Exit::Stopped.counting(&BatchCounts::default()), Exit::Stopped);
+        assert_eq!(Exit::SomeFailed.counting(&Verdict::SomeFailed, &counts).code(), 101);
+    }
+
+    #[test]
+    fn counting_nothing_is_a_success_only_where_nothing_went_wrong() {
+        let halted = Verdict::Halted(StopReason::new("soon,done=5", "5 of 10 jobs ended"));
+        let mut counts = BatchCounts::default();
+        assert_eq!(Exit::Stopped.counting(&Verdict::Cancelled, &counts), Exit::Stopped);
+        assert_eq!(Exit::Stopped.counting(&halted, &counts).code(), 0);
+        counts.quarantined = 1;
+        assert_eq!(Exit::Stopped.counting(&halted, &counts), Exit::Stopped);
+        assert_eq!(Exit::SomeFailed.counting(&Verdict::SomeFailed, &counts), Exit::SomeFailed);
     }
 }

@@ -186,9 +186,13 @@ impl<W: Workload> BatchHandle<W> {
         self.batch.paused.borrow().clone()
     }
 
-    /// Tells when it pauses and when it goes on, from now on.
+    /// Tells when it pauses and when it goes on. If it is paused now, that is the first to be told.
     pub fn pauses(&self) -> Pauses {
-        Pauses(self.batch.paused.subscribe())
+        let mut changes = self.batch.paused.subscribe();
+        if changes.borrow().is_some() {
+            changes.mark_changed();
+        }
+        Pauses(changes)
     }
 
     /// Waits until every result is delivered and the delivery is closed.

@@ -93,6 +93,7 @@ async fn a_pause_is_told_with_its_reason_and_so_is_its_end() {
     assert_eq!(pauses.next().await, None);
     handle.pause();
     assert_eq!(pauses.next().await, Some(Pause::Requested));
+    assert_eq!(handle.pauses().next().await, Some(Pause::Requested), "who comes late hears of it too");
     handle.unpause();
     gate.add_permits(1);
     assert_eq!(handle.wait().await.verdict, Verdict::Succeeded);

@@ -10,7 +10,7 @@ use super::{ConfigArgs, IntakeArgs, PolicyArgs};
 /// What scripts want to know.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0   every job succeeded (an empty batch too)
+  0   every job succeeded (an empty batch too), or enough of them for a rule on successes
   1   the batch ended, some jobs failed for good
   2   the command line is wrong
   3   stopped by its failure strategy or a fatal error
@@ -91,7 +91,7 @@ pub(crate) enum ProgressStyle {
 pub(crate) enum ExitCode {
     /// What became of the batch: see the reference
     Standard,
-    /// How many jobs failed, as GNU parallel; 101 for more than 100
+    /// Instead of 1 and 3: how many jobs failed or timed out, as GNU parallel; 101 for more than 100
     Count,
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct PolicyArgs {
     max_attempts: Option<String>,
 
     /// When to stop or pause early, as GNU parallel and more: `never`, `soon,fail=3`, `now,fail=10%`, `soon,success=1`,
-    /// `pause,fail_rate=20%,window=100` (repeatable). The rules take the place of the configured ones and count from the
-    /// first job on (`min_sample` is 1)
+    /// `pause,fail_rate=20%,window=100,min_sample=20` (repeatable). The rules take the place of the configured ones and
+    /// count from the first job on (`min_sample` is 1)
     #[arg(long, value_name = "RULE", env = "BATCHMILL_HALT", hide_env = true, allow_negative_numbers = true)]
     halt: Vec<String>,
 }

@@ -1,11 +1,12 @@
 //! `--progress json`: one object a line, the fields and order of the reference.
 
+use batchmill_core::Pause;
 use serde::Serialize;
 
 use super::{Snapshot, pace::Rate};
 
 #[derive(Serialize)]
-struct Line {
+struct Line<'a> {
     r#type: &'static str,
     submitted: u64,
     succeeded: u64,
@@ -20,6 +21,25 @@ struct Line {
     backing_off: u64,
     rate: f64,
     eta_seconds: Option<f64>,
+    /// Only there while the batch is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<Paused<'a>>,
+}
+
+#[derive(Serialize)]
+struct Paused<'a> {
+    /// Null if a person asked for it.
+    rule: Option<&'a str>,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Pause> for Paused<'a> {
+    fn from(pause: &'a Pause) -> Self {
+        match pause {
+            Pause::Rule(reason) => Self { rule: Some(&reason.rule), message: &reason.message },
+            _ => Self { rule: None, message: "a person asked for it" },
+        }
+    }
 }
 
 /// The line without its newline.
@@ -40,6 +60,7 @@ pub(crate) fn line(snapshot: &Snapshot, rate: Rate) -> String {
         backing_off: counts.backing_off,
         rate: rounded(rate.per_second, 1000.0),
         eta_seconds: rate.left.map(|left| rounded(left.as_secs_f64(), 10.0)),
+        paused: snapshot.paused.as_ref().map(Paused::from),
     };
     serde_json::to_string(&line).expect("numbers and texts are JSON")
 }

@@ -40,7 +40,10 @@ impl Pace {
         }
         let (since, before) = self.seen.front().copied().unwrap_or_default();
         let per_second = per_second(ended.saturating_sub(before), snapshot.elapsed.saturating_sub(since));
-        Rate { per_second, left: left(snapshot.counts.submitted.saturating_sub(ended), per_second) }
+        // Who knows when a person lets it go on.
+        let goes_on = snapshot.paused.is_none();
+        let left = goes_on.then(|| left(snapshot.counts.submitted.saturating_sub(ended), per_second)).flatten();
+        Rate { per_second, left }
     }
 }
 
@@ -67,7 +70,7 @@ mod tests {
     fn snapshot(seconds: u64, succeeded: u64) -> Snapshot {
         let mut counts = BatchCounts::default();
         (counts.submitted, counts.succeeded, counts.pending) = (1000, succeeded, 1000 - succeeded);
-        Snapshot { counts, retries: 0, elapsed: Duration::from_secs(seconds) }
+        Snapshot { counts, elapsed: Duration::from_secs(seconds), ..Snapshot::default() }
     }
 
     #[test]
@@ -88,5 +91,8 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.observe(&snapshot(10, 1000)).left, Some(Duration::ZERO));
         assert_eq!(Pace::default().observe(&snapshot(10, 0)).left, None);
+        let mut paused = snapshot(10, 100);
+        paused.paused = Some(batchmill_core::Pause::Requested);
+        assert_eq!(Pace::default().observe(&paused), Rate { per_second: 10.0, left: None });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use batchmill_core::format_duration;
+use batchmill_core::{Pause, format_duration};
 
 use super::{Snapshot, pace::Rate};
 
@@ -25,6 +25,11 @@ pub(super) fn details(snapshot: &Snapshot, rate: Rate) -> String {
 fn add_details(line: &mut String, snapshot: &Snapshot, rate: Rate) {
     let counts = &snapshot.counts;
     // Writing to a String cannot fail.
+    let _ = match &snapshot.paused {
+        Some(Pause::Rule(reason)) => write!(line, ", paused by `{}`", reason.rule),
+        Some(_) => write!(line, ", paused"),
+        None => Ok(()),
+    };
     let _ = write!(line, ", {:.1}/s", rate.per_second);
     if let Some(left) = rate.left.filter(|left| !left.is_zero()) {
         let _ = write!(line, ", {} left", format_duration(left));
@@ -51,7 +56,11 @@ pub(crate) fn status(snapshot: &Snapshot, rate: Rate) -> String {
     ];
     let shown: Vec<_> = all.iter().filter(|(_, jobs)| *jobs > 0).map(|(name, jobs)| format!("{jobs} {name}")).collect();
     let shown = if shown.is_empty() { "no job".to_owned() } else { shown.join(", ") };
-    format!("{}\n  after {}: {shown}", line(snapshot, rate), format_duration(snapshot.elapsed))
+    let mut status = format!("{}\n  after {}: {shown}", line(snapshot, rate), format_duration(snapshot.elapsed));
+    if let Some(Pause::Rule(reason)) = &snapshot.paused {
+        let _ = write!(status, "\n  paused by `{}`: {}", reason.rule, reason.message);
+    }
+    status
 }
 
 /// Rounded down: 100% is only said when it is true.
@@ -62,6 +71,8 @@ fn percent(part: u64, whole: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use batchmill_core::StopReason;
 
     use super::*;
 
@@ -87,6 +98,18 @@ mod tests {
             status(&snapshot(), Rate::default()),
             "120 of 500 (24%), 0.0/s, 8 running, 4 failed, 5 retries\n  after 12.0s: 116 succeeded, 3 failed, 1 timed out, 372 pending, 8 running"
         );
+    }
+
+    #[test]
+    fn a_pause_is_named_with_its_rule() {
+        let mut snapshot = snapshot();
+        snapshot.paused = Some(Pause::Rule(StopReason::new("pause,fail=4", "4 of 500 jobs failed")));
+        let line = "120 of 500 (24%), paused by `pause,fail=4`, 0.0/s, 8 running, 4 failed, 5 retries";
+        assert_eq!(super::line(&snapshot, Rate::default()), line);
+        let status = status(&snapshot, Rate::default());
+        assert!(status.ends_with("8 running\n  paused by `pause,fail=4`: 4 of 500 jobs failed"), "{status}");
+        snapshot.paused = Some(Pause::Requested);
+        assert!(super::line(&snapshot, Rate::default()).contains("(24%), paused, 0.0/s"));
     }
 
     #[test]

@@ -156,7 +156,8 @@ async fn execute(start: Start, signals: &mut Signals, screen: &Screen) -> Result
     let reporter = Reporter::start(start.style, screen.clone(), running.look());
     let ended = running.end(&start, signals, screen).await;
     let elapsed = running.elapsed();
-    reporter.finish(Snapshot { counts: ended.counts, retries: ended.retries, elapsed }).await;
+    let last = Snapshot { counts: ended.counts, retries: ended.retries, elapsed, ..running.look()() };
+    reporter.finish(last).await;
     let (quiet, report) = (ended.quiet, start.args.report.clone());
     let telemetry = running.take_telemetry();
     if let Some(telemetry) = &telemetry {

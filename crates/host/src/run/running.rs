@@ -107,12 +107,13 @@ impl Running {
         let Ended { verdict, exit, counts, retries, .. } = ended;
         let exit = match start.args.exit_code {
             ExitCode::Standard => exit,
-            ExitCode::Count => exit.counting(&counts),
+            ExitCode::Count => exit.counting(&verdict, &counts),
         };
         Summary {
             batch: start.batch,
             flow: start.inputs.flow.graph().name().to_owned(),
             verdict,
+            paused: self.batch.paused(),
             exit,
             counts,
             retries,
@@ -145,5 +146,5 @@ impl Running {
 
 fn look(batch: &BatchHandle<FlowWorkload>, clock: &Clock, begun: MonoTime) -> Snapshot {
     let now = batch.snapshot();
-    Snapshot { counts: now.counts, retries: now.retries, elapsed: clock.now() - begun }
+    Snapshot { counts: now.counts, retries: now.retries, elapsed: clock.now() - begun, paused: batch.paused() }
 }

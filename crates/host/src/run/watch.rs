@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use batchmill_core::{BatchCounts, Verdict, format_duration};
+use batchmill_core::{BatchCounts, Pause, Verdict, format_duration};
 use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
 
 use super::{
@@ -44,6 +44,7 @@ impl Watch<'_> {
         let mut asked_to_end = 0;
         let mut shutdown = Shutdown::None;
         let mut reader_watched = true;
+        let mut pauses = self.batch.pauses();
         loop {
             tokio::select! {
                 biased;
@@ -54,6 +55,10 @@ impl Watch<'_> {
                     tracing::info!("nobody reads the results any more: draining");
                     shutdown.begin(self.mill, self.phases);
                 }
+                pause = pauses.next() => match pause {
+                    Some(pause) => self.paused(&pause),
+                    None => self.screen.write("The batch goes on.\n"),
+                },
                 asked = signals.next() => match asked {
                     Asked::Status => self.screen.write(&status()),
                     Asked::Drain => self.drain(&mut shutdown),
@@ -70,13 +75,27 @@ impl Watch<'_> {
         }
     }
 
+    /// A batch that waits for a person says so, and what that person can do.
+    fn paused(&self, pause: &Pause) {
+        let counts = self.batch.snapshot().counts;
+        let why = match pause {
+            Pause::Rule(reason) => format!(" by `{}`: {}", reason.rule, reason.message),
+            _ => String::new(),
+        };
+        self.screen.write(&format!(
+            "Paused{why}. Nothing starts; {} may finish, {} wait.\n\
+             There is no command yet that lets it go on. Interrupt (Ctrl-C) to end it with what is done.\n",
+            jobs(counts.running, "running "),
+            jobs(counts.pending + counts.backing_off, ""),
+        ));
+    }
+
     fn drain(&self, shutdown: &mut Shutdown) {
         let running = self.batch.snapshot().counts.running;
         let limit = format_duration(self.phases.drain);
         self.screen.write(&format!(
-            "Draining: nothing starts any more, {running} running {} may finish within {limit}. \
-             Interrupt again to stop them.\n",
-            if running == 1 { "job" } else { "jobs" }
+            "Draining: nothing starts any more, {} may finish within {limit}. Interrupt again to stop them.\n",
+            jobs(running, "running "),
         ));
         shutdown.begin(self.mill, self.phases);
     }
@@ -103,6 +122,11 @@ impl Watch<'_> {
             Err(_) => Waited::Stuck,
         }
     }
+}
+
+/// `1 running job`, `3 jobs`
+fn jobs(count: u64, which: &str) -> String {
+    format!("{count} {which}{}", if count == 1 { "job" } else { "jobs" })
 }
 
 /// A shutdown that may be under way.

@@ -10,7 +10,7 @@ mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use batchmill_core::{BatchCounts, BatchId, JobResult, Verdict, WallTime};
+use batchmill_core::{BatchCounts, BatchId, JobResult, Pause, Verdict, WallTime};
 use serde::Serialize;
 
 pub(crate) use group::Groups;
@@ -52,6 +52,8 @@ pub(crate) struct Summary {
     /// The flow's name.
     pub(crate) flow: String,
     pub(crate) verdict: Verdict,
+    /// Why it was paused when it ended.
+    pub(crate) paused: Option<Pause>,
     pub(crate) exit: Exit,
     pub(crate) counts: BatchCounts,
     /// Attempts that were repeated.

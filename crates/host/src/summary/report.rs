@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use batchmill_core::{BatchCounts, ErrorClass, Verdict, WallTime};
+use batchmill_core::{BatchCounts, ErrorClass, Pause, StopReason, Verdict, WallTime};
 use serde::Serialize;
 
 use super::{BadLines, Summary};
@@ -17,7 +17,7 @@ struct Report<'a> {
     flow: &'a str,
     /// `succeeded`, `some_failed`, `halted`, `cancelled`, `deadline_passed`, `drained` or `storage_failed`.
     verdict: &'static str,
-    /// Which rule stopped the batch and what it saw, or which storage failed.
+    /// Which rule stopped the batch, or had paused it when it was drained, and what it saw; or which storage failed.
     reason: Option<Reason<'a>>,
     /// The exit code of the program.
     exit_code: u8,
@@ -51,6 +51,18 @@ struct Report<'a> {
 struct Reason<'a> {
     rule: Option<&'a str>,
     message: &'a str,
+    /// Whether reaching the rule is a success of the batch.
+    success: bool,
+}
+
+impl<'a> Reason<'a> {
+    fn by_rule(reason: &'a StopReason) -> Self {
+        Self { rule: Some(&reason.rule), message: &reason.message, success: reason.success }
+    }
+
+    fn failure(message: &'a str) -> Self {
+        Self { rule: None, message, success: false }
+    }
 }
 
 #[derive(Serialize)]
@@ -88,7 +100,7 @@ pub(crate) fn json(summary: &Summary) -> String {
         .sorted()
         .into_iter()
         .map(|(id, duration)| Slow { job_id: id.as_str(), duration_seconds: rounded(duration.as_secs_f64()) });
-    let (verdict, reason) = verdict(&summary.verdict);
+    let (verdict, reason) = verdict(summary);
     let report = Report {
         batch: summary.batch.as_str(),
         flow: &summary.flow,
@@ -111,17 +123,24 @@ pub(crate) fn json(summary: &Summary) -> String {
     serde_json::to_string_pretty(&report).expect("numbers and texts are JSON") + "\n"
 }
 
-fn verdict(verdict: &Verdict) -> (&'static str, Option<Reason<'_>>) {
-    match verdict {
+fn verdict(summary: &Summary) -> (&'static str, Option<Reason<'_>>) {
+    match &summary.verdict {
         Verdict::Succeeded => ("succeeded", None),
         Verdict::SomeFailed => ("some_failed", None),
-        Verdict::Halted(reason) => ("halted", Some(Reason { rule: Some(&reason.rule), message: &reason.message })),
+        Verdict::Halted(reason) => ("halted", Some(Reason::by_rule(reason))),
         Verdict::Cancelled => ("cancelled", None),
         Verdict::DeadlinePassed => ("deadline_passed", None),
-        Verdict::Drained => ("drained", None),
-        Verdict::StorageFailed(message) => ("storage_failed", Some(Reason { rule: None, message })),
-        Verdict::HostFailed(message) => ("host_failed", Some(Reason { rule: None, message })),
+        Verdict::Drained => ("drained", paused(summary)),
+        Verdict::StorageFailed(message) => ("storage_failed", Some(Reason::failure(message))),
+        Verdict::HostFailed(message) => ("host_failed", Some(Reason::failure(message))),
         _ => ("unknown", None),
+    }
+}
+
+fn paused(summary: &Summary) -> Option<Reason<'_>> {
+    match &summary.paused {
+        Some(Pause::Rule(reason)) => Some(Reason::by_rule(reason)),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchmill_core::{BatchId, ErrorClass, JobId, JobResult, Status, StopReason, Verdict, WallTime};
+use batchmill_core::{BatchId, ErrorClass, JobId, JobResult, Pause, Status, StopReason, Verdict, WallTime};
 use insta::assert_snapshot;
 
 use super::{group::tests::failed, *};
@@ -30,6 +30,7 @@ fn summary() -> Summary {
         batch: BatchId::new("inspect-7f3a").unwrap(),
         flow: "inspect".into(),
         verdict: Verdict::SomeFailed,
+        paused: None,
         exit: Exit::SomeFailed,
         counts,
         retries: 4,
@@ -101,6 +102,43 @@ fn a_batch_that_was_interrupted() {
     Results: out dir/results.jsonl
     Next: `batchmill run flow.yaml jobs.jsonl` runs all of it again
     ");
+}
+
+#[test]
+fn a_batch_that_did_enough() {
+    let mut summary = summary();
+    summary.verdict = Verdict::Halted(StopReason::new("now,success=2", "2 of 9 jobs succeeded").as_success());
+    summary.collected = Collector::default();
+    (summary.counts.succeeded, summary.counts.failed, summary.counts.skipped) = (2, 1, 6);
+    summary.exit = Exit::Success;
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+      2 succeeded, 1 failed, 6 skipped, 4 retries
+      Stopped as asked by `now,success=2`: 2 of 9 jobs succeeded
+    Results: out dir/results.jsonl
+    Next: `jq -c 'select(.error) | [.job_id, .error.class, .error.message]' 'out dir/results.jsonl'` lists the failed jobs
+    ");
+    let report: serde_json::Value = serde_json::from_str(&report(&summary)).unwrap();
+    let reason = serde_json::json!({"rule": "now,success=2", "message": "2 of 9 jobs succeeded", "success": true});
+    assert_eq!((&report["verdict"], &report["reason"], &report["exit_code"]), (&"halted".into(), &reason, &0.into()));
+}
+
+#[test]
+fn a_batch_that_was_interrupted_while_it_was_paused() {
+    let mut summary = summary();
+    summary.verdict = Verdict::Drained;
+    summary.paused = Some(Pause::Rule(StopReason::new("pause,fail=3", "3 of 9 jobs failed")));
+    summary.collected = Collector::default();
+    (summary.counts.succeeded, summary.counts.pending, summary.results) = (2, 4, None);
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: 9 jobs in 4.5s, 1.1/s
+      2 succeeded, 3 failed, 4 not run to their end, 4 retries
+      Paused by `pause,fail=3`: 3 of 9 jobs failed
+      Interrupted before the end
+    Next: `batchmill run flow.yaml jobs.jsonl` runs all of it again
+    ");
+    let report: serde_json::Value = serde_json::from_str(&report(&summary)).unwrap();
+    assert_eq!((&report["verdict"], &report["reason"]["rule"]), (&"drained".into(), &"pause,fail=3".into()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use batchmill_core::{BatchCounts, Verdict, format_duration};
+use batchmill_core::{BatchCounts, Pause, Verdict, format_duration};
 
 use super::{
     BadLines, Summary,
@@ -72,9 +72,12 @@ fn bad_lines(out: &mut String, summary: &Summary, paint: Paint) {
 }
 
 fn verdict(out: &mut String, summary: &Summary, paint: Paint) {
+    if let Some(Pause::Rule(reason)) = &summary.paused {
+        let _ = writeln!(out, "  {} by `{}`: {}", paint.yellow("Paused"), reason.rule, one_line(&reason.message));
+    }
     let _ = match &summary.verdict {
         Verdict::Halted(reason) if reason.success => {
-            writeln!(out, "  Stopped as asked by `{}`: {}", reason.rule, reason.message)
+            writeln!(out, "  {} as asked by `{}`: {}", paint.green("Stopped"), reason.rule, one_line(&reason.message))
         }
         Verdict::Halted(reason) => {
             writeln!(out, "  {} by `{}`: {}", paint.red("Stopped"), reason.rule, one_line(&reason.message))

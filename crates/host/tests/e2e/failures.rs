@@ -96,6 +96,19 @@ fn the_exit_code_can_count() {
 }
 
 #[test]
+fn counting_is_about_jobs_and_leaves_other_ends_their_codes() {
+    let hangs = Stage::with(&shell("sleep 600"), ["{}", "{}"]);
+    hangs.run(&["--timeout", "100ms", "--max-attempts", "1", "--exit-code", "count"]).expect(2);
+    hangs.run(&["--deadline", "300ms", "--exit-code", "count"]).expect(4).says("deadline");
+    let halt = |rule| ["--halt", rule, "--concurrency", "1", "--max-attempts", "1", "--exit-code", "count"];
+    let many = Stage::with(&shell("exit ${ .n % 2 }"), (0..300).map(|n| format!(r#"{{"n":{n}}}"#)));
+    many.run(&halt("soon,fail=2")).expect(2).says("Stopped by");
+    many.run(&halt("now,fail=40%")).expect(101).says("120 of 300 jobs failed");
+    many.run(&halt("soon,done=1")).expect(0).says("Stopped by `soon,done=1`: 1 of 300 jobs ended");
+    many.run(&["--halt", "soon,done=1", "--concurrency", "1"]).expect(3);
+}
+
+#[test]
 fn a_line_that_changes_during_the_batch_stops_it_and_is_named() {
     // The first job turns the second line into another one of the same length, in place.
     let stage = Stage::with(

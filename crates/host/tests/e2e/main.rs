@@ -6,6 +6,7 @@ mod commands;
 mod each;
 mod failures;
 mod graph;
+mod pause;
 mod policies;
 mod progress;
 mod references;
