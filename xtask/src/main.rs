@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod examples;
 mod metadata;
+mod servers;
 mod steps;
 mod test;
 mod tidy;

@@ -12,7 +12,10 @@ use std::{
     thread,
 };
 
-use crate::steps::{Failed, cargo, is_ci, shown};
+use crate::{
+    servers,
+    steps::{Failed, cargo, is_ci, shown},
+};
 
 /// How many tests ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +27,9 @@ struct Tally {
 
 /// Runs all tests; with arguments those of a package (`-p NAME`) or those that match a filter.
 pub(crate) fn test(arguments: &[String]) -> Result<(), Failed> {
+    if arguments.is_empty() {
+        servers::install();
+    }
     let skips = env::temp_dir().join(format!("batchmill-skips-{}", std::process::id()));
     let mut tally = Tally::default();
     let mut failed = Vec::new();
