@@ -1,6 +1,6 @@
 //! One open batch: its rows, its counters, its policies.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{
     BatchCounts, ClassId, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, StopReason,
@@ -26,16 +26,19 @@ pub struct BatchSetup {
     pub crash_limit: u32,
     /// How many jobs to make room for; there may be more or fewer.
     pub expected_jobs: usize,
+    /// A trial: so many jobs start, those that the scheduler picks first, and the batch ends when they have. The others
+    /// stay pending.
+    pub limit: Option<NonZeroU64>,
 }
 
 impl BatchSetup {
-    /// No time limits, a crash limit of 3.
+    /// No time limits, a crash limit of 3, no limit on how many jobs start.
     ///
     /// # Panics
     /// If there is no retry policy.
     pub fn new(failure: Box<dyn FailureStrategy>, retry: Vec<Arc<dyn RetryPolicy>>) -> Self {
         assert!(!retry.is_empty(), "a batch has at least one retry policy");
-        Self { failure, retry, timeout: None, deadline: None, crash_limit: 3, expected_jobs: 0 }
+        Self { failure, retry, timeout: None, deadline: None, crash_limit: 3, expected_jobs: 0, limit: None }
     }
 }
 
@@ -50,7 +53,7 @@ pub(crate) struct Row {
     pub(crate) attempts: u32,
     pub(crate) crashes: u32,
     pub(crate) state: JobState,
-    /// Picked while its batch takes no starts, and set aside.
+    /// Picked while its batch takes no starts, and set aside: until it does, or, beyond the limit of a trial, for good.
     pub(crate) parked: bool,
 }
 
@@ -90,6 +93,9 @@ pub(crate) struct Batch {
     pub(crate) counts: BatchCounts,
     pub(crate) retries: u64,
     pub(crate) budget: Option<Budget>,
+    /// Jobs that have started, and those of them that have no end yet.
+    pub(crate) begun: u64,
+    pub(crate) begun_open: u64,
     pub(crate) sealed: bool,
     pub(crate) paused: Option<Pause>,
     /// Set once; rows before `closed_upto` have got their end.
@@ -110,6 +116,8 @@ impl Batch {
             counts: BatchCounts::default(),
             retries: 0,
             budget,
+            begun: 0,
+            begun_open: 0,
             sealed: false,
             paused: None,
             closing: None,
@@ -154,6 +162,16 @@ impl Batch {
     pub(crate) fn takes_starts(&self, now: MonoTime) -> bool {
         let in_time = self.setup.deadline.is_none_or(|deadline| now < deadline);
         self.sealed && self.paused.is_none() && self.closing.is_none() && self.storage_failed.is_none() && in_time
+    }
+
+    /// Whether as many jobs have started as may.
+    pub(crate) fn is_limit_reached(&self) -> bool {
+        self.setup.limit.is_some_and(|limit| self.begun >= limit.get())
+    }
+
+    /// Whether every job of a trial has its end.
+    pub(crate) fn is_trial_over(&self) -> bool {
+        self.is_limit_reached() && self.begun_open == 0 && self.counts.recording == 0
     }
 
     /// Whether a job's own deadline has passed.

@@ -109,7 +109,7 @@ fn verdict(dispatch: &Dispatch, batch: &Batch) -> Option<Verdict> {
             Closing::Cancelled => Verdict::Cancelled,
             Closing::DeadlinePassed => Verdict::DeadlinePassed,
         }),
-        None if batch.sealed && complete => Some(Verdict::of(&batch.counts)),
+        None if batch.sealed && (complete || batch.is_trial_over()) => Some(Verdict::of(&batch.counts)),
         None => {
             let at_rest = batch.counts.running == 0 && batch.counts.recording == 0;
             let promised = || waiting::any_promised(dispatch, batch);
@@ -128,7 +128,10 @@ fn forget(dispatch: &mut Dispatch, key: BatchKey) {
     budget::forget(dispatch, key);
     queue::remove_parked(dispatch, |token| of_token(token).0 == key);
     for (index, row) in batch.rows.iter().enumerate().filter(|(_, row)| row.state == JobState::Ready) {
-        dispatch.scheduler.remove(batch.token(u32::try_from(index).expect("a batch has fewer than 2^32 jobs")));
+        // Those that a trial left out are not there any more.
+        if !row.parked {
+            dispatch.scheduler.remove(batch.token(u32::try_from(index).expect("a batch has fewer than 2^32 jobs")));
+        }
         dispatch.classes.get_mut(row.class).queued -= 1;
     }
 }

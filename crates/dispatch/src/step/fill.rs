@@ -27,6 +27,8 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
             Some(batch) if queue::is_ready(batch, index) => {
                 if !batch.takes_starts(now) {
                     queue::park(dispatch, token);
+                } else if batch.rows[index as usize].epoch == 0 && batch.is_limit_reached() {
+                    queue::leave_out(dispatch, token);
                 } else if batch.is_too_late(index, now) {
                     // Its timer comes later than this pick.
                     queue::park(dispatch, token);
@@ -85,6 +87,10 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     classes.get_mut(row.class).queued -= 1;
     // The first epoch is 1: a lease made of zeros is void.
     row.epoch += 1;
+    if row.epoch == 1 {
+        batch.begun += 1;
+        batch.begun_open += 1;
+    }
     let lease = slots.take(key, index, row.epoch, now);
     row.slot = lease.slot.0;
     effects.push(Effect::Start(Start {

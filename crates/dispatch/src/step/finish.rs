@@ -54,6 +54,9 @@ pub(crate) fn finish(
     batch.apply(index, Transition::End(status));
     *unanswered += 1;
     let row = batch.rows[index as usize];
+    if row.epoch > 0 {
+        batch.begun_open -= 1;
+    }
     let class = classes.get(row.class);
     // Most jobs have no trouble: do not hash for them.
     let trouble = if batch.troubles.is_empty() { None } else { batch.troubles.remove(&index) };

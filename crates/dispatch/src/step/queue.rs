@@ -47,6 +47,12 @@ pub(crate) fn park(dispatch: &mut Dispatch, token: Token) {
     dispatch.parked.push_back(token);
 }
 
+/// Sets a picked job aside for good: its batch is a trial, and others were first. It stays pending.
+pub(crate) fn leave_out(dispatch: &mut Dispatch, token: Token) {
+    mark(dispatch, token, true);
+    dispatch.scheduler.on_finish(token, Usage::default());
+}
+
 /// Drops jobs that were set aside. They were picked, so the scheduler hears that this is over.
 pub(crate) fn remove_parked(dispatch: &mut Dispatch, goes: impl Fn(Token) -> bool) {
     let mut parked = std::mem::take(&mut dispatch.parked);

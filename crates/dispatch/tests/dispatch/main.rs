@@ -19,4 +19,5 @@ mod scheduler_faults;
 mod schedulers;
 mod simulation;
 mod storm;
+mod trial;
 mod world;
