@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::WallTime;
 
@@ -115,6 +116,9 @@ pub struct JobError {
     /// The delay that the other side asked for.
     #[serde(with = "optional_seconds")]
     pub retry_after: Option<Duration>,
+    /// What the node got before it failed, where it hands that on: the output of a process. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Box<Value>>,
     /// Every attempt that did not succeed, oldest first.
     pub history: Vec<AttemptRecord>,
 }
@@ -122,7 +126,15 @@ pub struct JobError {
 impl JobError {
     /// An error without node, delay and history.
     pub fn new(class: ErrorClass, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { class, code: code.into(), message: message.into(), node: None, retry_after: None, history: Vec::new() }
+        Self {
+            class,
+            code: code.into(),
+            message: message.into(),
+            node: None,
+            retry_after: None,
+            output: None,
+            history: Vec::new(),
+        }
     }
 
     /// Names the node that failed.

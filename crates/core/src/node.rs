@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{BatchId, CancelSignal, ErrorClass, JobError, JobId, Priority, Tenant};
+use crate::{BatchId, CancelSignal, ErrorClass, JobError, JobId, Notes, Priority, Tenant};
 
 /// The state of a flow, an update to it, or an input: a JSON object that keeps the order of its keys.
 pub type StateData = serde_json::Map<String, Value>;
@@ -60,12 +60,14 @@ pub struct NodeContext<'a> {
     pub error: Option<&'a Value>,
     /// Fires when the attempt must end. A node that awaits it is given time to end cleanly.
     pub cancel: &'a CancelSignal,
+    /// Where to tell what the node does, while somebody looks on; see [`note`](Self::note).
+    pub notes: Option<&'a Notes>,
 }
 
 impl<'a> NodeContext<'a> {
     /// A context without item and error.
     pub fn new(job: &'a JobInfo, node: &'a str, input: &'a StateData, cancel: &'a CancelSignal) -> Self {
-        Self { job, node, input, item: None, error: None, cancel }
+        Self { job, node, input, item: None, error: None, cancel, notes: None }
     }
 
     /// The same with `error` as `$error`.
@@ -73,6 +75,20 @@ impl<'a> NodeContext<'a> {
     pub fn with_error(mut self, error: Option<&'a Value>) -> Self {
         self.error = error;
         self
+    }
+
+    /// The same for somebody who looks on.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Option<&'a Notes>) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// Tells something of this run beside its update. `value` is only made where somebody looks on.
+    pub fn note(&self, key: &str, value: impl FnOnce() -> Value) {
+        if let Some(notes) = self.notes {
+            notes.add(key, value());
+        }
     }
 }
 
@@ -89,12 +105,14 @@ pub struct NodeError {
     pub message: String,
     /// The delay that the other side asked for.
     pub retry_after: Option<Duration>,
+    /// What the node got before it failed, where it is asked to hand that on: the output of a process.
+    pub output: Option<Box<Value>>,
 }
 
 impl NodeError {
     /// An error of `class`.
     pub fn new(class: ErrorClass, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { class, code: code.into(), message: message.into(), retry_after: None }
+        Self { class, code: code.into(), message: message.into(), retry_after: None, output: None }
     }
 
     /// The same input fails again.
@@ -124,6 +142,7 @@ impl From<NodeError> for JobError {
     fn from(error: NodeError) -> Self {
         let mut job_error = JobError::new(error.class, error.code, error.message);
         job_error.retry_after = error.retry_after;
+        job_error.output = error.output;
         job_error
     }
 }
@@ -141,6 +160,12 @@ impl From<NodeError> for JobError {
 /// - it does not block the thread it runs on.
 #[async_trait]
 pub trait Node: Send + Sync + fmt::Debug {
+    /// What [`run`](Self::run) would do with this state, for people, without doing it: `{"argv": […]}` of a process. Empty
+    /// where there is nothing to tell beforehand.
+    fn preview(&self, _state: &StateData, _context: NodeContext<'_>) -> Result<StateData, NodeError> {
+        Ok(StateData::new())
+    }
+
     /// Runs once.
     async fn run(&self, state: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError>;
 }

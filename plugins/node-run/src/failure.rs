@@ -73,7 +73,12 @@ pub(crate) fn overflowed(program: &str, limit: ByteSize) -> NodeError {
     NodeError::new(ErrorClass::Resource, "output_too_large", message)
 }
 
-/// The exit status where it is a success, otherwise the error.
+/// The exit code of a process that was not ended by a signal.
+pub(crate) fn exit_code(status: ExitStatus) -> Option<u8> {
+    status.code().and_then(|code| u8::try_from(code).ok())
+}
+
+/// The error, unless the exit status is a success.
 ///
 /// `stderr` yields what the process wrote there, without secrets; it is asked for only where it is quoted.
 pub(crate) fn judge(
@@ -81,14 +86,14 @@ pub(crate) fn judge(
     meanings: &Meanings,
     program: &str,
     stderr: impl Fn() -> String,
-) -> Result<u8, NodeError> {
-    let Some(code) = status.code().and_then(|code| u8::try_from(code).ok()) else {
+) -> Result<(), NodeError> {
+    let Some(code) = exit_code(status) else {
         let signal = status.signal().unwrap_or_default();
         let message = format!("`{program}` was killed by signal {signal}{}", signal_name(signal));
         return Err(NodeError::new(ErrorClass::Crash, "signal", with_last_lines(message, &stderr())));
     };
     match meanings.of(code) {
-        Meaning::Success => Ok(code),
+        Meaning::Success => Ok(()),
         Meaning::Failure(class) => {
             let message = format!("`{program}` exited with status {code}");
             Err(NodeError::new(class, "exit_status", with_last_lines(message, &stderr())))

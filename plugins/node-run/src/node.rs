@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use batchmill_core::{BuildContext, BuildError, Node, NodeContext, NodeError, Problem, StateData};
 use batchmill_flow::expr::{Filter, Template, Vars};
 use batchmill_plugin::{ByteSize, Registry, TypedFactory};
+use serde_json::Value;
 
 use crate::{
     argv::Argv,
@@ -86,6 +87,7 @@ struct RunNode {
     directory: Option<Arc<CString>>,
     output_limit: ByteSize,
     on_overflow: OnOverflow,
+    output_on_failure: bool,
 }
 
 impl RunNode {
@@ -103,10 +105,11 @@ impl RunNode {
             directory: directory.map(Arc::new),
             output_limit: options.output_limit,
             on_overflow: options.on_overflow,
+            output_on_failure: options.output_on_failure,
         })
     }
 
-    fn command(&self, state: &StateData, context: NodeContext<'_>, vars: &Vars<'_>) -> Result<Command, NodeError> {
+    fn rendered(&self, state: &StateData, vars: &Vars<'_>) -> Result<Vec<CString>, NodeError> {
         let mut arguments = if self.shell { vec![c"/bin/sh".to_owned(), c"-c".to_owned()] } else { Vec::new() };
         for (index, template) in self.arguments.iter().enumerate() {
             let argument = CString::new(template.render(state, vars)?).map_err(|_| {
@@ -118,6 +121,12 @@ impl RunNode {
         if arguments[0].is_empty() {
             return Err(NodeError::permanent("spawn_failed", "the name of the program is empty"));
         }
+        Ok(arguments)
+    }
+
+    fn command(&self, state: &StateData, context: NodeContext<'_>, vars: &Vars<'_>) -> Result<Command, NodeError> {
+        let arguments = self.rendered(state, vars)?;
+        context.note(ARGV, || argv(&arguments));
         Ok(Command {
             arguments,
             shared_environment: self.environment.shared(),
@@ -135,18 +144,30 @@ impl RunNode {
     }
 
     /// The process has ended: what it did, or the error.
-    fn judge(&self, ended: Ended, program: &str) -> Result<Outcome, NodeError> {
-        let status = match ended.end {
+    fn judge(&self, ended: Ended, program: &str, context: NodeContext<'_>) -> Result<Outcome, NodeError> {
+        let Ended { end, stdout, stderr } = ended;
+        let truncated = stdout.overflowed();
+        let exit_code = if let End::Exited(status) = &end { failure::exit_code(*status) } else { None };
+        let outcome = Outcome { stdout: stdout.into_bytes(), truncated, stderr: stderr.into_text(), exit_code };
+        if let Some(notes) = context.notes {
+            outcome.written().into_iter().for_each(|(key, value)| notes.add(&key, value));
+        }
+        let failed = match end {
             End::Stopped => return Err(NodeError::cancelled()),
-            End::Overflowed => return Err(failure::overflowed(program, self.output_limit)),
-            End::Exited(status) => status,
+            End::Overflowed => Err(failure::overflowed(program, self.output_limit)),
+            End::Exited(status) => {
+                // Before it is cut to a quotation, which could leave half a secret.
+                let quotable = || self.environment.redactions().apply(outcome.stderr.clone());
+                failure::judge(status, &self.meanings, program, quotable)
+            }
         };
-        let stderr = ended.stderr.into_text();
-        // Before it is cut to a quotation, which could leave half a secret.
-        let quotable = || self.environment.redactions().apply(stderr.clone());
-        let exit_code = failure::judge(status, &self.meanings, program, quotable)?;
-        let truncated = ended.stdout.overflowed();
-        Ok(Outcome { stdout: ended.stdout.into_bytes(), truncated, stderr, exit_code })
+        match failed {
+            Ok(()) => Ok(outcome),
+            Err(mut error) => {
+                error.output = self.output_on_failure.then(|| Box::new(outcome.written().into()));
+                Err(error)
+            }
+        }
     }
 
     async fn run_process(&self, state: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError> {
@@ -165,7 +186,8 @@ impl RunNode {
         let directory = || self.directory.as_ref().map_or(".".into(), |path| path.to_string_lossy());
         let (child, pipes) = started.map_err(|error| failure::not_started(&error, &program, &directory()))?;
         let ended = supervise(child, pipes, self.limits(), context.cancel).await;
-        let outcome = self.judge(ended.map_err(|error| failure::not_watched(&error, &program))?, &program)?;
+        let ended = ended.map_err(|error| failure::not_watched(&error, &program))?;
+        let outcome = self.judge(ended, &program, context)?;
         match &self.output {
             Some(filter) => outcome.update(filter, &vars),
             None => Ok(StateData::new()),
@@ -173,8 +195,20 @@ impl RunNode {
     }
 }
 
+/// What is noted of the arguments.
+const ARGV: &str = "argv";
+
+fn argv(arguments: &[CString]) -> Value {
+    arguments.iter().map(|argument| argument.to_string_lossy()).collect()
+}
+
 #[async_trait]
 impl Node for RunNode {
+    fn preview(&self, state: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError> {
+        let arguments = self.rendered(state, &Vars::from(context))?;
+        Ok(StateData::from_iter([(ARGV.to_owned(), argv(&arguments))]))
+    }
+
     async fn run(&self, state: &StateData, context: NodeContext<'_>) -> Result<StateData, NodeError> {
         self.run_process(state, context).await.map_err(|mut error| {
             error.message = self.environment.redactions().apply(error.message);

@@ -28,6 +28,8 @@ pub(crate) struct RunOptions {
     pub(crate) output_limit: ByteSize,
     /// What happens when there is more.
     pub(crate) on_overflow: OnOverflow,
+    /// Hand what the process wrote to the error too: `error.output` of the result is `{stdout, stderr, exit_code}` then.
+    pub(crate) output_on_failure: bool,
 }
 
 /// What happens when a process writes more to stdout than is kept.
@@ -52,6 +54,7 @@ impl Default for RunOptions {
             inherit_env: false,
             output_limit: ByteSize(1 << 20),
             on_overflow: OnOverflow::Fail,
+            output_on_failure: false,
         }
     }
 }

@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use crate::process::into_text;
 
-/// A process that has succeeded.
-#[derive(Debug)]
+/// What a process did.
+#[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     pub(crate) stdout: Vec<u8>,
     /// Whether stdout is only the beginning of what was written.
     pub(crate) truncated: bool,
     pub(crate) stderr: String,
-    pub(crate) exit_code: u8,
+    /// None of a process that was ended by a signal.
+    pub(crate) exit_code: Option<u8>,
 }
 
 impl Outcome {
@@ -32,8 +33,19 @@ impl Outcome {
 
     /// `{stdout, stderr, exit_code, json}`; `stdout_base64` and `stdout_truncated` only where they say something.
     fn into_object(self) -> StateData {
-        let mut object = StateData::new();
         let json = serde_json::from_slice(&self.stdout).unwrap_or(Value::Null);
+        let mut object = self.into_written();
+        object.insert("json".into(), json);
+        object
+    }
+
+    /// The same without `json`, which only says it again.
+    pub(crate) fn written(&self) -> StateData {
+        self.clone().into_written()
+    }
+
+    fn into_written(self) -> StateData {
+        let mut object = StateData::new();
         if std::str::from_utf8(&self.stdout).is_err() {
             object.insert("stdout_base64".into(), base64(&self.stdout).into());
         }
@@ -43,7 +55,6 @@ impl Outcome {
         object.insert("stdout".into(), into_text(self.stdout).into());
         object.insert("stderr".into(), self.stderr.into());
         object.insert("exit_code".into(), self.exit_code.into());
-        object.insert("json".into(), json);
         object
     }
 }
@@ -66,7 +77,7 @@ mod tests {
     #[test]
     fn extra_keys_appear_only_where_they_say_something() {
         let outcome = |stdout: &[u8], truncated| {
-            let outcome = Outcome { stdout: stdout.into(), truncated, stderr: "e".into(), exit_code: 2 };
+            let outcome = Outcome { stdout: stdout.into(), truncated, stderr: "e".into(), exit_code: Some(2) };
             Value::Object(outcome.into_object())
         };
         assert_eq!(

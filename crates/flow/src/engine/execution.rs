@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use batchmill_core::{AttemptFailure, CancelSignal, ErrorClass, JobError, JobInfo, NodeError, NodeFailure, StateData};
+use batchmill_core::{
+    AttemptFailure, CancelSignal, ErrorClass, JobError, JobInfo, NodeError, NodeFailure, Notes, RetryRef, StateData,
+};
 use serde_json::Value;
 
 use super::{
     arrivals::Arrivals,
-    superstep::{run_all, run_node},
+    superstep::{Visit, run_all, run_node},
 };
 use crate::{
     expr::Vars,
@@ -54,6 +56,10 @@ pub struct NodeRun {
     pub step: u64,
     /// The node.
     pub node: Arc<str>,
+    /// What it told beside its update, for example the `argv` of a process.
+    pub notes: StateData,
+    /// Who decides about a retry of it.
+    pub retry: RetryRef,
     /// How it ended.
     pub end: RunEnd,
 }
@@ -109,6 +115,8 @@ pub struct Execution<'g> {
     /// Why the run cannot go on from where it stands.
     dead_end: Option<Box<AttemptFailure>>,
     trace: Option<Vec<NodeRun>>,
+    /// What the nodes of this superstep told, if there is a trace.
+    notes: Vec<(u32, StateData)>,
 }
 
 /// How a node of the current superstep ended.
@@ -159,6 +167,7 @@ impl<'g> Execution<'g> {
             handles_errors: false,
             dead_end: None,
             trace: None,
+            notes: Vec::new(),
         }
     }
 
@@ -203,6 +212,18 @@ impl<'g> Execution<'g> {
         self.ready.iter().map(move |node| &*graph.node(*node).name)
     }
 
+    /// What the nodes of the next superstep would do, each with its name, without doing it; see [`Node::preview`].
+    ///
+    /// [`Node::preview`]: batchmill_core::Node::preview
+    pub fn preview(&self, context: &StepContext<'_>) -> Vec<(&'g str, Result<StateData, NodeError>)> {
+        let graph = self.graph;
+        let preview = |node: &u32| {
+            let visit = Visit { node: graph.node(*node), error: error_of(&self.errors, *node), notes: None };
+            (&*graph.node(*node).name, visit.node.node.preview(&self.state, visit.context(context, context.cancel)))
+        };
+        self.ready.iter().map(preview).collect()
+    }
+
     /// Runs one superstep. After a failure of nodes it may be called again: only what is missing then runs.
     pub async fn step(&mut self, context: &StepContext<'_>) -> Stepped {
         if let Some(failure) = &self.dead_end {
@@ -227,15 +248,15 @@ impl<'g> Execution<'g> {
             Err(failure) => self.end_here(failure),
             Ok(()) if self.ready.is_empty() => Stepped::Done,
             Ok(()) => match self.graph.max_steps {
-                Some(max) if self.step >= max => self.end_here(too_many_steps(max)),
+                Some(max) if self.step >= max => self.end_here(Box::new(too_many_steps(max))),
                 _ => Stepped::Continue,
             },
         }
     }
 
     /// The updates are merged and nothing can follow.
-    fn end_here(&mut self, failure: AttemptFailure) -> Stepped {
-        Stepped::Failed(self.dead_end.insert(Box::new(failure)).clone())
+    fn end_here(&mut self, failure: Box<AttemptFailure>) -> Stepped {
+        Stepped::Failed(self.dead_end.insert(failure).clone())
     }
 
     pub(super) fn is_dead_end(&self) -> bool {
@@ -246,15 +267,21 @@ impl<'g> Execution<'g> {
     async fn run(&mut self, context: &StepContext<'_>) -> Vec<NodeEnd> {
         self.apply_given_up();
         let (graph, state) = (self.graph, &self.state);
+        let notes = self.blank_notes();
+        let visit = |node: u32| {
+            let notes = notes.iter().find(|(at, _)| *at == node).map(|(_, notes)| notes);
+            Visit { node: graph.node(node), error: error_of(&self.errors, node), notes }
+        };
         if let ([only], []) = (&self.ready[..], &self.known[..]) {
-            let error = error_of(&self.errors, *only);
-            return vec![NodeEnd::of(run_node(graph.node(*only), state, context, error).await)];
+            let end = NodeEnd::of(run_node(visit(*only), state, context).await);
+            self.notes = notes.into_iter().map(|(node, notes)| (node, notes.into_inner())).collect();
+            return vec![end];
         }
         let mut known = std::mem::take(&mut self.known);
         let is_known = |node: u32| known.iter().any(|(known, _)| *known == node);
         let missing = self.ready.iter().copied().filter(|node| !is_known(*node));
-        let runs = missing.map(|node| (graph.node(node), error_of(&self.errors, node)));
-        let mut results = run_all(runs, state, context).await.into_iter();
+        let mut results = run_all(missing.map(visit), state, context).await.into_iter();
+        self.notes = notes.into_iter().map(|(node, notes)| (node, notes.into_inner())).collect();
         known.sort_by_key(|(node, _)| *node);
         let mut known = known.into_iter().peekable();
         let end_of = |node: &u32| match known.next_if(|(known, _)| known == node) {
@@ -262,6 +289,12 @@ impl<'g> Execution<'g> {
             None => results.next().map(NodeEnd::of),
         };
         self.ready.iter().filter_map(end_of).collect()
+    }
+
+    /// Room for what the nodes of this superstep tell: none unless there is a trace.
+    fn blank_notes(&self) -> Vec<(u32, Notes)> {
+        let looked_at = self.trace.as_ref().map(|_| self.ready.iter());
+        looked_at.into_iter().flatten().map(|node| (*node, Notes::default())).collect()
     }
 
     /// Nodes that are visited now and whose retries are used up count as failed.
@@ -282,6 +315,7 @@ impl<'g> Execution<'g> {
         }
         let mut node_error = NodeError::new(error.class, error.code, error.message);
         node_error.retry_after = error.retry_after;
+        node_error.output = error.output;
         NodeEnd::Failed { error: Box::new(node_error), by_flow: true }
     }
 
@@ -355,7 +389,10 @@ impl<'g> Execution<'g> {
                 NodeEnd::Handled(error) => RunEnd::Handled((**error).clone()),
                 NodeEnd::Failed { error, .. } => RunEnd::Failed((**error).clone()),
             };
-            trace.push(NodeRun { step: self.step + 1, node: self.graph.node(*node).name.clone(), end });
+            let compiled = self.graph.node(*node);
+            let told = self.notes.iter_mut().find(|(at, _)| at == node);
+            let notes = told.map(|(_, notes)| std::mem::take(notes)).unwrap_or_default();
+            trace.push(NodeRun { step: self.step + 1, node: compiled.name.clone(), notes, retry: compiled.retry, end });
         }
     }
 

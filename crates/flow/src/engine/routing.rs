@@ -16,7 +16,7 @@ use crate::{
 
 impl Execution<'_> {
     /// Replaces the ready nodes by those that follow them. On failure the state is merged and the run cannot go on.
-    pub(super) fn route(&mut self, ends: &[NodeEnd], context: &StepContext<'_>) -> Result<(), AttemptFailure> {
+    pub(super) fn route(&mut self, ends: &[NodeEnd], context: &StepContext<'_>) -> Result<(), Box<AttemptFailure>> {
         let mut failures = Vec::new();
         let mut next = Vec::with_capacity(self.ready.len());
         let (mut errors, errors_here) = (Vec::new(), std::mem::take(&mut self.errors));
@@ -41,7 +41,7 @@ impl Execution<'_> {
             }
         }
         if let Some(failure) = AttemptFailure::of(failures) {
-            return Err(failure);
+            return Err(Box::new(failure));
         }
         if next.len() > 1 {
             next.sort_unstable();

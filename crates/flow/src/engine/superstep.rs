@@ -1,20 +1,36 @@
 //! Runs the nodes of one superstep, all in the attempt's own task.
 
-use batchmill_core::{CancelSignal, NodeContext, NodeError, StateData};
+use batchmill_core::{CancelSignal, NodeContext, NodeError, Notes, StateData};
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{StepContext, guard::guarded, limit::limited};
 use crate::graph::CompiledNode;
 
+/// One run of a node.
+#[derive(Clone, Copy)]
+pub(super) struct Visit<'a> {
+    pub(super) node: &'a CompiledNode,
+    /// The error that led here.
+    pub(super) error: Option<&'a Value>,
+    pub(super) notes: Option<&'a Notes>,
+}
+
+impl Visit<'_> {
+    pub(super) fn context<'c>(&'c self, context: &StepContext<'c>, cancel: &'c CancelSignal) -> NodeContext<'c> {
+        let made = NodeContext::new(context.job, &self.node.name, context.input, cancel);
+        made.with_error(self.error).with_notes(self.notes)
+    }
+}
+
 /// Runs one node once.
 pub(super) async fn run_node(
-    node: &CompiledNode,
+    visit: Visit<'_>,
     state: &StateData,
     context: &StepContext<'_>,
-    error: Option<&Value>,
 ) -> Result<StateData, NodeError> {
-    let make = |cancel| NodeContext::new(context.job, &node.name, context.input, cancel).with_error(error);
+    let node = visit.node;
+    let make = |cancel| visit.context(context, cancel);
     match node.timeout {
         None => {
             let context = make(context.cancel);
@@ -29,11 +45,11 @@ pub(super) async fn run_node(
     }
 }
 
-/// Runs several nodes at once; the results come in the order of `nodes`.
+/// Runs several nodes at once; the results come in the order of `visits`.
 pub(super) async fn run_all<'a>(
-    nodes: impl Iterator<Item = (&'a CompiledNode, Option<&'a Value>)>,
+    visits: impl Iterator<Item = Visit<'a>>,
     state: &StateData,
     context: &StepContext<'_>,
 ) -> Vec<Result<StateData, NodeError>> {
-    join_all(nodes.map(|(node, error)| run_node(node, state, context, error))).await
+    join_all(visits.map(|visit| run_node(visit, state, context))).await
 }

@@ -1,9 +1,9 @@
 //! What a process writes.
 
-use batchmill_core::CancelSignal;
-use serde_json::json;
+use batchmill_core::{CancelSignal, NodeContext, Notes};
+use serde_json::{Value, json};
 
-use crate::support::{alive, error, eventually, node, run, run_as};
+use crate::support::{alive, error, eventually, job, node, object, run, run_as};
 
 fn zeros(bytes: u64) -> String {
     format!("head -c {bytes} /dev/zero | tr '\\0' x")
@@ -106,4 +106,37 @@ async fn a_pipe_that_others_hold_open_is_read_a_second_more_then_the_rest_is_kil
 async fn what_a_background_process_writes_in_time_is_kept_and_nothing_is_killed() {
     let options = json!({"run": "(sleep 0.1; echo late) & echo early", "shell": true, "output": "{text: .stdout}"});
     assert_eq!(run(options).await.unwrap(), json!({"text": "early\nlate\n"}));
+}
+
+#[tokio::test]
+async fn who_looks_on_sees_the_arguments_and_what_the_process_wrote() {
+    let node = node(json!({"run": ["sh", "-c", "echo out; echo err >&2; exit $1", "sh", "${ .code }"]}));
+    let (job, cancel) = (job("1"), CancelSignal::new());
+    for code in [0, 3] {
+        let state = object(json!({"code": code}));
+        let notes = Notes::default();
+        let context = NodeContext::new(&job, "step", &state, &cancel).with_notes(Some(&notes));
+        let argv = json!(["sh", "-c", "echo out; echo err >&2; exit $1", "sh", code.to_string()]);
+        assert_eq!(Value::Object(node.preview(&state, context).unwrap()), json!({"argv": argv}));
+        assert_eq!(node.run(&state, context).await.is_ok(), code == 0);
+        let expected = json!({"argv": argv, "stdout": "out\n", "stderr": "err\n", "exit_code": code});
+        assert_eq!(Value::Object(notes.into_inner()), expected);
+    }
+    let nothing = object(json!({}));
+    let error = node.preview(&nothing, NodeContext::new(&job, "step", &nothing, &cancel)).unwrap_err();
+    assert_eq!(error.code, "expression_failed", "as when it runs");
+}
+
+#[tokio::test]
+async fn an_error_has_the_output_where_that_is_asked_for() {
+    let output = async |options: Value| run(options).await.unwrap_err().output.map(|output| *output);
+    let failing = ["sh", "-c", "echo out; exit 3"];
+    assert_eq!(output(json!({"run": failing})).await, None);
+    let asked = json!({"run": failing, "output_on_failure": true});
+    assert_eq!(output(asked).await, Some(json!({"stdout": "out\n", "stderr": "", "exit_code": 3})));
+    let killed = json!({"run": ["sh", "-c", "echo out; kill -9 $$"], "output_on_failure": true});
+    assert_eq!(output(killed).await, Some(json!({"stdout": "out\n", "stderr": "", "exit_code": null})));
+    let large = json!({"run": ["yes"], "output_limit": 4, "output_on_failure": true});
+    let output = output(large).await.unwrap();
+    assert_eq!((&output["stdout"], &output["stdout_truncated"]), (&json!("y\ny\n"), &json!(true)));
 }
