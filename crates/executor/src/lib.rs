@@ -18,6 +18,7 @@
 mod clock;
 mod collected;
 mod flow_workload;
+mod forecast;
 mod memory;
 mod meters;
 mod mill;
@@ -28,6 +29,7 @@ mod workload;
 pub use clock::Clock;
 pub use collected::Collected;
 pub use flow_workload::{FlowWorkload, Graphs};
+pub use forecast::first_starts;
 pub use memory::MemoryProbe;
 pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Settings, Snapshot};
 pub use source::JobSource;

@@ -1,6 +1,6 @@
 //! A batch that runs.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, Pause, RetryPolicy, Verdict};
 use batchmill_dispatch::{BatchKey, BatchSetup, Event, NewJob};
@@ -37,10 +37,12 @@ pub struct Opening<W> {
     pub timeout: Option<Duration>,
     /// Bounds the batch.
     pub deadline: Option<Duration>,
+    /// A trial: so many jobs start, those that the scheduler picks first, and the batch ends when they have.
+    pub limit: Option<NonZeroU64>,
 }
 
 impl<W> Opening<W> {
-    /// A batch without time limits.
+    /// A batch without limits.
     pub fn new(
         id: BatchId,
         workload: Arc<W>,
@@ -50,7 +52,7 @@ impl<W> Opening<W> {
         delivery: Box<dyn Delivery>,
     ) -> Self {
         let flow = id.to_string();
-        Self { id, flow, workload, jobs, failure, retry, delivery, timeout: None, deadline: None }
+        Self { id, flow, workload, jobs, failure, retry, delivery, timeout: None, deadline: None, limit: None }
     }
 }
 
@@ -112,10 +114,11 @@ impl Pauses {
 }
 
 pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
-    let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline } = opening;
+    let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline, limit } = opening;
     let mut setup = BatchSetup::new(failure, retry);
     setup.timeout = timeout;
     setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
+    setup.limit = limit;
     let now = shared.clock.now();
     setup.deadline = deadline.map(|limit| now + limit);
     let (ended, end) = watch::channel(None);
@@ -142,17 +145,22 @@ fn accept<W: Workload>(
     source: &dyn JobSource,
     mut meters: Option<&mut ResultMeters>,
 ) {
-    let total = source.len();
-    let mut from = 0;
-    while from < total {
-        let upto = (from + ACCEPT_AT_ONCE).min(total);
-        let jobs: Vec<NewJob> = (from..upto).map(|index| new_job(&shared.clock, source.keys(index))).collect();
+    for jobs in lots(&shared.clock, source) {
         if let Some(meters) = &mut meters {
             meters.expect(jobs.iter().map(|job| &job.tenant));
         }
         shared.step(Event::JobsAccepted { batch, jobs });
-        from = upto;
     }
+}
+
+/// The keys of all jobs, as dispatch takes them.
+pub(crate) fn lots<'a>(clock: &'a Clock, source: &'a dyn JobSource) -> impl Iterator<Item = Vec<NewJob>> + use<'a> {
+    let total = source.len();
+    let begins = (0..total.div_ceil(ACCEPT_AT_ONCE)).map(|lot| lot * ACCEPT_AT_ONCE);
+    begins.map(move |from| {
+        let upto = (from + ACCEPT_AT_ONCE).min(total);
+        (from..upto).map(|index| new_job(clock, source.keys(index))).collect()
+    })
 }
 
 fn new_job(clock: &Clock, keys: JobKeys) -> NewJob {

@@ -26,6 +26,8 @@ use crate::{Clock, Workload, meters::Meters};
 
 use self::brain::Brain;
 
+pub(crate) use self::batch::lots;
+
 pub use self::{
     batch::{BatchEnd, BatchHandle, Opening, Pauses},
     delivery::Delivery,

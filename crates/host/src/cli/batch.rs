@@ -1,6 +1,6 @@
 //! Flags of the commands that run a batch.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use batchmill_core::parse_duration;
 use clap::{Args, ValueEnum, ValueHint, builder::FalseyValueParser};
@@ -59,6 +59,15 @@ pub(crate) struct BatchArgs {
     #[arg(long, value_name = "DURATION", env = "BATCHMILL_DEADLINE", hide_env = true, value_parser = deadline)]
     pub(crate) deadline: Option<Duration>,
 
+    /// A trial: only so many jobs, those that the scheduler would start first; the rest does not run. Rules of --halt with
+    /// a percentage still mean all jobs
+    #[arg(long, value_name = "N", env = "BATCHMILL_LIMIT", hide_env = true, value_parser = limit)]
+    pub(crate) limit: Option<NonZeroU64>,
+
+    /// Check everything and show what would run first; run nothing, write nothing
+    #[arg(long, env = "BATCHMILL_DRY_RUN", hide_env = true, value_parser = FalseyValueParser::new())]
+    pub(crate) dry_run: bool,
+
     /// What the exit code tells
     #[arg(long, value_name = "FORM", env = "BATCHMILL_EXIT_CODE", hide_env = true, default_value = "standard")]
     pub(crate) exit_code: ExitCode,
@@ -98,4 +107,8 @@ pub(crate) enum ExitCode {
 fn deadline(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err("must be longer than 0s".to_owned()) } else { Ok(duration) }
+}
+
+fn limit(text: &str) -> Result<NonZeroU64, String> {
+    text.parse().map_err(|_| "must be a number from 1".to_owned())
 }

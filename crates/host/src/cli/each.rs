@@ -1,16 +1,18 @@
 //! `batchmill each JOBS -- ARGV…`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use batchmill_plugin::ByteSize;
-use clap::{ArgMatches, Args, ValueHint};
+use clap::{ArgMatches, Args, ValueHint, builder::FalseyValueParser};
 
 use super::{BatchArgs, Global, batch::EXIT_CODES};
 use crate::{
     exit::Exit,
     intake::Jobs,
-    logs, refusal,
-    run::{self, Order},
+    logs,
+    problems::Refusal,
+    refusal,
+    run::{self, Order, Shown},
     work::{Command, Work},
 };
 
@@ -23,7 +25,7 @@ Run one command for each job, without a flow file: the work of xargs and paralle
 
 `${ jq }` inside the program or an argument stands for a part of the job's input (in single quotes, so that the shell
 leaves it alone). There is no shell: an argument reaches the program as it is. The result of a job is
-{stdout, stderr, exit_code}.
+{stdout, stderr, exit_code}; --raw prints what the commands write instead.
 
 Commands inherit the whole environment. As many run at once as there are CPUs, unless --concurrency or the config says
 how many. What fails is tried again as the config's [retry] says, by default twice: --max-attempts 1 is the way of xargs.
@@ -44,6 +46,10 @@ pub(crate) struct EachArgs {
     #[arg(long, value_name = "SIZE", env = "BATCHMILL_OUTPUT_LIMIT", hide_env = true, default_value = "1MiB")]
     output_limit: ByteSize,
 
+    /// Print what each command writes, whole, in order of completion, as parallel does; results only go to --output
+    #[arg(long, env = "BATCHMILL_RAW", hide_env = true, value_parser = FalseyValueParser::new())]
+    raw: bool,
+
     #[command(flatten)]
     batch: BatchArgs,
 }
@@ -52,10 +58,24 @@ pub(super) fn execute(args: EachArgs, global: &Global, matches: &ArgMatches) -> 
     let screen = global.screen();
     logs::start(global, &screen);
     let jobs = Jobs::of(&args.jobs);
-    let command = match Command::new(args.argv, jobs.whole(), args.output_limit) {
-        Ok(command) => command,
-        Err(refusal) => return refusal::print(&refusal, &screen),
-    };
+    let command = args.command(&jobs);
     let flags = args.batch.policy.flags(matches);
-    run::run(Order { work: Work::Command(command), jobs, args: args.batch, flags }, global.quiet, &screen)
+    let shown = if args.raw { Shown::Raw } else { Shown::Records };
+    match command {
+        Ok(command) => {
+            let work = Work::Command(command);
+            run::run(Order { work, jobs, args: args.batch, flags, shown, quiet: global.quiet }, &screen)
+        }
+        Err(refusal) => refusal::print(&refusal, &screen),
+    }
+}
+
+impl EachArgs {
+    fn command(&self, jobs: &Jobs) -> Result<Command, Refusal> {
+        if self.raw && self.batch.output.as_deref() == Some(Path::new("-")) {
+            let message = "--output -: with --raw stdout has what commands write; name a file for the results";
+            return Err(Refusal::new(Exit::Usage, message));
+        }
+        Command::new(self.argv.clone(), jobs.whole(), self.output_limit)
+    }
 }

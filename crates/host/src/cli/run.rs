@@ -14,7 +14,7 @@ use crate::{
     logs,
     problems::Refusal,
     refusal,
-    run::{self, Order},
+    run::{self, Order, Shown},
     work::Work,
 };
 
@@ -53,5 +53,6 @@ pub(super) fn execute(args: RunArgs, global: &Global, matches: &ArgMatches) -> E
         return refusal::print(&Refusal::new(Exit::Usage, nobody), &screen);
     };
     let flags = args.batch.policy.flags(matches);
-    run::run(Order { work: Work::Flow(args.flow), jobs, args: args.batch, flags }, global.quiet, &screen)
+    let work = Work::Flow(args.flow);
+    run::run(Order { work, jobs, args: args.batch, flags, shown: Shown::Records, quiet: global.quiet }, &screen)
 }

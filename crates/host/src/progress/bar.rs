@@ -22,7 +22,7 @@ impl Bar {
     }
 
     pub(super) fn show(&self, snapshot: &Snapshot, rate: Rate) {
-        self.bar.set_length(snapshot.counts.submitted);
+        self.bar.set_length(snapshot.expected());
         self.bar.set_position(snapshot.counts.ended());
         self.bar.set_message(plain::details(snapshot, rate));
     }

@@ -6,11 +6,11 @@ mod pace;
 mod plain;
 mod reporter;
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, Pause};
 
-pub(crate) use pace::{Pace, per_second};
+pub(crate) use pace::{Pace, throughput};
 pub(crate) use plain::status;
 pub(crate) use reporter::{Reporter, Style};
 
@@ -24,4 +24,13 @@ pub(crate) struct Snapshot {
     pub(crate) elapsed: Duration,
     /// Why it starts nothing, while it is paused.
     pub(crate) paused: Option<Pause>,
+    /// How many jobs a trial starts.
+    pub(crate) limit: Option<NonZeroU64>,
+}
+
+impl Snapshot {
+    /// How many jobs are to end.
+    pub(crate) fn expected(&self) -> u64 {
+        self.limit.map_or(self.counts.submitted, |limit| limit.get().min(self.counts.submitted))
+    }
 }

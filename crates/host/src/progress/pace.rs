@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use batchmill_core::BatchCounts;
+
 use super::Snapshot;
 
 /// The rate looks back this far: long enough to be calm, short enough to see that a batch has slowed down.
@@ -42,14 +44,19 @@ impl Pace {
         let per_second = per_second(ended.saturating_sub(before), snapshot.elapsed.saturating_sub(since));
         // Who knows when a person lets it go on.
         let goes_on = snapshot.paused.is_none();
-        let left = goes_on.then(|| left(snapshot.counts.submitted.saturating_sub(ended), per_second)).flatten();
+        let left = goes_on.then(|| left(snapshot.expected().saturating_sub(ended), per_second)).flatten();
         Rate { per_second, left }
     }
 }
 
+/// Jobs a second over a whole batch: those that ran, not those that were skipped or cancelled.
+pub(crate) fn throughput(counts: &BatchCounts, time: Duration) -> f64 {
+    per_second(counts.ended() - counts.skipped - counts.cancelled, time)
+}
+
 /// Jobs a second; 0 where no time has passed.
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-pub(crate) fn per_second(jobs: u64, time: Duration) -> f64 {
+fn per_second(jobs: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { jobs as f64 / time.as_secs_f64() }
 }
 
@@ -63,8 +70,6 @@ fn left(jobs: u64, per_second: f64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use batchmill_core::BatchCounts;
-
     use super::*;
 
     fn snapshot(seconds: u64, succeeded: u64) -> Snapshot {

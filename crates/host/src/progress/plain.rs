@@ -9,8 +9,8 @@ use super::{Snapshot, pace::Rate};
 /// `120 of 500 (24%), 38.2/s, 9.9s left, 8 running, 3 failed, 5 retries`
 pub(crate) fn line(snapshot: &Snapshot, rate: Rate) -> String {
     let counts = &snapshot.counts;
-    let (ended, submitted) = (counts.ended(), counts.submitted);
-    let mut line = format!("{ended} of {submitted} ({}%)", percent(ended, submitted));
+    let (ended, expected) = (counts.ended(), snapshot.expected());
+    let mut line = format!("{ended} of {expected} ({}%)", percent(ended, expected));
     add_details(&mut line, snapshot, rate);
     line
 }

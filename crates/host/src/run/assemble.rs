@@ -34,20 +34,34 @@ pub(super) fn metrics(config: &HostConfig, registry: &Registry) -> Result<Option
     Ok(Some(exporter))
 }
 
-/// Builds everything else; all that fails is reported.
-pub(super) fn parts(config: &HostConfig, registry: &Registry) -> Result<Parts, Refusal> {
+/// What decides about jobs.
+pub(super) struct Deciders {
+    pub(super) scheduler: Box<dyn Scheduler>,
+    pub(super) failure: Box<dyn FailureStrategy>,
+}
+
+/// Builds what decides; opens nothing.
+pub(super) fn deciders(config: &HostConfig, registry: &Registry) -> Result<Deciders, Refusal> {
     let mut refusals = Refusals::default();
     let scheduler = refusals.keep(build::<dyn Scheduler>(&config.scheduler, "scheduler", registry));
     let failure = refusals.keep(build::<dyn FailureStrategy>(&config.failure, "failure", registry));
+    refusals.into_result()?;
+    let (scheduler, failure) = scheduler.zip(failure).expect("a part that is missing was refused");
+    Ok(Deciders { scheduler, failure })
+}
+
+/// Builds everything else; all that fails is reported.
+pub(super) fn parts(config: &HostConfig, registry: &Registry) -> Result<Parts, Refusal> {
+    let mut refusals = Refusals::default();
+    let deciders = refusals.keep(deciders(config, registry));
     let sinks = config.sinks.iter().enumerate().filter_map(|(number, slot)| {
         let sink = refusals.keep(build::<dyn ResultSink>(slot, &format!("sinks.{number}"), registry))?;
         Some(Outlet::new(format!("{}-{number}", slot.kind), sink))
     });
     let sinks = sinks.collect();
-    match (scheduler, failure) {
-        (Some(scheduler), Some(failure)) => refusals.into_result().map(|()| Parts { scheduler, failure, sinks }),
-        _ => Err(refusals.into_result().expect_err("a part that is missing was refused")),
-    }
+    refusals.into_result()?;
+    let Deciders { scheduler, failure } = deciders.expect("a part that is missing was refused");
+    Ok(Parts { scheduler, failure, sinks })
 }
 
 fn build<P: ?Sized + Pluggable>(slot: &Slot, section: &str, registry: &Registry) -> Result<Box<P>, Refusal> {

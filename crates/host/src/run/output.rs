@@ -12,7 +12,7 @@ use batchmill_core::{BatchId, BuildContext};
 use batchmill_sink_jsonl::{JsonLinesFile, JsonLinesWriter, Options};
 use serde_json::Value;
 
-use super::delivery::Outlet;
+use super::{Shown, delivery::Outlet};
 use crate::{
     cli::BatchArgs,
     intake::Jobs,
@@ -29,14 +29,15 @@ pub(crate) enum Place {
 
 impl Place {
     /// What the command line asks for; a person's terminal is no place for a million lines.
-    pub(crate) fn of(args: &BatchArgs, batch: &BatchId) -> Self {
+    pub(crate) fn of(args: &BatchArgs, batch: &BatchId, shown: Shown) -> Option<Self> {
         match &args.output {
-            Some(path) if path.as_os_str() == "-" => Self::Stdout,
-            Some(path) => Self::File(path.clone()),
+            Some(path) if path.as_os_str() == "-" => Some(Self::Stdout),
+            Some(path) => Some(Self::File(path.clone())),
+            None if shown == Shown::Raw => None,
             None if io::stdout().is_terminal() => {
-                Self::File(args.state.join("batches").join(batch.as_str()).join("results.jsonl"))
+                Some(Self::File(args.state.join("batches").join(batch.as_str()).join("results.jsonl")))
             }
-            None => Self::Stdout,
+            None => Some(Self::Stdout),
         }
     }
 
@@ -70,24 +71,27 @@ impl Place {
 }
 
 /// Makes the folder of results that have no place of their own.
-pub(crate) fn make_default_folder(args: &BatchArgs, place: &Place) -> Result<(), Refusal> {
-    let Place::File(path) = place else { return Ok(()) };
+pub(crate) fn make_default_folder(args: &BatchArgs, place: Option<&Place>) -> Result<(), Refusal> {
+    let Some(Place::File(path)) = place else { return Ok(()) };
     let Some(folder) = path.parent().filter(|_| args.output.is_none()) else { return Ok(()) };
     fs::create_dir_all(folder)
         .map_err(|error| Refusal::storage(format!("{}: cannot be made: {error}", folder.display())))
 }
 
 /// Everything that can be wrong with the files a run writes, before anything is written.
-pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs) -> Result<(), Refusal> {
+pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs, shown: Shown) -> Result<(), Refusal> {
     let mut refusals = Refusals::default();
     let mut taken = inputs(work, jobs);
+    if (output(args).is_none() || shown == Shown::Raw)
+        && let Some(what) = stdout_is(&taken)
+    {
+        let message = format!("stdout is the same file as {what}: the results would go into it");
+        refusals.keep::<()>(Err(Refusal::data(message)));
+    }
     if let Some(output) = output(args) {
         refusals.keep(check_write("--output", output, &taken));
         refusals.keep(check_content("--output", output, args.overwrite));
         taken.push(("the output", Target::of(output)));
-    } else if let Some(what) = stdout_is(&taken) {
-        let message = format!("stdout is the same file as {what}: the results would go into it");
-        refusals.keep::<()>(Err(Refusal::data(message)));
     }
     if let Some(report) = &args.report {
         refusals.keep(check_write("--report", report, &taken));

@@ -12,9 +12,9 @@ use super::output::Place;
 use crate::{cli::BatchArgs, problems::Refusal};
 
 /// Where they go: `FILE.quarantine.jsonl` for `--output FILE`, else into the folder of the batch.
-pub(super) fn path(args: &BatchArgs, batch: &BatchId, place: &Place) -> PathBuf {
+pub(super) fn path(args: &BatchArgs, batch: &BatchId, place: Option<&Place>) -> PathBuf {
     match (place, &args.output) {
-        (Place::File(output), Some(_)) => {
+        (Some(Place::File(output)), Some(_)) => {
             let mut name = output.clone().into_os_string();
             name.push(".quarantine.jsonl");
             name.into()

@@ -1,6 +1,6 @@
 //! A batch that runs: the mill, its batch, and what they write to.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{Checkpointer, MonoTime};
 use batchmill_executor::{
@@ -9,12 +9,14 @@ use batchmill_executor::{
 use batchmill_flow::MemoryCheckpointer;
 
 use super::{
-    Start,
+    Shown, Start,
     assemble::{self, Parts},
-    delivery::{Seen, Sinks},
+    delivery::{Outlet, Seen, Sinks},
     descriptors,
     end::{Circumstances, Ended},
-    output, quarantine,
+    output::{self, Place},
+    quarantine,
+    raw::RawOutput,
     signals::Signals,
     telemetry::Telemetry,
     watch::Watch,
@@ -34,17 +36,24 @@ pub(super) struct Running {
     /// When the batch was accepted.
     begun: MonoTime,
     batch: BatchHandle<FlowWorkload>,
+    limit: Option<NonZeroU64>,
 }
 
 impl Running {
     /// Builds what config names, opens what is written to, and lets the jobs go.
-    pub(super) fn start(start: &Start) -> Result<Self, Refusal> {
+    pub(super) fn start(start: &Start, screen: &Screen) -> Result<Self, Refusal> {
         let (config, registry) = (&start.inputs.config, &start.inputs.registry);
         // First of all: what is counted before there is a recorder is lost.
         let exporter = assemble::metrics(config, registry)?;
         let Parts { scheduler, failure, sinks } = assemble::parts(config, registry)?;
-        output::make_default_folder(&start.args, &start.place)?;
-        let mut outlets = vec![start.place.open(start.args.overwrite)?];
+        output::make_default_folder(&start.args, start.place.as_ref())?;
+        let mut outlets = Vec::new();
+        if start.shown == Shown::Raw {
+            outlets.push(Outlet::new("raw", Box::new(RawOutput::open(screen)?)).patient(false));
+        }
+        if let Some(place) = &start.place {
+            outlets.push(place.open(start.args.overwrite)?);
+        }
         outlets.extend(sinks);
         if let (Some(path), Some(kept)) = (&start.quarantine, &start.jobs.left_out().kept) {
             quarantine::write(path, kept)?;
@@ -73,10 +82,11 @@ impl Running {
         opening.flow = flow;
         opening.timeout = Some(config.executor.timeout.get());
         opening.deadline = start.args.deadline;
+        opening.limit = start.args.limit;
         let begun = mill.clock().now();
         let batch = mill.open(opening);
         tracing::info!(batch = %start.batch, jobs = start.jobs.len(), concurrency = settings.concurrency, "the batch runs");
-        Ok(Self { mill, telemetry, seen, begun, batch })
+        Ok(Self { mill, telemetry, seen, begun, batch, limit: start.args.limit })
     }
 
     /// Waits for its end and hears signals meanwhile.
@@ -121,7 +131,8 @@ impl Running {
             finished: started + duration,
             duration,
             collected: self.seen.take(),
-            results: start.place.shown(),
+            limit: start.args.limit,
+            results: start.place.as_ref().and_then(Place::shown),
             bad_lines: BadLines {
                 action: start.jobs.left_out().action,
                 lines: start.jobs.left_out().lines,
@@ -139,12 +150,13 @@ impl Running {
 
     /// How the batch stands, whenever it is called.
     pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + use<> {
-        let (batch, clock, begun) = (self.batch.clone(), self.mill.clock(), self.begun);
-        move || look(&batch, &clock, begun)
+        let (batch, clock, begun, limit) = (self.batch.clone(), self.mill.clock(), self.begun, self.limit);
+        move || look(&batch, &clock, begun, limit)
     }
 }
 
-fn look(batch: &BatchHandle<FlowWorkload>, clock: &Clock, begun: MonoTime) -> Snapshot {
+fn look(batch: &BatchHandle<FlowWorkload>, clock: &Clock, begun: MonoTime, limit: Option<NonZeroU64>) -> Snapshot {
     let now = batch.snapshot();
-    Snapshot { counts: now.counts, retries: now.retries, elapsed: clock.now() - begun, paused: batch.paused() }
+    let elapsed = clock.now() - begun;
+    Snapshot { counts: now.counts, retries: now.retries, elapsed, limit, paused: batch.paused() }
 }

@@ -8,12 +8,12 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, BatchId, JobResult, Pause, Verdict, WallTime};
 use serde::Serialize;
 
-pub(crate) use group::Groups;
+pub(crate) use group::{Groups, clipped};
 pub(crate) use report::json as report;
 pub(crate) use slowest::Slowest;
 pub(crate) use text::{quoted, text};
@@ -62,6 +62,8 @@ pub(crate) struct Summary {
     pub(crate) finished: WallTime,
     pub(crate) duration: Duration,
     pub(crate) collected: Collector,
+    /// How many jobs may start, in a trial.
+    pub(crate) limit: Option<NonZeroU64>,
     /// Where the results are; `None` for stdout.
     pub(crate) results: Option<String>,
     /// What was left out of it.
@@ -70,4 +72,11 @@ pub(crate) struct Summary {
     pub(crate) kinds: BTreeMap<&'static str, Vec<String>>,
     /// How to run it again; `None` where its jobs came through a pipe.
     pub(crate) command: Option<String>,
+}
+
+impl Summary {
+    /// How many jobs this was a trial of, where it left others out.
+    pub(crate) fn trial(&self) -> Option<u64> {
+        self.limit.map(NonZeroU64::get).filter(|limit| *limit < self.counts.submitted)
+    }
 }

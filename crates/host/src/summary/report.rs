@@ -1,12 +1,12 @@
 //! `--report FILE`: the summary as one JSON object.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU64};
 
 use batchmill_core::{BatchCounts, ErrorClass, Pause, StopReason, Verdict, WallTime};
 use serde::Serialize;
 
 use super::{BadLines, Summary};
-use crate::progress::per_second;
+use crate::progress::throughput;
 
 /// The report. Fields are only added, never renamed.
 #[derive(Serialize)]
@@ -23,6 +23,8 @@ struct Report<'a> {
     exit_code: u8,
     /// Jobs by where they stand; they obey the conservation law.
     counts: BatchCounts,
+    /// How many jobs a trial starts; null where all may.
+    limit: Option<NonZeroU64>,
     /// Attempts that were repeated.
     retries: u64,
     /// RFC 3339.
@@ -31,7 +33,7 @@ struct Report<'a> {
     finished_at: WallTime,
     /// From the acceptance of the batch to its end.
     duration_seconds: f64,
-    /// Jobs that ended a second, over the whole batch.
+    /// Jobs that ran a second, over the whole batch.
     jobs_per_second: f64,
     /// Jobs that failed, grouped by class and node, the largest group first.
     errors: Vec<Error<'a>>,
@@ -108,11 +110,12 @@ pub(crate) fn json(summary: &Summary) -> String {
         reason,
         exit_code: summary.exit.code(),
         counts: summary.counts,
+        limit: summary.limit,
         retries: summary.retries,
         started_at: summary.started,
         finished_at: summary.finished,
         duration_seconds: rounded(summary.duration.as_secs_f64()),
-        jobs_per_second: rounded(per_second(summary.counts.ended(), summary.duration)),
+        jobs_per_second: rounded(throughput(&summary.counts, summary.duration)),
         errors: errors.collect(),
         errors_other: collected.groups.others,
         slowest: slowest.collect(),

@@ -38,6 +38,7 @@ fn summary() -> Summary {
         finished: started + duration,
         duration,
         collected,
+        limit: None,
         results: Some("out dir/results.jsonl".into()),
         bad_lines: BadLines::default(),
         kinds: BTreeMap::from([("scheduler", vec!["priority".to_owned()]), ("sinks", Vec::new())]),
@@ -82,7 +83,7 @@ fn a_batch_that_was_stopped() {
     summary.results = None;
     (summary.counts.succeeded, summary.counts.skipped) = (2, 4);
     assert_snapshot!(plain(&summary), @r"
-    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+    inspect-7f3a: 9 jobs in 4.5s, 1.1/s
       2 succeeded, 3 failed, 4 skipped, 4 retries
       Stopped by `soon,fail=3`: 3 of 9 jobs failed
     ");
@@ -112,7 +113,7 @@ fn a_batch_that_did_enough() {
     (summary.counts.succeeded, summary.counts.failed, summary.counts.skipped) = (2, 1, 6);
     summary.exit = Exit::Success;
     assert_snapshot!(plain(&summary), @r"
-    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+    inspect-7f3a: 9 jobs in 4.5s, 0.7/s
       2 succeeded, 1 failed, 6 skipped, 4 retries
       Stopped as asked by `now,success=2`: 2 of 9 jobs succeeded
     Results: out dir/results.jsonl
@@ -150,5 +151,18 @@ fn an_empty_batch() {
     inspect-7f3a: 0 jobs in 1ms
       0 succeeded
     Results: out dir/results.jsonl
+    ");
+}
+
+#[test]
+fn a_trial() {
+    let mut summary = summary();
+    (summary.verdict, summary.limit) = (Verdict::Succeeded, NonZeroU64::new(2));
+    summary.collected = Collector::default();
+    (summary.counts.succeeded, summary.counts.failed, summary.counts.pending) = (2, 0, 7);
+    (summary.retries, summary.results) = (0, None);
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: a trial: 2 of 9 jobs in 4.5s, 0.4/s
+      2 succeeded; the rest has not run
     ");
 }

@@ -8,7 +8,7 @@ use super::{
     BadLines, Summary,
     group::{Group, clipped},
 };
-use crate::{paint::Paint, progress::per_second};
+use crate::{paint::Paint, progress::throughput};
 
 /// Groups that are shown; the report has all.
 const GROUPS_SHOWN: usize = 10;
@@ -33,20 +33,23 @@ pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
 
 fn headline(out: &mut String, summary: &Summary, paint: Paint) {
     let counts = &summary.counts;
-    let rate = per_second(counts.ended(), summary.duration);
+    let rate = throughput(counts, summary.duration);
     let jobs = if counts.submitted == 1 { "job" } else { "jobs" };
+    let some = summary.trial().map(|some| format!("a trial: {some} of ")).unwrap_or_default();
     let took = format_duration(summary.duration);
-    let _ = write!(out, "{}: {} {jobs} in {took}", paint.bold(summary.batch.as_str()), counts.submitted);
+    let _ = write!(out, "{}: {some}{} {jobs} in {took}", paint.bold(summary.batch.as_str()), counts.submitted);
     if counts.ended() > 1 {
         let _ = write!(out, ", {rate:.1}/s");
     }
     let _ = writeln!(out);
-    let _ = writeln!(out, "  {}", shares(counts, summary.retries, paint));
+    let left_out = summary.trial().map_or(0, |some| (counts.submitted - some).min(counts.pending));
+    let rest = if left_out > 0 { "; the rest has not run" } else { "" };
+    let _ = writeln!(out, "  {}{rest}", shares(counts, left_out, summary.retries, paint));
 }
 
 /// `487 succeeded, 11 failed, 2 timed out, 14 retries`
-fn shares(counts: &BatchCounts, retries: u64, paint: Paint) -> String {
-    let waiting = counts.pending + counts.running + counts.recording + counts.backing_off;
+fn shares(counts: &BatchCounts, left_out: u64, retries: u64, paint: Paint) -> String {
+    let waiting = counts.pending - left_out + counts.running + counts.recording + counts.backing_off;
     let all = [
         (counts.failed, paint.red("failed")),
         (counts.timed_out, paint.red("timed out")),

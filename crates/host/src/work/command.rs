@@ -66,6 +66,7 @@ impl Command {
             ("inherit_env".to_owned(), json!(true)),
             ("output".to_owned(), json!(UPDATE)),
             ("output_limit".to_owned(), json!(self.output_limit.0)),
+            ("output_on_failure".to_owned(), json!(true)),
         ])
     }
 

@@ -102,3 +102,48 @@ fn a_command_runs_on_every_cpu_unless_somebody_says_how_many() {
     stage.write("batchmill.toml", "[executor]\nconcurrency = 5\n");
     assert_eq!(limit(&stage, &[]), "5");
 }
+
+#[test]
+fn raw_prints_what_each_command_writes_and_no_records() {
+    let stage = stage();
+    let script = "echo out $1; echo err $1 >&2; exit $(($1 % 2))";
+    let args = ["--raw", "--max-attempts", "2", "--concurrency", "1", "--output", "results.jsonl"];
+    let done = stage.each(&[&args[..], &["--", "sh", "-c", script, "sh", "${ .n }"]].concat()).expect(1);
+    let mut lines: Vec<_> = done.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["out 1", "out 2"], "also of one that failed, and of its last attempt only");
+    assert_eq!(done.stderr.lines().filter(|line| *line == "err 1").count(), 1, "{}", done.stderr);
+    let results = crate::stage::records(&stage.read("results.jsonl"));
+    let failed = results.iter().find(|result| result["status"] == "failed").unwrap();
+    assert_eq!(failed["error"]["output"], json!({"stdout": "out 1\n", "stderr": "err 1\n", "exit_code": 1}));
+}
+
+#[test]
+fn raw_output_is_whole_to_the_byte_and_leaves_nothing_behind() {
+    let stage = Stage::new();
+    stage.write("jobs.jsonl", "{}\n");
+    stage.write("bytes", b"\x00\xff\xfe no newline");
+    let script = "$BATCHMILL each jobs.jsonl --raw --quiet -- cat bytes >copy 2>err";
+    let mut shell = stage.shell(script);
+    assert!(shell.env("BATCHMILL", env!("CARGO_BIN_EXE_batchmill")).status().unwrap().success());
+    assert_eq!(stage.read_bytes("copy"), stage.read_bytes("bytes"));
+    assert_eq!(stage.count(".batchmill"), 0);
+    assert_eq!(stage.read("err"), "", "quiet is quiet");
+}
+
+#[test]
+fn raw_and_records_do_not_share_stdout() {
+    stage().each(&["--raw", "--output", "-", "--", "true"]).expect(2).says("--output -: with --raw stdout has what");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_a_raw_batch() {
+    let stage = Stage::new();
+    stage.write("jobs.jsonl", "{}\n".repeat(2000));
+    let script =
+        "$BATCHMILL each jobs.jsonl --raw --quiet --concurrency 2 -- echo line | head -n 1; echo ${PIPESTATUS[0]}";
+    let mut command = std::process::Command::new("bash");
+    command.args(["-c", script]).current_dir(stage.path("")).env("BATCHMILL", env!("CARGO_BIN_EXE_batchmill"));
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert_eq!(text, "line\n75\n");
+}

@@ -16,3 +16,4 @@ mod signals;
 mod sources;
 mod stage;
 mod streams;
+mod trials;
