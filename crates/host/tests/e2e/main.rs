@@ -7,6 +7,7 @@ mod each;
 mod failures;
 mod graph;
 mod metrics;
+mod parallel;
 mod pause;
 mod policies;
 mod progress;
