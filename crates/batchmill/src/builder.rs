@@ -93,7 +93,8 @@ impl BatchExecutorBuilder {
         self
     }
 
-    /// When failures stop a batch, made anew for each: never.
+    /// When failures stop or pause a batch, made anew for each: never. A batch that pauses waits for somebody who has its
+    /// [stream](crate::BatchStream::unpause); a [run](crate::BatchExecutor::run) has nobody, and cancels the rest.
     pub fn failure(mut self, make: impl Fn() -> Box<dyn FailureStrategy> + Send + Sync + 'static) -> Self {
         self.failure = Box::new(make);
         self

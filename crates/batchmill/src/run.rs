@@ -54,7 +54,7 @@ impl BatchExecutor {
     }
 
     /// Runs `jobs` and answers in submission order, one result a job, whether it succeeded or not. Dropping the future
-    /// cancels the batch.
+    /// cancels the batch. If its failure strategy pauses it, the rest is cancelled: nobody could let it go on.
     ///
     /// # Errors
     /// Nothing ran if ids are not unique, a graph refuses an input, or retry settings of a node are wrong. Jobs that fail
@@ -67,7 +67,7 @@ impl BatchExecutor {
         let collected = Collected::new(total);
         let (batch, progress) = self.open(jobs, RUN_AHEAD, collected.delivery())?;
         let cancel_if_dropped = CancelOnDrop(&batch);
-        let end = batch.ended().await;
+        let end = end_or_pause(&batch).await;
         drop(cancel_if_dropped);
         if let Some(progress) = progress {
             progress.end();
@@ -122,6 +122,16 @@ impl BatchExecutor {
         let progress = progress.map(|(callback, period)| Progress::start(batch.clone(), callback, period));
         Ok((batch, progress))
     }
+}
+
+/// Waits for the end of a batch that only its failure strategy can pause.
+async fn end_or_pause(batch: &BatchHandle<FlowWorkload>) -> Option<BatchEnd> {
+    let mut pauses = batch.pauses();
+    tokio::select! {
+        end = batch.ended() => return end,
+        _ = pauses.next() => batch.cancel(),
+    }
+    batch.ended().await
 }
 
 /// Cancels a batch whose end nobody waits for any more; one that has ended takes no notice.

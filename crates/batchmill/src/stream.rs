@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use batchmill_core::{BatchId, JobResult, SinkError};
-use batchmill_executor::{BatchHandle, Delivery, FlowWorkload};
+use batchmill_executor::{BatchHandle, Delivery, FlowWorkload, Pauses};
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
 
@@ -86,6 +86,22 @@ impl BatchStream {
     /// Cancels the batch: jobs that wait or run end `cancelled`, and their results still come.
     pub fn cancel(&self) {
         self.batch.cancel();
+    }
+
+    /// Starts no more jobs until [`unpause`](Self::unpause). Those that run finish, and their results come.
+    pub fn pause(&self) {
+        self.batch.pause();
+    }
+
+    /// Lets a paused batch go on, whether its failure strategy paused it or [`pause`](Self::pause).
+    pub fn unpause(&self) {
+        self.batch.unpause();
+    }
+
+    /// Tells when the batch pauses and when it goes on, to be awaited beside the next result: while a batch is paused, no
+    /// result may come.
+    pub fn pauses(&self) -> Pauses {
+        self.batch.pauses()
     }
 
     fn end(&mut self) {

@@ -86,6 +86,19 @@ async fn the_failure_strategy_ends_what_has_not_started() {
 }
 
 #[tokio::test]
+async fn a_run_that_its_strategy_pauses_is_cancelled_since_nobody_could_let_it_go_on() {
+    let pause = || -> Box<dyn FailureStrategy> {
+        let rule: failure_halt::Rule = "pause,success=2".parse().unwrap();
+        Box::new(failure_halt::Halt::new(&failure_halt::Options::with_rules([&rule])).unwrap())
+    };
+    let executor = BatchExecutor::builder().concurrency_limit(1).failure(pause).build().unwrap();
+    let results = executor.run(jobs(&graph(node_fn(|_| ())), 4)).await.unwrap();
+    use BatchJobStatus::{Cancelled, Succeeded};
+    let statuses: Vec<_> = results.iter().map(|result| result.status).collect();
+    assert_eq!(statuses, [Succeeded, Succeeded, Cancelled, Cancelled]);
+}
+
+#[tokio::test]
 async fn the_end_is_told_as_progress_and_nothing_after_it() {
     let told: Arc<Mutex<Vec<BatchStats>>> = Arc::default();
     let heard = told.clone();

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use batchmill::{BatchExecutor, async_node_fn, node_fn};
+use batchmill::{BatchExecutor, FailureStrategy, Pause, async_node_fn, failure_halt, node_fn};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 
@@ -23,6 +23,31 @@ async fn a_stream_yields_every_place_once() {
     assert!(seen.iter().all(|times| *times == 1));
     assert_eq!((stream.left(), stream.stats().completed()), (0, 1000));
     assert!(stream.next().await.is_none(), "it stays at its end");
+}
+
+#[tokio::test]
+async fn a_paused_stream_tells_why_and_goes_on_when_it_is_told() {
+    let pause = || -> Box<dyn FailureStrategy> {
+        let rule: failure_halt::Rule = "pause,success=2".parse().unwrap();
+        Box::new(failure_halt::Halt::new(&failure_halt::Options::with_rules([&rule])).unwrap())
+    };
+    let executor = BatchExecutor::builder().concurrency_limit(1).failure(pause).build().unwrap();
+    let mut stream = executor.stream(jobs(&graph(node_fn(|_| ())), 5)).unwrap();
+    let (mut pauses, mut reasons, mut results) = (stream.pauses(), Vec::new(), 0);
+    loop {
+        tokio::select! {
+            result = stream.next() => match result {
+                Some(_) => results += 1,
+                None => break,
+            },
+            pause = pauses.next() => if let Some(Pause::Rule(reason)) = pause {
+                reasons.push(reason.message);
+                stream.unpause();
+            },
+        }
+    }
+    assert_eq!(results, 5);
+    assert_eq!(reasons, ["2 of 5 jobs succeeded", "2 of 5 jobs succeeded since the last pause"]);
 }
 
 /// Lets all other tasks of a current-thread runtime do what they can.
