@@ -46,6 +46,11 @@ impl Cost {
         self.of_each(PER_COST)
     }
 
+    /// What was used, for a cost of 1.
+    pub(crate) fn per_cost(self, used: u64) -> u64 {
+        ((used as f64 / f64::from(self.0)) as u64).clamp(1, AMOUNT_MAX)
+    }
+
     fn of_each(self, amount: u64) -> u64 {
         // The conversion saturates, and a share is never charged nothing.
         ((f64::from(self.0) * amount as f64) as u64).clamp(1, AMOUNT_MAX)
@@ -80,8 +85,8 @@ impl Usual {
         cost.of_each(self.0.unwrap_or(LEAST))
     }
 
-    pub(crate) fn learn(&mut self, used: u64, cost: Cost) {
-        let sample = ((used as f64 / f64::from(cost.0)) as u64).clamp(1, AMOUNT_MAX);
+    /// An attempt used this much per cost.
+    pub(crate) fn learn(&mut self, sample: u64) {
         self.0 = Some(match self.0 {
             None => sample,
             Some(usual) if sample > usual => usual + (sample.min(2 * usual) - usual).div_ceil(4),
@@ -128,17 +133,17 @@ mod tests {
     #[test]
     fn the_usual_time_is_per_cost() {
         let mut usual = Usual::default();
-        usual.learn(3_000_000, Cost::of(3.0));
+        usual.learn(Cost::of(3.0).per_cost(3_000_000));
         assert_eq!(usual.estimate(Cost::of(2.0)), 2_000_000);
     }
 
     #[test]
     fn a_rare_long_attempt_changes_what_is_usual_by_a_quarter_and_it_is_soon_forgotten() {
         let (mut usual, second, one) = (Usual::default(), 1_000_000_000, Cost::of(1.0));
-        (0..100).for_each(|_| usual.learn(second, one));
-        usual.learn(3600 * second, one);
+        (0..100).for_each(|_| usual.learn(second));
+        usual.learn(3600 * second);
         assert_eq!(usual.estimate(one), second + second / 4);
-        (0..20).for_each(|_| usual.learn(second, one));
+        (0..20).for_each(|_| usual.learn(second));
         assert!(usual.estimate(one) < second + second / 100);
     }
 
@@ -146,7 +151,7 @@ mod tests {
     fn what_is_usual_follows_a_change_up_and_down() {
         let (mut usual, one) = (Usual::default(), Cost::of(1.0));
         for level in [1, 1_000_000_000, 1, 7] {
-            (0..200).for_each(|_| usual.learn(level, one));
+            (0..200).for_each(|_| usual.learn(level));
             let estimate = usual.estimate(one);
             assert!(estimate.abs_diff(level) <= level / 100 + 3, "{estimate} at {level}");
         }

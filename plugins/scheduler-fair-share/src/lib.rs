@@ -37,7 +37,7 @@ use batchmill_core::{BuildError, ClassId, Entry, MonoTime, Pick, Problem, QueueP
 use batchmill_plugin::{Ageing, IdHasher, Lanes, Registry, TypedFactory};
 use charge::{Cost, used};
 use classes::Classes;
-use front::NOWHERE;
+use front::{Key, NOWHERE};
 use shares::{Paths, ShareId, Shares};
 
 pub use options::{Charge, Options};
@@ -117,7 +117,9 @@ impl FairShare {
     fn lane_changed(&mut self, number: u32) {
         let lane = self.classes.lane(number);
         let first = if lane.held { None } else { self.lanes.head(number as usize) };
-        let key = first.map(|(enqueued, token)| (self.ageing.rank(lane.priority, enqueued), token.0));
+        let rank = |enqueued| self.ageing.rank(lane.priority, enqueued);
+        // Of jobs that were queued together the one with the smaller token comes first: that is the order of the file.
+        let key = first.map(|(enqueued, token)| Key { rank: rank(enqueued), turn: token.0 });
         self.shares.set_lane(lane.leaf, &mut self.lane_places, number, key);
     }
 
@@ -138,8 +140,9 @@ impl FairShare {
 impl Scheduler for FairShare {
     fn push(&mut self, entry: Entry<'_>) {
         let lane = self.lane_of(&entry);
-        self.lanes.push(lane as usize, entry.token, entry.enqueued, Cost::of(entry.cost));
-        self.lane_changed(lane);
+        if self.lanes.push(lane as usize, entry.token, entry.enqueued, Cost::of(entry.cost)) {
+            self.lane_changed(lane);
+        }
     }
 
     fn pop(&mut self, _: MonoTime) -> Pick {
@@ -168,7 +171,7 @@ impl Scheduler for FairShare {
         let used = match (used(usage.ran), self.charge) {
             (0, _) => 0, // picked and given back
             (used, Charge::Time) => {
-                self.shares.learn(leaf, used, cost);
+                self.shares.learn(leaf, cost.per_cost(used));
                 used
             }
             (_, Charge::Cost) => charged,

@@ -77,8 +77,9 @@ impl PriorityScheduler {
 impl Scheduler for PriorityScheduler {
     fn push(&mut self, entry: Entry<'_>) {
         let lane = entry.priority.0;
-        self.lanes.push(usize::from(lane), entry.token, entry.enqueued, ());
-        self.head_changed(lane);
+        if self.lanes.push(usize::from(lane), entry.token, entry.enqueued, ()) {
+            self.head_changed(lane);
+        }
     }
 
     fn pop(&mut self, _: MonoTime) -> Pick {

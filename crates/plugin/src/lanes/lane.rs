@@ -79,6 +79,17 @@ impl<N: Copy> Lane<N> {
         }
     }
 
+    /// Looks at no slot that an ordinary arrival has not touched.
+    pub(super) fn is_first(&self, place: Place) -> bool {
+        match place {
+            Place::Ring(number) => number == self.first && self.late.is_empty(),
+            Place::Late(enqueued, arrival) => {
+                let first_late = self.late.first_key_value().map(|(key, _)| *key);
+                first_late == Some((enqueued, arrival)) && self.ring.front().is_none_or(|slot| enqueued < slot.enqueued)
+            }
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<(Token, N)> {
         let late_is_first = match (self.ring.front(), self.late_head()) {
             (Some(slot), Some((late, _))) => late < slot.enqueued,

@@ -69,17 +69,18 @@ impl<N: Copy> Lanes<N> {
         self.len == 0
     }
 
-    /// Queues a token that is in no lane.
+    /// Queues a token that is in no lane. Whether it is the first of its lane now.
     ///
     /// # Panics
     /// If there is no such lane.
-    pub fn push(&mut self, lane: usize, token: Token, enqueued: MonoTime, note: N) {
+    pub fn push(&mut self, lane: usize, token: Token, enqueued: MonoTime, note: N) -> bool {
         let place = self.lanes[lane].push(token, enqueued, note);
         self.len += 1;
         if let Some(index) = &mut self.index {
             index.places.insert(token, (lane, place));
             self.note_use_without_removal();
         }
+        self.lanes[lane].is_first(place)
     }
 
     /// The first token of a lane, and when it was queued.
@@ -208,8 +209,9 @@ mod tests {
             match bits(&mut state) % (8 + removals) {
                 0..5 if models.iter().all(|m| m.0.iter().all(|(_, t)| *t != token)) => {
                     let enqueued = MonoTime::from_nanos((step + bits(&mut state) % 40).saturating_sub(20));
-                    lanes.push(lane, token, enqueued, token.0);
+                    let first = lanes.push(lane, token, enqueued, token.0);
                     models[lane].push(token, enqueued);
+                    assert_eq!(first, models[lane].0[0].1 == token, "seed {seed} step {step}");
                 }
                 0..5 => {
                     let lane = models.iter().position(|m| m.0.iter().any(|(_, t)| *t == token)).unwrap();

@@ -65,7 +65,7 @@ impl Share {
     }
 
     fn key(&self) -> Key {
-        (self.pass, self.last_turn)
+        Key { rank: self.pass, turn: self.last_turn }
     }
 }
 
@@ -165,7 +165,7 @@ impl Shares {
     /// back. So it is never behind all others, and before none of them without reason.
     fn virtual_now(&self, parent: ShareId) -> u128 {
         let now = self.get(parent).now;
-        self.front(parent).first().map_or(now, |first| now.min(first.key.0))
+        self.front(parent).first().map_or(now, |first| now.min(first.rank))
     }
 
     fn line_up(&mut self, id: ShareId) {
@@ -179,13 +179,14 @@ impl Shares {
         known.or(self.get(ROOT).usual).or(Usual::NOTHING_ENDED).estimate(cost)
     }
 
-    pub(crate) fn learn(&mut self, leaf: ShareId, used: u64, cost: Cost) {
+    /// An attempt of this leaf used this much per cost.
+    pub(crate) fn learn(&mut self, leaf: ShareId, sample: u64) {
         let mut id = leaf;
         while id != ROOT {
-            self.get_mut(id).usual.learn(used, cost);
+            self.get_mut(id).usual.learn(sample);
             id = self.get(id).parent;
         }
-        self.get_mut(ROOT).usual.learn(used, cost);
+        self.get_mut(ROOT).usual.learn(sample);
     }
 
     /// A job of this leaf was picked: it and what it belongs to move on by `amount`.
@@ -226,7 +227,7 @@ impl Shares {
         let share = self.get(id);
         let behind = share.stride.times(charged);
         let first = self.front(share.parent).first_but(id);
-        let limit = first.map_or(0, |first| first.key.0.saturating_sub(behind));
+        let limit = first.map_or(0, |first| first.rank.saturating_sub(behind));
         limit.max(share.joined_at)
     }
 
