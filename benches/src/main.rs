@@ -1,10 +1,14 @@
 //! `cargo xtask bench [JOBS] [ROUNDS]`: one million no-op jobs through Batchmill with every policy on, against what people
 //! write by hand: `JoinSet` + `Semaphore` + `timeout`. Both sides run in turn in one process, on two worker threads, with
 //! the same allocator; medians and their ratio are printed. Machines are noisy: read the ratio, not the rates.
+//!
+//! `cargo xtask bench scheduler [JOBS] [ROUNDS]`: push and pop of the schedulers with a thousand up to ten million jobs queued
+//! (or JOBS), against a `BinaryHeap` of the same size.
 
 mod by_hand;
 mod full;
 mod measure;
+mod scheduler;
 
 use std::process::ExitCode;
 
@@ -18,15 +22,22 @@ const ROUNDS: usize = 5;
 const CONCURRENCY: [u32; 2] = [10, 1000];
 
 fn main() -> ExitCode {
-    let mut numbers = std::env::args().skip(1).map(|argument| argument.parse::<u32>());
-    let (jobs, rounds) = match (numbers.next().unwrap_or(Ok(JOBS)), numbers.next()) {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let of_schedulers = arguments.next_if(|argument| argument == "scheduler").is_some();
+    let mut numbers = arguments.map(|argument| argument.parse::<u32>());
+    let most = if of_schedulers { 10 * JOBS } else { JOBS };
+    let (jobs, rounds) = match (numbers.next().unwrap_or(Ok(most)), numbers.next()) {
         (Ok(jobs), None) if jobs > 0 => (jobs, ROUNDS),
         (Ok(jobs), Some(Ok(rounds))) if jobs > 0 && rounds > 0 => (jobs, rounds as usize),
         _ => {
-            eprintln!("usage: cargo xtask bench [JOBS] [ROUNDS], whole numbers above 0");
+            eprintln!("usage: cargo xtask bench [scheduler] [JOBS] [ROUNDS], whole numbers above 0");
             return ExitCode::from(2);
         }
     };
+    if of_schedulers {
+        scheduler::run(jobs.into(), rounds);
+        return ExitCode::SUCCESS;
+    }
     println!("{jobs} no-op jobs, {rounds} rounds, 2 worker threads, mimalloc on every side; medians");
     println!("{:<44} {:>11} {:>12} {:>12} {:>9}", "side", "concurrency", "jobs/s", "CPU/job", "ratio");
     for concurrency in CONCURRENCY {
