@@ -5,6 +5,7 @@
 mod batches;
 mod delivery;
 mod limits;
+mod metrics;
 mod shutdown;
 
 use std::{
