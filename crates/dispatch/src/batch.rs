@@ -7,7 +7,12 @@ use batchmill_core::{
     Token, Transition,
 };
 
-use crate::{BatchKey, NewJob, StopCause, budget::Budget, trouble::Trouble};
+use crate::{
+    BatchKey, NewJob, StopCause,
+    budget::Budget,
+    edge::{Decider, ask},
+    trouble::Trouble,
+};
 
 /// How a batch wants to be treated.
 #[derive(Debug)]
@@ -106,7 +111,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn new(key: BatchKey, setup: BatchSetup, now: MonoTime) -> Self {
-        let budget = setup.retry[0].budget().map(|settings| Budget::new(settings, now));
+        let budget = ask(Decider::Retry, || setup.retry[0].budget()).map(|settings| Budget::new(settings, now));
         Self {
             key,
             rows: Vec::with_capacity(setup.expected_jobs),

@@ -17,7 +17,6 @@ pub(crate) struct Budget {
     level: u128,
     seen: MonoTime,
     /// Retries that are due and have no token yet, in the order in which they came due.
-    // tidy: allow(queues): at most one entry a job, and jobs are bounded
     parked: VecDeque<Parked>,
     /// Since when retries wait.
     empty_since: Option<MonoTime>,
@@ -93,8 +92,16 @@ impl Budget {
         (!self.parked.is_empty()).then(|| self.seen + wait)
     }
 
-    #[cfg(test)]
-    fn empty_since(&self) -> Option<MonoTime> {
+    pub(crate) fn settings(&self) -> RetryBudget {
+        self.settings
+    }
+
+    /// Retries that are due, the next one first; some may be void.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = Parked> {
+        self.parked.iter().copied()
+    }
+
+    pub(crate) fn empty_since(&self) -> Option<MonoTime> {
         self.empty_since
     }
 }

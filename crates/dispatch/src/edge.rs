@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
-use batchmill_core::{Entry, MonoTime, Pick, Scheduler, Token, Usage};
+use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, Usage};
 
 /// A kind of plugin that dispatch asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +78,12 @@ impl Queue {
 
     pub(crate) fn on_finish(&mut self, token: Token, usage: Usage) {
         ask(Decider::Scheduler, || self.0.on_finish(token, usage));
+    }
+
+    /// Where a queued job stands. Nothing is decided by it: if it panics, which the panic hook tells, the place is not
+    /// known and everything goes on.
+    pub(crate) fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        catch_unwind(AssertUnwindSafe(|| self.0.explain(token, now))).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {

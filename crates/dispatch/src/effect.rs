@@ -1,10 +1,12 @@
 //! What dispatch wants done.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use batchmill_core::{
     BatchCounts, CancelReason, ErrorClass, GivenUp, JobError, MonoTime, Priority, Status, StopReason, Tenant, Verdict,
 };
+
+use serde::Serialize;
 
 use crate::{BatchKey, FailedTry, Lease};
 
@@ -111,7 +113,8 @@ pub struct Record {
 }
 
 /// Why a running attempt was told to end, which decides what becomes of its job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopCause {
     /// The failure strategy stopped the batch.
@@ -124,4 +127,16 @@ pub enum StopCause {
     JobDeadline,
     /// The host ends: the attempt counts for nothing and runs again on resume.
     Host,
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Halt => "a rule stopped the batch",
+            Self::Cancel => "cancelled by request",
+            Self::BatchDeadline => "the deadline of the batch has passed",
+            Self::JobDeadline => "its deadline has passed",
+            Self::Host => "the host ends",
+        })
+    }
 }

@@ -66,6 +66,10 @@ impl Slots {
         Some(live)
     }
 
+    pub(crate) fn get(&self, slot: SlotId) -> Option<&Live> {
+        self.live.get(slot.0 as usize)?.as_ref()
+    }
+
     pub(crate) fn get_mut(&mut self, slot: SlotId) -> Option<&mut Live> {
         self.live.get_mut(slot.0 as usize)?.as_mut()
     }

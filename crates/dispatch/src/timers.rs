@@ -86,6 +86,11 @@ impl Timers {
         }
     }
 
+    /// When the first entry is due that is `wanted`. Looks at all of them.
+    pub(crate) fn first(&self, wanted: impl Fn(Due) -> bool) -> Option<MonoTime> {
+        self.heap.iter().filter(|Reverse((_, _, due))| wanted(*due)).map(|Reverse((at, ..))| *at).min()
+    }
+
     /// The earliest moment, if the body does not know it yet.
     pub(crate) fn announce(&mut self) -> Option<MonoTime> {
         let earliest = self.heap.peek().map(|entry| entry.0.0).into_iter().chain(self.next_token).min();

@@ -19,6 +19,15 @@ pub(crate) enum WaitingEnd {
     Deadline,
 }
 
+impl WaitingEnd {
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Self::Cancelled => Status::Cancelled,
+            Self::Deadline => Status::TimedOut,
+        }
+    }
+}
+
 /// Ends a waiting job, at once or as soon as there is room for its record.
 pub(crate) fn end(
     dispatch: &mut Dispatch,
@@ -57,11 +66,11 @@ fn end_now(
     let end = match why {
         WaitingEnd::Cancelled => {
             let error = JobError::new(ErrorClass::Cancelled, "cancelled", "cancelled by request");
-            End::waiting(Status::Cancelled, error, Heard::No)
+            End::waiting(why.status(), error, Heard::No)
         }
         WaitingEnd::Deadline => {
             let error = JobError::new(ErrorClass::Timeout, "deadline", "its deadline passed before it could end");
-            End::waiting(Status::TimedOut, error, Heard::Yes)
+            End::waiting(why.status(), error, Heard::Yes)
         }
     };
     finish(dispatch, key, index, end, now, effects);

@@ -19,7 +19,7 @@ pub(crate) fn thrifty(burst: u32, ratio: f64, per_second: f64) -> BatchSetup {
 }
 
 /// All of these jobs run and fail at 0 ms; their retries are due at 100 ms.
-fn all_failed(setup: BatchSetup, jobs: Vec<NewJob>) -> Rig {
+pub(crate) fn all_failed(setup: BatchSetup, jobs: Vec<NewJob>) -> Rig {
     let many = u32::try_from(jobs.len()).expect("a few");
     let mut rig = Rig::new(many);
     rig.open(setup, jobs);

@@ -7,6 +7,7 @@ mod cancel;
 mod deadlines;
 mod doctored;
 mod ends_of_the_host;
+mod explain;
 mod halt;
 mod leases;
 mod model;

@@ -141,6 +141,23 @@ impl Rig {
         self.end(index, Outcome::Failed(Box::new(AttemptFailure::of(failures).expect("a failure"))))
     }
 
+    /// Why a job of batch 0 stands where it stands.
+    pub(crate) fn explain(&self, index: u32) -> String {
+        self.explain_in(0, index)
+    }
+
+    pub(crate) fn explain_in(&self, batch: u32, index: u32) -> String {
+        match self.dispatch.explain(BatchKey(batch), index, self.now) {
+            Some(explanation) => explanation.to_string(),
+            None => "unknown".to_owned(),
+        }
+    }
+
+    /// The reasons of all jobs of batch 0.
+    pub(crate) fn census(&self) -> Vec<String> {
+        self.dispatch.census(BatchKey(0), self.now).iter().map(ToString::to_string).collect()
+    }
+
     /// Every record is where it belongs.
     pub(crate) fn answer(&mut self) -> String {
         let mut texts = Vec::new();

@@ -54,8 +54,9 @@ impl Scheduler for Plain {
         assert!(self.picked.remove(&token), "finished, but not picked: {token:?}");
     }
 
-    fn explain(&self, _: Token, _: MonoTime) -> Option<QueuePosition> {
-        None
+    fn explain(&self, token: Token, _: MonoTime) -> Option<QueuePosition> {
+        let key = self.keys.get(&token)?;
+        Some(QueuePosition::new(Some(self.queue.range(..key).count() as u64), format!("priority {}", u8::MAX - key.0)))
     }
 }
 

@@ -4,6 +4,7 @@
 mod budget;
 mod effects;
 mod events;
+mod explain;
 mod rest;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -236,7 +237,8 @@ impl Model {
     pub(crate) fn after(&mut self, now: MonoTime, effects: &[Effect], dispatch: &Dispatch) -> Check {
         self.see_all(now, effects)?;
         self.serve_lines(now);
-        self.at_rest(now, dispatch)
+        self.at_rest(now, dispatch)?;
+        self.is_explained(now, dispatch)
     }
 
     /// Tokens are given out after everything else that was due, and before anything starts.

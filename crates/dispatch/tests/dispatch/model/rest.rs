@@ -83,7 +83,7 @@ impl Model {
     }
 
     /// Jobs that may be parked, at most.
-    fn parked(&self, now: MonoTime) -> usize {
+    pub(super) fn parked(&self, now: MonoTime) -> usize {
         let blocked = self.batches.values().filter(|batch| !takes_starts(batch, now));
         blocked.flat_map(|batch| &batch.jobs).filter(|job| job.at == At::Ready).count()
     }

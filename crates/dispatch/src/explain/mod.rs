@@ -1,0 +1,262 @@
+//! Why does it wait? A typed reason with the blocking object for every job in every state.
+//!
+//! The answers are taken from the state that the decisions are made of, so they cannot say anything else. They may look
+//! at everything that is queued: meant for a person's question, not for a decision.
+
+mod explanation;
+mod reason;
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use batchmill_core::{JobState, MonoTime, Status};
+
+use crate::{
+    BatchKey, SlotId,
+    batch::{Batch, Row},
+    dispatch::Dispatch,
+    slots::Live,
+    timers::Due,
+};
+
+pub use explanation::{Explanation, LastFailure, Share};
+pub use reason::Reason;
+
+impl Dispatch {
+    /// Why a job of an open batch stands where it stands; `None` if there is no such job.
+    pub fn explain(&self, key: BatchKey, index: u32, now: MonoTime) -> Option<Explanation> {
+        let batch = self.batch(key)?;
+        let row = batch.rows.get(index as usize)?;
+        let reason = self.reason(batch, index, row, &Exceptions::of(self, batch), now);
+        // Where it is in the queue matters only if the queue moves.
+        let position = match reason {
+            Reason::Slots { .. } | Reason::Unanswered { .. } | Reason::Parking { .. } | Reason::Scheduler => {
+                self.scheduler.explain(batch.token(index), now)
+            }
+            _ => None,
+        };
+        let mut explanation = Explanation {
+            state: counter(row.state),
+            attempts: row.attempts,
+            since: now - row.enqueued,
+            due: self.due(batch, index, &reason, now),
+            ahead: position.as_ref().and_then(|position| position.ahead),
+            order: position.map(|position| position.reason),
+            slot: None,
+            last_failure: None,
+            reason,
+        };
+        match &explanation.reason {
+            Reason::Running | Reason::Stopping { .. } => {
+                explanation.slot = Some(row.slot);
+                explanation.since = self.live(row).map_or(Duration::ZERO, |live| now - live.started);
+            }
+            Reason::Backoff => explanation.last_failure = last_failure(batch, index),
+            Reason::RetryBudget { .. } => {
+                explanation.last_failure = last_failure(batch, index);
+                explanation.ahead = in_line(batch).position(|parked| parked == index).map(|place| place as u64);
+                let empty_since = batch.budget.as_ref().and_then(crate::budget::Budget::empty_since);
+                explanation.since = empty_since.map_or(Duration::ZERO, |since| now - since);
+            }
+            _ => {}
+        }
+        Some(explanation)
+    }
+
+    /// How many jobs of an open batch have which reason, the most first; empty if there is no such batch.
+    pub fn census(&self, key: BatchKey, now: MonoTime) -> Vec<Share> {
+        let Some(batch) = self.batch(key) else { return Vec::new() };
+        let exceptions = Exceptions::of(self, batch);
+        let mut shares: Vec<Share> = Vec::new();
+        // Where nothing is special about a job, its state says why it stands there.
+        let mut by_state: Vec<(JobState, usize)> = Vec::new();
+        for (index, row) in (0..).zip(&batch.rows) {
+            let special = row.state == JobState::Running || exceptions.have(batch, index, now);
+            let known = by_state.iter().find(|(state, _)| !special && *state == row.state);
+            let place = match known {
+                Some((_, place)) => *place,
+                None => {
+                    let reason = self.reason(batch, index, row, &exceptions, now);
+                    let place = place_of(&mut shares, counter(row.state), reason);
+                    if !special {
+                        by_state.push((row.state, place));
+                    }
+                    place
+                }
+            };
+            shares[place].jobs += 1;
+        }
+        for share in &mut shares {
+            share.due = self.first_due(batch, &share.reason, now);
+        }
+        shares.sort_by_key(|share| std::cmp::Reverse(share.jobs));
+        shares
+    }
+
+    fn reason(&self, batch: &Batch, index: u32, row: &Row, exceptions: &Exceptions, now: MonoTime) -> Reason {
+        match row.state {
+            JobState::Ended(status) => return Reason::Ended { status },
+            JobState::Recording(status) => return Reason::Recording { status },
+            JobState::Running => {
+                let cause = self.live(row).and_then(|live| live.stopping);
+                return cause.map_or(Reason::Running, |cause| Reason::Stopping { cause });
+            }
+            _ => {}
+        }
+        if let Some(reason) = self.why_never(batch, index, exceptions, now) {
+            return reason;
+        }
+        match row.state {
+            JobState::Pending => Reason::NotBefore,
+            JobState::Backoff => match &batch.budget {
+                Some(budget) if exceptions.in_line.contains(&index) => {
+                    Reason::RetryBudget { burst: budget.settings().burst() }
+                }
+                _ => Reason::Backoff,
+            },
+            _ => self.why_not_now(batch),
+        }
+    }
+
+    /// Why a job that waits will not start in this life of its batch.
+    fn why_never(&self, batch: &Batch, index: u32, exceptions: &Exceptions, now: MonoTime) -> Option<Reason> {
+        if let Some(message) = &batch.storage_failed {
+            return Some(Reason::StorageFailed { message: message.clone() });
+        }
+        if let Some(status) = exceptions.promised.get(&index) {
+            return Some(Reason::EndDecided { status: *status });
+        }
+        if let Some(closing) = &batch.closing {
+            return Some(closing.into());
+        }
+        // Deadlines count from their moment on, also where the timer comes later than the question.
+        if batch.setup.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(Reason::BatchDeadline);
+        }
+        if batch.sealed && exceptions.wishes && batch.is_too_late(index, now) {
+            return Some(Reason::EndDecided { status: Status::TimedOut });
+        }
+        self.draining.then_some(Reason::Draining)
+    }
+
+    /// Why a job that is ready does not start now: what dispatch asks before a start, in the same order.
+    fn why_not_now(&self, batch: &Batch) -> Reason {
+        if !batch.sealed {
+            return Reason::Accepting;
+        }
+        if let Some(pause) = &batch.paused {
+            return pause.into();
+        }
+        let (limit, unanswered, parking) =
+            (self.settings.limit.get(), self.settings.unanswered_limit.get(), self.settings.parked_limit.get());
+        if !self.has_room() {
+            Reason::Unanswered { limit: unanswered }
+        } else if self.slots.running() >= limit {
+            Reason::Slots { limit }
+        } else if self.parked.len() >= parking {
+            Reason::Parking { limit: parking }
+        } else {
+            Reason::Scheduler
+        }
+    }
+
+    fn live(&self, row: &Row) -> Option<&Live> {
+        self.slots.get(SlotId(row.slot))
+    }
+
+    /// When the reason of one job passes by itself.
+    fn due(&self, batch: &Batch, index: u32, reason: &Reason, now: MonoTime) -> Option<Duration> {
+        let row = &batch.rows[index as usize];
+        let at = match reason {
+            Reason::NotBefore => self.timers.first(|due| due == Due::Admit(batch.key, index)),
+            Reason::Backoff => self.timers.first(|due| due == Due::Retry(batch.key, index, row.epoch)),
+            Reason::Running => {
+                let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
+                self.live(row).zip(timeout).map(|(live, timeout)| live.started + timeout)
+            }
+            shared => return self.first_due(batch, shared, now),
+        };
+        at.map(|at| at - now)
+    }
+
+    /// When a reason passes by itself for the first job that has it.
+    fn first_due(&self, batch: &Batch, reason: &Reason, now: MonoTime) -> Option<Duration> {
+        let state = |index: u32| batch.rows[index as usize].state;
+        let at = match reason {
+            Reason::NotBefore => self.timers.first(
+                |due| matches!(due, Due::Admit(key, index) if key == batch.key && state(index) == JobState::Pending),
+            ),
+            Reason::Backoff => self.timers.first(|due| {
+                matches!(due, Due::Retry(key, index, epoch) if key == batch.key
+                    && state(index) == JobState::Backoff && batch.rows[index as usize].epoch == epoch)
+            }),
+            Reason::RetryBudget { .. } => batch.budget.as_ref().and_then(crate::budget::Budget::next_release),
+            Reason::Scheduler => self.refill_at,
+            _ => None,
+        };
+        at.map(|at| at - now)
+    }
+}
+
+/// Jobs of a batch of which more is to say than their state.
+struct Exceptions {
+    /// Their end is decided, and there was no room for its record.
+    promised: HashMap<u32, Status>,
+    /// Their retry waits for a token.
+    in_line: HashSet<u32>,
+    /// Whether jobs have wishes of their own, such as a deadline.
+    wishes: bool,
+}
+
+impl Exceptions {
+    fn of(dispatch: &Dispatch, batch: &Batch) -> Self {
+        let mut promised = HashMap::new();
+        for (_, index, why) in dispatch.ends.iter().filter(|(key, ..)| *key == batch.key) {
+            // The first wish counts.
+            promised.entry(*index).or_insert(why.status());
+        }
+        Self { promised, in_line: in_line(batch).collect(), wishes: !batch.wishes.is_empty() }
+    }
+
+    fn have(&self, batch: &Batch, index: u32, now: MonoTime) -> bool {
+        self.promised.contains_key(&index)
+            || self.in_line.contains(&index)
+            || self.wishes && batch.is_too_late(index, now)
+    }
+}
+
+/// Jobs whose retry waits for a token, the next one first.
+fn in_line(batch: &Batch) -> impl Iterator<Item = u32> {
+    let waits = |(index, epoch): &(u32, u32)| {
+        let row = &batch.rows[*index as usize];
+        row.state == JobState::Backoff && row.epoch == *epoch
+    };
+    batch.budget.iter().flat_map(crate::budget::Budget::parked).filter(waits).map(|(index, _)| index)
+}
+
+fn last_failure(batch: &Batch, index: u32) -> Option<LastFailure> {
+    let tried = batch.troubles.get(&index)?.tries.last()?;
+    Some(LastFailure { attempt: tried.attempt, class: tried.class, message: tried.message.clone() })
+}
+
+/// The share of a reason, made where there is none.
+fn place_of(shares: &mut Vec<Share>, state: &'static str, reason: Reason) -> usize {
+    let known = shares.iter().position(|share| share.state == state && share.reason == reason);
+    known.unwrap_or_else(|| {
+        shares.push(Share { jobs: 0, state, reason, due: None });
+        shares.len() - 1
+    })
+}
+
+/// The counter of the conservation law that a state counts in, by its name.
+fn counter(state: JobState) -> &'static str {
+    match state {
+        JobState::Pending | JobState::Ready => "pending",
+        JobState::Running => "running",
+        JobState::Backoff => "backing_off",
+        JobState::Ended(status) => status.as_str(),
+        _ => "recording",
+    }
+}
