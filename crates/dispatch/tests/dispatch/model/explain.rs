@@ -18,7 +18,7 @@ impl Model {
             let said = dispatch.explain(BatchKey(key), index, now).ok_or("a job that nobody can explain")?;
             self.one_is_explained(now, batch, index, job, &said).map_err(|why| format!("{why}\n{said:?}\n{job:?}"))?;
         }
-        if self.step % 8 == 0 {
+        if self.step.is_multiple_of(8) {
             for (key, batch) in &self.batches {
                 self.all_are_explained(now, batch, dispatch, BatchKey(*key))?;
             }
