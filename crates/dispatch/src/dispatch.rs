@@ -140,8 +140,8 @@ impl Dispatch {
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
             Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
             Event::DeliveryFailed { batch, message } => step::delivery_failed::step(self, now, batch, message, effects),
-            Event::DrainRequested => step::drain::step(self, None, effects),
-            Event::StopRequested { how } => step::drain::step(self, Some(how), effects),
+            Event::DrainRequested => step::drain::step(self, now, None, effects),
+            Event::StopRequested { how } => step::drain::step(self, now, Some(how), effects),
         }
         if let Some(at) = self.timers.announce() {
             effects.push(Effect::WakeAt(at));

@@ -8,7 +8,7 @@ use batchmill_core::{
 
 use serde::Serialize;
 
-use crate::{BatchKey, FailedTry, Lease};
+use crate::{BatchKey, FailedTry, Lease, Share};
 
 /// What to do. Executed in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,8 @@ pub enum Effect {
         counts: BatchCounts,
         /// Attempts that were repeated.
         retries: u64,
+        /// Jobs that have no end, by reason: where the host drained, or their results could not be stored.
+        left: Vec<Share>,
     },
 }
 

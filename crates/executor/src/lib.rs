@@ -26,6 +26,7 @@ mod source;
 mod timed_checkpointer;
 mod workload;
 
+pub use batchmill_dispatch::{Explanation, LastFailure, Reason, Share};
 pub use clock::Clock;
 pub use collected::Collected;
 pub use flow_workload::{FlowWorkload, Graphs};

@@ -86,6 +86,33 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The name of the reason, as in its serialised form.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepting => "accepting",
+            Self::NotBefore => "not_before",
+            Self::Backoff => "backoff",
+            Self::RetryBudget { .. } => "retry_budget",
+            Self::Paused { .. } => "paused",
+            Self::Slots { .. } => "slots",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Parking { .. } => "parking",
+            Self::Scheduler => "scheduler",
+            Self::Draining => "draining",
+            Self::Halted { .. } => "halted",
+            Self::Cancelled => "cancelled",
+            Self::BatchDeadline => "batch_deadline",
+            Self::EndDecided { .. } => "end_decided",
+            Self::StorageFailed { .. } => "storage_failed",
+            Self::Running => "running",
+            Self::Stopping { .. } => "stopping",
+            Self::Recording { .. } => "recording",
+            Self::Ended { .. } => "ended",
+        }
+    }
+}
+
 impl From<&Closing> for Reason {
     fn from(closing: &Closing) -> Self {
         match closing {
@@ -133,6 +160,46 @@ impl fmt::Display for Reason {
             Self::Stopping { cause } => write!(f, "the attempt was told to end: {cause}"),
             Self::Recording { status } => write!(f, "{status}, and the record is on the way"),
             Self::Ended { status } => write!(f, "{status}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every() -> Vec<Reason> {
+        let (rule, status) = ("soon,fail=3".to_owned(), Status::Cancelled);
+        vec![
+            Reason::Accepting,
+            Reason::NotBefore,
+            Reason::Backoff,
+            Reason::RetryBudget { burst: NonZeroU32::MIN },
+            Reason::Paused { rule: Some(rule.clone()) },
+            Reason::Slots { limit: 2 },
+            Reason::Unanswered { limit: 2 },
+            Reason::Parking { limit: 2 },
+            Reason::Scheduler,
+            Reason::Draining,
+            Reason::Halted { rule },
+            Reason::Cancelled,
+            Reason::BatchDeadline,
+            Reason::EndDecided { status },
+            Reason::StorageFailed { message: "gone".to_owned() },
+            Reason::Running,
+            Reason::Stopping { cause: StopCause::Halt },
+            Reason::Recording { status },
+            Reason::Ended { status },
+        ]
+    }
+
+    #[test]
+    fn the_name_of_a_reason_is_that_of_its_data_and_its_text_a_clause() {
+        for reason in every() {
+            let data = serde_json::to_value(&reason).unwrap();
+            assert_eq!(data["reason"], reason.name());
+            let text = reason.to_string();
+            assert!(!text.is_empty() && !text.ends_with('.') && !text.contains('\n'), "{text}");
         }
     }
 }

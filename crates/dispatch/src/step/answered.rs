@@ -20,6 +20,6 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, jobs: 
     }
     dispatch.unanswered -= answered;
     close::go_on(dispatch, now, effects);
-    close::end_if_over(dispatch, key, effects);
+    close::end_if_over(dispatch, key, now, effects);
     fill::fill(dispatch, now, effects);
 }

@@ -65,7 +65,7 @@ pub(crate) fn step(
         _ => stopped(dispatch, lease, live, now, effects),
     }
     if dispatch.draining || dispatch.batch(lease.batch).is_some_and(|batch| batch.storage_failed.is_some()) {
-        close::end_if_over(dispatch, lease.batch, effects);
+        close::end_if_over(dispatch, lease.batch, now, effects);
         close::go_on(dispatch, now, effects);
     }
     fill(dispatch, now, effects);

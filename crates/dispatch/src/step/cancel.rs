@@ -27,7 +27,7 @@ pub(crate) fn step(
             }
         }
     }
-    close::end_if_over(dispatch, key, effects);
+    close::end_if_over(dispatch, key, now, effects);
     fill::fill(dispatch, now, effects);
 }
 

@@ -3,7 +3,7 @@
 use batchmill_core::{CancelReason, ErrorClass, JobError, JobState, MonoTime, Status, Verdict};
 
 use crate::{
-    BatchKey, Effect, StopCause,
+    BatchKey, Effect, Reason, Share, StopCause,
     batch::{Batch, Closing, of_token},
     dispatch::Dispatch,
     step::{
@@ -89,12 +89,20 @@ pub(crate) fn end_of_waiting(closing: &Closing) -> (Status, JobError) {
 }
 
 /// Ends a batch whose time has come; without that, does nothing.
-pub(crate) fn end_if_over(dispatch: &mut Dispatch, key: BatchKey, effects: &mut Vec<Effect>) {
+pub(crate) fn end_if_over(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch(key) else { return };
     let Some(verdict) = verdict(dispatch, batch) else { return };
     let (counts, retries) = (batch.counts, batch.retries);
+    let left = if counts.is_complete() { Vec::new() } else { left(dispatch, key, now) };
     forget(dispatch, key);
-    effects.push(Effect::BatchEnded { batch: key, verdict, counts, retries });
+    effects.push(Effect::BatchEnded { batch: key, verdict, counts, retries, left });
+}
+
+/// The reasons of jobs without an end.
+fn left(dispatch: &Dispatch, key: BatchKey, now: MonoTime) -> Vec<Share> {
+    let mut shares = dispatch.census(key, now);
+    shares.retain(|share| !matches!(share.reason, Reason::Ended { .. }));
+    shares
 }
 
 fn verdict(dispatch: &Dispatch, batch: &Batch) -> Option<Verdict> {

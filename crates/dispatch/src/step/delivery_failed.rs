@@ -14,7 +14,7 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, messag
         batch.storage_failed = Some(message);
         close::stop_batch(dispatch, key, StopCause::Host, effects);
     }
-    close::end_if_over(dispatch, key, effects);
+    close::end_if_over(dispatch, key, now, effects);
     // Its unanswered records count no more: others may use the room.
     close::go_on(dispatch, now, effects);
     fill::fill(dispatch, now, effects);

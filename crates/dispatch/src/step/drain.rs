@@ -1,10 +1,10 @@
 //! The host ends.
 
-use batchmill_core::CancelReason;
+use batchmill_core::{CancelReason, MonoTime};
 
 use crate::{BatchKey, Effect, StopCause, dispatch::Dispatch, step::close};
 
-pub(crate) fn step(dispatch: &mut Dispatch, stop: Option<CancelReason>, effects: &mut Vec<Effect>) {
+pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, stop: Option<CancelReason>, effects: &mut Vec<Effect>) {
     dispatch.draining = true;
     if let Some(how) = stop {
         for live in dispatch.slots.iter_mut() {
@@ -15,6 +15,6 @@ pub(crate) fn step(dispatch: &mut Dispatch, stop: Option<CancelReason>, effects:
     }
     let keys: Vec<BatchKey> = dispatch.batches.iter().flatten().map(|batch| batch.key).collect();
     for key in keys {
-        close::end_if_over(dispatch, key, effects);
+        close::end_if_over(dispatch, key, now, effects);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, effect
     // Picked while the batch was not allowed to start.
     pause::unpark(dispatch, now);
     end_those_too_late(dispatch, key, now, effects);
-    close::end_if_over(dispatch, key, effects);
+    close::end_if_over(dispatch, key, now, effects);
     fill::fill(dispatch, now, effects);
 }
 

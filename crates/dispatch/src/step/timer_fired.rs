@@ -31,7 +31,7 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
             Due::JobDeadline(batch, index) => job_deadline(dispatch, batch, index, now, effects),
             Due::BatchDeadline(batch) => {
                 close::begin(dispatch, batch, Closing::DeadlinePassed, true, now, effects);
-                close::end_if_over(dispatch, batch, effects);
+                close::end_if_over(dispatch, batch, now, effects);
             }
             Due::Refill => dispatch.refill_at = None,
         }

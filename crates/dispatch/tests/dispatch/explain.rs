@@ -6,7 +6,7 @@ use std::{
 };
 
 use batchmill_core::{Directive, ErrorClass, Pick, StopReason};
-use batchmill_dispatch::{BatchKey, Event, Settings};
+use batchmill_dispatch::{BatchKey, Effect, Event, Settings};
 
 use crate::{
     budget::{all_failed, thrifty},
@@ -193,6 +193,26 @@ fn the_end_of_the_host_and_of_its_storage_are_named() {
     rig.open(setup(), jobs(2));
     rig.step(Event::DeliveryFailed { batch: BatchKey(0), message: "the disk is gone".into() });
     assert!(rig.explain(1).starts_with("pending: results can not be stored: the disk is gone"), "{}", rig.explain(1));
+}
+
+#[test]
+fn a_batch_that_ends_before_its_jobs_says_what_it_leaves() {
+    let mut rig = Rig::new(1);
+    rig.open(setup(), [jobs(3), vec![job(|job| job.after = Some(ms(9000)))]].concat());
+    rig.fail(0, ErrorClass::Transient);
+    rig.step(Event::DrainRequested);
+    let mut effects = Vec::new();
+    let event = Event::AttemptEnded {
+        lease: rig.leases[&(0, 1)],
+        outcome: batchmill_core::Outcome::Stopped,
+        usage: batchmill_core::Usage::default(),
+        draw: batchmill_core::Draw::from_bits(0),
+    };
+    rig.dispatch.step(rig.now, event, &mut effects);
+    let Some(Effect::BatchEnded { left, .. }) = effects.pop() else { panic!("nothing runs any more: {effects:?}") };
+    let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+    let why = "the host drains: nothing starts any more";
+    assert_eq!(left, [format!("3 pending: {why}"), format!("1 backing off: {why}")]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, Pause, RetryPolicy, Verdict};
-use batchmill_dispatch::{BatchKey, BatchSetup, Event, NewJob};
+use batchmill_dispatch::{BatchKey, BatchSetup, Event, Explanation, NewJob, Share};
 use tokio::sync::watch;
 
 use crate::{Clock, JobSource, Workload, meters::ResultMeters};
@@ -72,6 +72,15 @@ pub struct BatchEnd {
     pub counts: BatchCounts,
     /// Attempts that were repeated.
     pub retries: u64,
+    /// Jobs that have no end, by reason: where the host drained, or their results could not be stored.
+    pub left: Vec<Share>,
+}
+
+impl BatchEnd {
+    /// An end without retries that left nothing.
+    pub fn new(verdict: Verdict, counts: BatchCounts) -> Self {
+        Self { verdict, counts, retries: 0, left: Vec::new() }
+    }
 }
 
 pub(crate) struct OpenBatch<W> {
@@ -187,6 +196,17 @@ impl<W: Workload> BatchHandle<W> {
             // Dispatch has let go of it: it left its last numbers with the results.
             None => self.batch.outlet.last_snapshot(),
         }
+    }
+
+    /// Why a job stands where it stands, by its place in the batch; `None` where there is no such job, or the batch has
+    /// ended.
+    pub fn explain(&self, index: u32) -> Option<Explanation> {
+        self.shared.ask(|dispatch, now| dispatch.explain(self.batch.key, index, now))
+    }
+
+    /// How many jobs have which reason, the most first; empty once the batch has ended. Looks at every job.
+    pub fn census(&self) -> Vec<Share> {
+        self.shared.ask(|dispatch, now| dispatch.census(self.batch.key, now))
     }
 
     /// Why it starts nothing, while it is paused; of a batch that ended while it was paused, why it was.

@@ -16,7 +16,7 @@ use crate::{Workload, meters::Tally};
 use super::{
     Shared,
     attempt::panic_text,
-    batch::OpenBatch,
+    batch::{BatchEnd, OpenBatch},
     slot::{self, Post},
 };
 
@@ -169,7 +169,8 @@ impl<W: Workload> Brain<W> {
         for batch in self.batches.iter_mut().filter_map(Option::take) {
             let counts = self.dispatch.counts(batch.key).unwrap_or_default();
             let retries = self.dispatch.retries(batch.key).unwrap_or_default();
-            batch.outlet.end(Verdict::HostFailed(message.to_owned()), counts, retries);
+            let verdict = Verdict::HostFailed(message.to_owned());
+            batch.outlet.end(BatchEnd { retries, ..BatchEnd::new(verdict, counts) });
         }
     }
 
@@ -220,9 +221,9 @@ impl<W: Workload> Brain<W> {
                     self.tell_paused(batch);
                 }
             }
-            Effect::BatchEnded { batch, verdict, counts, retries } => {
+            Effect::BatchEnded { batch, verdict, counts, retries, left } => {
                 if let Some(open) = self.batches[batch.0 as usize].take() {
-                    open.outlet.end(verdict, counts, retries);
+                    open.outlet.end(BatchEnd { verdict, counts, retries, left });
                 }
             }
             other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),

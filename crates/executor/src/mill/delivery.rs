@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use batchmill_core::{AttemptRecord, BatchCounts, BatchId, JobError, JobId, JobResult, SinkError, Status, Verdict};
+use batchmill_core::{AttemptRecord, BatchId, JobError, JobId, JobResult, SinkError, Status, Verdict};
 use batchmill_dispatch::{Event, Record};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
@@ -91,8 +91,8 @@ impl Outlet {
         self.wake.notify_one();
     }
 
-    pub(super) fn end(&self, verdict: Verdict, counts: BatchCounts, retries: u64) {
-        self.lock().last = Some(BatchEnd { verdict, counts, retries });
+    pub(super) fn end(&self, end: BatchEnd) {
+        self.lock().last = Some(end);
         self.wake.notify_one();
     }
 

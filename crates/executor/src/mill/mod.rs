@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use batchmill_core::{BatchCounts, CancelReason, Scheduler};
+use batchmill_core::{BatchCounts, CancelReason, MonoTime, Scheduler};
 use batchmill_dispatch::{BatchKey, Dispatch, Event, Totals};
 use tokio::sync::Notify;
 
@@ -174,6 +174,14 @@ impl<W: Workload> Shared<W> {
     fn step(self: &Arc<Self>, event: Event) {
         let mut brain = self.lock();
         brain.take(self, event);
+    }
+
+    /// Asks dispatch something, for a person, at the moment that its decisions have reached.
+    fn ask<R>(&self, question: impl FnOnce(&Dispatch, MonoTime) -> R) -> R {
+        let now = self.clock.now();
+        let mut brain = self.lock();
+        let now = brain.advance(now);
+        question(&brain.dispatch, now)
     }
 
     fn snapshot(&self, batch: BatchKey) -> Option<Snapshot> {

@@ -2,6 +2,8 @@
 
 use batchmill_core::{BatchCounts, Verdict};
 
+use batchmill_executor::Share;
+
 use super::watch::Waited;
 use crate::{exit::Exit, problems::Refusal};
 
@@ -12,12 +14,14 @@ pub(super) struct Ended {
     pub(super) exit: Exit,
     pub(super) counts: BatchCounts,
     pub(super) retries: u64,
+    /// Jobs without a result, by reason.
+    pub(super) left: Vec<Share>,
     /// Whether nobody is there to read a summary.
     pub(super) quiet: bool,
 }
 
 /// What else happened on the way.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Circumstances<'a> {
     /// The jobs file is not what was accepted any more.
     pub(super) broken: Option<&'a Refusal>,
@@ -26,26 +30,27 @@ pub(super) struct Circumstances<'a> {
     /// How the batch stood when the wait was given up.
     pub(super) counts: BatchCounts,
     pub(super) retries: u64,
+    pub(super) left: Vec<Share>,
 }
 
 impl Ended {
-    pub(super) fn of(waited: Waited, circumstances: &Circumstances<'_>) -> Self {
-        let Circumstances { broken, reader_gone, counts, retries } = *circumstances;
-        let (verdict, counts, retries) = match waited {
-            Waited::Ended { verdict, counts, retries } => (verdict, counts, retries),
+    pub(super) fn of(waited: Waited, circumstances: Circumstances<'_>) -> Self {
+        let Circumstances { broken, reader_gone, counts, retries, left } = circumstances;
+        let (verdict, counts, retries, left) = match waited {
+            Waited::Ended(end) => (end.verdict, end.counts, end.retries, end.left),
             Waited::Stuck => {
                 let verdict = stuck(&counts);
-                return Self { exit: Exit::of(&verdict), verdict, counts, retries, quiet: false };
+                return Self { exit: Exit::of(&verdict), verdict, counts, retries, left, quiet: false };
             }
         };
         let exit = Exit::of(&verdict);
         match (broken, reader_gone) {
-            (Some(refusal), _) => Self { verdict, exit: refusal.exit, counts, retries, quiet: false },
+            (Some(refusal), _) => Self { verdict, exit: refusal.exit, counts, retries, left, quiet: false },
             // Even a batch that was through: not all of its results found a reader.
             (None, true) if exit != Exit::Storage => {
-                Self { verdict: Verdict::Drained, exit: Exit::Interrupted, counts, retries, quiet: true }
+                Self { verdict: Verdict::Drained, exit: Exit::Interrupted, counts, retries, left, quiet: true }
             }
-            (None, _) => Self { verdict, exit, counts, retries, quiet: false },
+            (None, _) => Self { verdict, exit, counts, retries, left, quiet: false },
         }
     }
 }
@@ -61,11 +66,12 @@ fn stuck(counts: &BatchCounts) -> Verdict {
 #[cfg(test)]
 mod tests {
     use batchmill_core::StopReason;
+    use batchmill_executor::BatchEnd;
 
     use super::*;
 
     fn ended(verdict: Verdict) -> Waited {
-        Waited::Ended { verdict, counts: BatchCounts::default(), retries: 0 }
+        Waited::Ended(BatchEnd::new(verdict, BatchCounts::default()))
     }
 
     #[test]
@@ -73,25 +79,25 @@ mod tests {
         let refusal = Refusal::data("jobs.jsonl:2: changed");
         let circumstances = Circumstances { broken: Some(&refusal), ..Circumstances::default() };
         let halted = Verdict::Halted(StopReason::new("fatal", "changed"));
-        assert_eq!(Ended::of(ended(halted), &circumstances).exit, Exit::BadData);
+        assert_eq!(Ended::of(ended(halted), circumstances).exit, Exit::BadData);
     }
 
     #[test]
     fn a_reader_that_goes_ends_the_batch_quietly() {
         let circumstances = Circumstances { reader_gone: true, ..Circumstances::default() };
         for verdict in [Verdict::Drained, Verdict::Succeeded] {
-            let ended = Ended::of(ended(verdict), &circumstances);
+            let ended = Ended::of(ended(verdict), circumstances.clone());
             assert_eq!((ended.exit, ended.quiet), (Exit::Interrupted, true));
         }
-        let failed = Ended::of(ended(Verdict::StorageFailed("disk".into())), &circumstances);
+        let failed = Ended::of(ended(Verdict::StorageFailed("disk".into())), circumstances.clone());
         assert_eq!((failed.exit, failed.quiet), (Exit::Storage, false), "another sink failed");
     }
 
     #[test]
     fn a_batch_that_could_not_be_ended_is_not_reported_as_more_than_it_is() {
         let mut circumstances = Circumstances::default();
-        assert_eq!(Ended::of(Waited::Stuck, &circumstances).exit, Exit::Interrupted);
+        assert_eq!(Ended::of(Waited::Stuck, circumstances.clone()).exit, Exit::Interrupted);
         circumstances.counts.recording = 3;
-        assert_eq!(Ended::of(Waited::Stuck, &circumstances).exit, Exit::Storage);
+        assert_eq!(Ended::of(Waited::Stuck, circumstances.clone()).exit, Exit::Storage);
     }
 }

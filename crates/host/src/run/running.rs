@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{Checkpointer, MonoTime};
 use batchmill_executor::{
-    BatchHandle, Clock, FlowWorkload, Graphs, JobSource, Mill, Opening, Phases, Settings, TimedCheckpointer,
+    BatchHandle, Clock, FlowWorkload, Graphs, JobSource, Mill, Opening, Phases, Settings, Share, TimedCheckpointer,
 };
 use batchmill_flow::MemoryCheckpointer;
 
@@ -98,12 +98,14 @@ impl Running {
         let status = || {
             let snapshot = look();
             // Over the whole time: somebody who asks once wants no rate of the moment.
-            format!("{}: {}\n", start.batch, progress::status(&snapshot, Pace::default().observe(&snapshot)))
+            let status = progress::status(&snapshot, Pace::default().observe(&snapshot));
+            let waiting = self.batch.census().into_iter().filter(Share::waits).map(|share| format!("  {share}\n"));
+            format!("{}: {status}\n{}", start.batch, waiting.collect::<String>())
         };
         let waited = watch.end(signals, status).await;
-        let Snapshot { counts, retries, .. } = look();
+        let (Snapshot { counts, retries, .. }, left) = (look(), self.batch.census());
         let (broken, reader_gone) = (start.jobs.broken(), self.seen.is_reader_gone());
-        Ended::of(waited, &Circumstances { broken, reader_gone, counts, retries })
+        Ended::of(waited, Circumstances { broken, reader_gone, counts, retries, left })
     }
 
     /// Its metrics, which outlive it.
@@ -114,7 +116,7 @@ impl Running {
     /// Lets go of everything but what is to be told.
     pub(super) fn summary(self, start: Start, ended: Ended, duration: Duration) -> Summary {
         let started = self.mill.clock().wall(self.begun);
-        let Ended { verdict, exit, counts, retries, .. } = ended;
+        let Ended { verdict, exit, counts, retries, left, .. } = ended;
         let exit = match start.args.exit_code {
             ExitCode::Standard => exit,
             ExitCode::Count => exit.counting(&verdict, &counts),
@@ -131,6 +133,7 @@ impl Running {
             finished: started + duration,
             duration,
             collected: self.seen.take(),
+            left,
             limit: start.args.limit,
             results: start.place.as_ref().and_then(Place::shown),
             bad_lines: BadLines {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use batchmill_core::{BatchCounts, Pause, Verdict, format_duration};
+use batchmill_core::{Pause, format_duration};
 use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
 
 use super::{
@@ -18,14 +18,14 @@ const LAST_GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) enum Waited {
     /// The batch ended.
-    Ended { verdict: Verdict, counts: BatchCounts, retries: u64 },
+    Ended(BatchEnd),
     /// It could not be brought to an end in the time there is.
     Stuck,
 }
 
 impl From<BatchEnd> for Waited {
     fn from(end: BatchEnd) -> Self {
-        Self::Ended { verdict: end.verdict, counts: end.counts, retries: end.retries }
+        Self::Ended(end)
     }
 }
 

@@ -4,6 +4,7 @@ mod group;
 mod report;
 mod slowest;
 mod text;
+mod unrun;
 
 #[cfg(test)]
 mod tests;
@@ -11,12 +12,14 @@ mod tests;
 use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, BatchId, JobResult, Pause, Verdict, WallTime};
+use batchmill_executor::Share;
 use serde::Serialize;
 
 pub(crate) use group::{Groups, clipped};
 pub(crate) use report::json as report;
 pub(crate) use slowest::Slowest;
 pub(crate) use text::{quoted, text};
+pub(crate) use unrun::Unrun;
 
 use crate::{exit::Exit, intake::OnBadLine};
 
@@ -25,6 +28,7 @@ use crate::{exit::Exit, intake::OnBadLine};
 pub(crate) struct Collector {
     pub(crate) groups: Groups,
     pub(crate) slowest: Slowest,
+    pub(crate) unrun: Unrun,
 }
 
 impl Collector {
@@ -32,6 +36,7 @@ impl Collector {
         for result in results {
             self.groups.take(result);
             self.slowest.take(result);
+            self.unrun.take(result);
         }
     }
 }
@@ -62,6 +67,8 @@ pub(crate) struct Summary {
     pub(crate) finished: WallTime,
     pub(crate) duration: Duration,
     pub(crate) collected: Collector,
+    /// Jobs without a result, by reason.
+    pub(crate) left: Vec<Share>,
     /// How many jobs may start, in a trial.
     pub(crate) limit: Option<NonZeroU64>,
     /// Where the results are; `None` for stdout.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU64};
 use batchmill_core::{BatchCounts, ErrorClass, Pause, StopReason, Verdict, WallTime};
 use serde::Serialize;
 
-use super::{BadLines, Summary};
+use super::{BadLines, Summary, unrun::NotRun};
 use crate::progress::throughput;
 
 /// The report. Fields are only added, never renamed.
@@ -35,6 +35,8 @@ struct Report<'a> {
     duration_seconds: f64,
     /// Jobs that ran a second, over the whole batch.
     jobs_per_second: f64,
+    /// Jobs that did not run, or not to their end, by the reason why, the most first.
+    not_run: Vec<NotRun>,
     /// Jobs that failed, grouped by class and node, the largest group first.
     errors: Vec<Error<'a>>,
     /// Failed jobs beyond the groups that are kept.
@@ -116,6 +118,7 @@ pub(crate) fn json(summary: &Summary) -> String {
         finished_at: summary.finished,
         duration_seconds: rounded(summary.duration.as_secs_f64()),
         jobs_per_second: rounded(throughput(&summary.counts, summary.duration)),
+        not_run: collected.unrun.with(&summary.left),
         errors: errors.collect(),
         errors_other: collected.groups.others,
         slowest: slowest.collect(),

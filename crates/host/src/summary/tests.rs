@@ -38,6 +38,7 @@ fn summary() -> Summary {
         finished: started + duration,
         duration,
         collected,
+        left: Vec::new(),
         limit: None,
         results: Some("out dir/results.jsonl".into()),
         bad_lines: BadLines::default(),
@@ -87,6 +88,36 @@ fn a_batch_that_was_stopped() {
       2 succeeded, 3 failed, 4 skipped, 4 retries
       Stopped by `soon,fail=3`: 3 of 9 jobs failed
     ");
+}
+
+#[test]
+fn jobs_that_did_not_run_are_counted_by_reason() {
+    let mut summary = summary();
+    summary.verdict = Verdict::Halted(StopReason::new("soon,fail=3", "3 of 9 jobs failed"));
+    summary.collected = Collector::default();
+    summary.results = None;
+    let skipped = |id, message: &str| {
+        let mut result = JobResult::new(JobId::from(id), id, Status::Skipped);
+        let error = batchmill_core::JobError::new(ErrorClass::Cancelled, "halted", message);
+        result.error = Some(Box::new(error));
+        result
+    };
+    let results: Vec<_> = (0..4).map(|id| skipped(id, "skipped: the batch was stopped by `soon,fail=3`")).collect();
+    summary.collected.take(&results);
+    (summary.counts.succeeded, summary.counts.skipped) = (2, 4);
+    assert_snapshot!(plain(&summary), @r"
+    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+      2 succeeded, 3 failed, 4 skipped, 4 retries
+      Stopped by `soon,fail=3`: 3 of 9 jobs failed
+    Not run
+      4 skipped: the batch was stopped by `soon,fail=3`
+    ");
+    let report: serde_json::Value = serde_json::from_str(&report(&summary)).unwrap();
+    let expected = serde_json::json!([{
+        "jobs": 4, "state": "skipped", "reason": "halted",
+        "message": "skipped: the batch was stopped by `soon,fail=3`",
+    }]);
+    assert_eq!(report["not_run"], expected);
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
     headline(&mut out, summary, paint);
     bad_lines(&mut out, summary, paint);
     verdict(&mut out, summary, paint);
+    not_run(&mut out, summary, paint);
     errors(&mut out, summary, paint);
     slowest(&mut out, summary, paint);
     places(&mut out, summary, paint);
@@ -96,6 +97,18 @@ fn verdict(out: &mut String, summary: &Summary, paint: Paint) {
         }
         _ => Ok(()),
     };
+}
+
+fn not_run(out: &mut String, summary: &Summary, paint: Paint) {
+    let groups = summary.collected.unrun.with(&summary.left);
+    if groups.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{}", paint.bold("Not run"));
+    let width = groups.iter().map(|group| group.jobs.to_string().len()).max().unwrap_or(0);
+    for group in groups {
+        let _ = writeln!(out, "  {:>width$} {}", group.jobs, clipped(&one_line(&group.message), MESSAGE_SHOWN));
+    }
 }
 
 fn errors(out: &mut String, summary: &Summary, paint: Paint) {

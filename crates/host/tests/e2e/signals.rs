@@ -36,6 +36,7 @@ fn the_first_interrupt_lets_running_jobs_finish_and_starts_nothing() {
         running.wait_for("Draining");
         let _gate = stage.open_gate(2);
         let done = running.end().expect(75).says("Interrupted").says("3 not run to their end");
+        let done = done.says("3 pending: the host drains: nothing starts any more");
         assert_eq!(field(&done.results(), "status"), ["succeeded", "succeeded"], "{signal}");
         assert_eq!(stage.count("started."), 2, "nothing has started after the signal");
     }
@@ -91,6 +92,7 @@ fn usr1_says_how_it_stands_and_usr2_does_nothing() {
     running.signal("USR1");
     running.wait_for("0 of 5 (0%)");
     running.wait_for("3 pending, 2 running");
+    running.wait_for("3 pending: all 2 slots are taken");
     let _gate = stage.open_gate(5);
     running.end().expect(0).says("5 succeeded");
 }

@@ -41,7 +41,9 @@ impl Model {
                 }
                 Effect::WakeAt(at) => self.alarm = Some(*at),
                 Effect::Retrying { lease, class: _, due } => self.retrying(*lease, *due)?,
-                Effect::BatchEnded { batch, verdict, counts, retries } => {
+                Effect::BatchEnded { batch, verdict, counts, retries, left } => {
+                    let jobs: u64 = left.iter().map(|share| share.jobs).sum();
+                    hold!(jobs == counts.submitted - counts.ended(), "{jobs} jobs are left of {counts:?}: {left:?}");
                     self.batch_ended(batch.0, verdict, counts, *retries)?;
                 }
                 other => return Err(format!("nobody expects {other:?}")),
