@@ -106,7 +106,7 @@ fn jobs_that_did_not_run_are_counted_by_reason() {
     summary.collected.take(&results);
     (summary.counts.succeeded, summary.counts.skipped) = (2, 4);
     assert_snapshot!(plain(&summary), @r"
-    inspect-7f3a: 9 jobs in 4.5s, 2.0/s
+    inspect-7f3a: 9 jobs in 4.5s, 1.1/s
       2 succeeded, 3 failed, 4 skipped, 4 retries
       Stopped by `soon,fail=3`: 3 of 9 jobs failed
     Not run
