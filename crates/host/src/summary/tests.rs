@@ -171,6 +171,9 @@ fn a_batch_that_was_interrupted_while_it_was_paused() {
     ");
     let report: serde_json::Value = serde_json::from_str(&report(&summary)).unwrap();
     assert_eq!((&report["verdict"], &report["reason"]["rule"]), (&"drained".into(), &"pause,fail=3".into()));
+    // Its last jobs ran when it paused, and all of them came to their end.
+    summary.verdict = Verdict::SomeFailed;
+    assert!(!plain(&summary).contains("Paused"));
 }
 
 #[test]

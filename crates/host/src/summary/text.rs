@@ -76,7 +76,9 @@ fn bad_lines(out: &mut String, summary: &Summary, paint: Paint) {
 }
 
 fn verdict(out: &mut String, summary: &Summary, paint: Paint) {
-    if let Some(Pause::Rule(reason)) = &summary.paused {
+    // What ran to its end all the same was not held up.
+    let held_up = matches!(summary.verdict, Verdict::Drained | Verdict::DeadlinePassed | Verdict::Cancelled);
+    if let Some(Pause::Rule(reason)) = summary.paused.as_ref().filter(|_| held_up) {
         let _ = writeln!(out, "  {} by `{}`: {}", paint.yellow("Paused"), reason.rule, one_line(&reason.message));
     }
     let _ = match &summary.verdict {

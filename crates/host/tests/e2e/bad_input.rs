@@ -491,7 +491,7 @@ const CONFIG: &[Case] = &[
         what: "an unknown plugin",
         config: "[scheduler]\nkind = \"prioritty\"\n",
         says: &[
-            "batchmill.toml:2:8: scheduler.kind: unknown scheduler kind `prioritty`, did you mean `priority`? (known: fifo, priority)",
+            "batchmill.toml:2:8: scheduler.kind: unknown scheduler kind `prioritty`, did you mean `priority`? (known: fair-share, fifo, priority)",
         ],
         code: 78,
         ..GOOD
