@@ -5,7 +5,7 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -156,29 +156,39 @@ impl Watch<'_> {
 }
 
 /// A timer that is made once a slot and armed anew for each attempt that waits.
+///
+/// Registering a moment with the runtime costs more than all else that an attempt needs to wait. The limits of a slot's
+/// attempts mostly are the same, so each falls due later than the one before: a registration that fires before the moment
+/// that is wanted by then is only moved on. So arming costs a registration once a limit, not once an attempt.
 #[derive(Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    armed: bool,
+    /// When it is due; `None` while it is disarmed, whatever is registered.
+    due: Option<tokio::time::Instant>,
 }
 
 impl Timer {
     fn arm(&mut self, at: tokio::time::Instant) {
-        self.armed = true;
+        self.due = Some(at);
         match &mut self.sleep {
+            Some(sleep) if sleep.deadline() <= at && !sleep.is_elapsed() => {}
             Some(sleep) => sleep.as_mut().reset(at),
             None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
         }
     }
 
     fn disarm(&mut self) {
-        self.armed = false;
+        self.due = None;
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.sleep {
-            Some(sleep) if self.armed => sleep.as_mut().poll(context),
-            _ => Poll::Pending,
+        let (Some(sleep), Some(due)) = (&mut self.sleep, self.due) else { return Poll::Pending };
+        loop {
+            ready!(sleep.as_mut().poll(context));
+            if sleep.deadline() >= due {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(due);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Concurrency and time.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use batchmill_core::{ErrorClass, Outcome, Status, Verdict};
+use batchmill_core::{ErrorClass, Job, JobId, JobResult, Outcome, StateData, Status, Verdict};
 use tokio::time::Instant;
 
 use crate::{at_once, at_once_at_most, batch, count, deaf, gated, kept, listening, mill, scripted, settle};
@@ -58,6 +58,32 @@ async fn a_time_limit_of_one_attempt_does_not_reach_the_next_of_its_slot() {
     let start = Instant::now();
     mill(1).open(opening).wait().await;
     assert_eq!((start.elapsed().as_secs(), count(&results, Status::Succeeded)), (12, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_of_a_slot_has_the_limit_of_its_own_job() {
+    let (delivery, results) = kept();
+    // The first ends in time; the others never end.
+    let (workload, _) = scripted(|index, _| async move {
+        match index {
+            0 => crate::after(Duration::from_secs(3)).await,
+            _ => std::future::pending().await,
+        }
+        Outcome::Succeeded
+    });
+    let jobs = [10, 2, 30, 4].into_iter().enumerate().map(|(place, limit)| {
+        let mut job = Job::new(JobId::from(place as u64), StateData::new());
+        job.timeout = Some(Duration::from_secs(limit));
+        job
+    });
+    let mut opening = batch(workload, 4, delivery);
+    opening.jobs = Arc::new(jobs.collect::<Vec<_>>());
+    mill(1).open(opening).wait().await;
+    let ended = |result: &JobResult| (result.sequence, result.status, result.duration.as_secs());
+    assert_eq!(
+        results.lock().unwrap().iter().map(ended).collect::<Vec<_>>(),
+        [(0, Status::Succeeded, 3), (1, Status::TimedOut, 2), (2, Status::TimedOut, 30), (3, Status::TimedOut, 4)]
+    );
 }
 
 /// A runtime without timers panics where one is made.
