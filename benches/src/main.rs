@@ -1,71 +1,86 @@
-//! `cargo xtask bench [JOBS] [ROUNDS]`: one million no-op jobs through Batchmill with every policy on, against what people
-//! write by hand: `JoinSet` + `Semaphore` + `timeout`. Both sides run in turn in one process, on two worker threads, with
-//! the same allocator; medians and their ratio are printed. Machines are noisy: read the ratio, not the rates.
+//! `cargo xtask bench [SUITE…]`: Batchmill against what people write by hand, what they would use instead, and what the
+//! machine can do at best.
 //!
-//! `cargo xtask bench scheduler [JOBS] [ROUNDS]`: push and pop of the schedulers with a thousand up to ten million jobs queued
-//! (or JOBS), against a `BinaryHeap` of the same size.
+//! Both sides of a comparison run in turn in one run, with the same allocator; medians and their ratio count. Machines are
+//! noisy: read the ratios, not the rates.
+//!
+//! A suite is a file below `suites/`: a list of cases, each with its sides and goals. `sides/` is what runs, `measure/` how
+//! it is measured, `record/` how it is written down.
 
-mod by_hand;
-mod full;
+mod arguments;
 mod measure;
-mod scheduler;
+mod record;
+mod sides;
+mod suites;
+mod tools;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
-use measure::{Figure, Round};
+use arguments::{Action, Arguments, USAGE};
+use measure::Plan;
+use record::Record;
+use tools::{Need, Tools};
 
+/// As in the host program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const JOBS: u32 = 1_000_000;
-const ROUNDS: usize = 5;
-const CONCURRENCY: [u32; 2] = [10, 1000];
-
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let of_schedulers = arguments.next_if(|argument| argument == "scheduler").is_some();
-    let mut numbers = arguments.map(|argument| argument.parse::<u32>());
-    let most = if of_schedulers { 10 * JOBS } else { JOBS };
-    let (jobs, rounds) = match (numbers.next().unwrap_or(Ok(most)), numbers.next()) {
-        (Ok(jobs), None) if jobs > 0 => (jobs, ROUNDS),
-        (Ok(jobs), Some(Ok(rounds))) if jobs > 0 && rounds > 0 => (jobs, rounds as usize),
-        _ => {
-            eprintln!("usage: cargo xtask bench [scheduler] [JOBS] [ROUNDS], whole numbers above 0");
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(why) => {
+            eprintln!("{why}\n\n{}", USAGE.trim_end());
             return ExitCode::from(2);
         }
     };
-    if of_schedulers {
-        scheduler::run(jobs.into(), rounds);
-        return ExitCode::SUCCESS;
-    }
-    println!("{jobs} no-op jobs, {rounds} rounds, 2 worker threads, mimalloc on every side; medians");
-    println!("{:<44} {:>11} {:>12} {:>12} {:>9}", "side", "concurrency", "jobs/s", "CPU/job", "ratio");
-    for concurrency in CONCURRENCY {
-        compare(jobs, rounds, concurrency);
-    }
-    ExitCode::SUCCESS
-}
-
-fn compare(jobs: u32, rounds: usize, concurrency: u32) {
-    type Side = (&'static str, fn(u32, u32) -> u64);
-    let sides: [Side; 3] = [
-        ("by hand: JoinSet + Semaphore + timeout", by_hand::run),
-        ("batchmill: scheduler to results, no-op job", full::noop),
-        ("batchmill: the same, a flow of one node", full::flow),
-    ];
-    let mut figures = sides.map(|_| Figure::default());
-    for _ in 0..rounds {
-        for ((_, side), figure) in sides.iter().zip(&mut figures) {
-            figure.add(Round::of(jobs, || side(jobs, concurrency)));
+    let done = match arguments.action {
+        Action::Help => {
+            println!("{}\nSuites:\n{}", USAGE.trim_end(), suites::list());
+            Ok(())
+        }
+        Action::Needs => {
+            let needs = arguments.suites.iter().flat_map(|suite| suite.needs);
+            let needs = needs.filter(|need| !arguments.quick || **need == Need::Host);
+            needs.for_each(|need| println!("{}", need.name()));
+            Ok(())
+        }
+        Action::Render => record::render(),
+        Action::Run => run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("bench: {why}");
+            ExitCode::FAILURE
         }
     }
-    let baseline = figures[0].jobs_per_second();
-    for ((name, _), figure) in sides.iter().zip(&figures) {
-        let rate = figure.jobs_per_second();
-        println!(
-            "{name:<44} {concurrency:>11} {rate:>12.0} {:>9.0} ns {:>8.2}x",
-            figure.cpu_nanos_per_job(),
-            rate / baseline
-        );
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let started = Instant::now();
+    let plan = Plan { rounds: arguments.rounds, jobs_max: arguments.jobs_max, only_ours: arguments.quick };
+    let tools = Tools::from_environment();
+    if arguments.quick {
+        println!("a quick run: it proves that everything works, its numbers mean nothing");
+    }
+    let mut record = Record::default();
+    for suite in &arguments.suites {
+        record.suites.push(measure::suite(suite, &plan, &tools));
+    }
+    println!("\nsuites: {}, in {:.0} s", record.suites.len(), started.elapsed().as_secs_f64());
+    if !arguments.quick {
+        let (reached, measured) = record.goals();
+        println!("goals: {reached} of {measured} that were measured are reached");
+    }
+    if let Some(path) = &arguments.json {
+        record.write(path)?;
+        println!("wrote {}", path.display());
+    }
+    if arguments.record {
+        record::keep(&record)?;
+    }
+    match record.defects() {
+        0 => Ok(()),
+        defects => Err(format!("{defects} sides of Batchmill itself did not do their work; see above")),
     }
 }

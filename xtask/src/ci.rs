@@ -37,7 +37,9 @@ fn lockfile() -> Result<(), Failed> {
 }
 
 fn fmt() -> Result<(), Failed> {
-    run(&mut cargo(&["fmt", "--all", "--check"]))
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    run(&mut cargo(&["fmt", "--manifest-path", "benches/peers/Cargo.toml", "--check"]))
 }
 
 fn clippy() -> Result<(), Failed> {

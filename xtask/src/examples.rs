@@ -1,7 +1,8 @@
 //! Runs every example, so that none of them only looks right.
 //!
 //! An example is a Rust program (an `[[example]]` of any package) or a script `*.sh` below `examples/`, which finds the
-//! host binary in `$BATCHMILL`. Each runs in an empty folder of its own.
+//! host binary in `$BATCHMILL`. Each runs in an empty folder of its own. The benchmarks run too, so small that it takes
+//! seconds.
 
 use std::{
     fs,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    bench,
     metadata::Workspace,
     steps::{Failed, cargo, is_ci, no_arguments, run},
 };
@@ -29,9 +31,7 @@ pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
         run(Command::new(workspace.target.join(PROFILE).join("examples").join(example))
             .current_dir(fresh(&workspace, example)?))?;
     }
-    if !scripts.is_empty() {
-        run(&mut cargo(&["build", "--quiet", "--profile", PROFILE, "--package", "batchmill-host"]))?;
-    }
+    bench::build(PROFILE)?;
     for script in &scripts {
         let name = script.file_stem().unwrap_or_default().to_string_lossy();
         println!("example {}", script.strip_prefix(crate::root()).unwrap_or(script).display());
@@ -39,6 +39,8 @@ pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
         let folder = fresh(&workspace, &name)?;
         run(Command::new("bash").arg(script).env("BATCHMILL", binary).env("ROOT", crate::root()).current_dir(folder))?;
     }
+    println!("every benchmark, one small round");
+    bench::smoke()?;
     println!("examples that ran: {} as programs, {} as scripts", programs.len(), scripts.len());
     let none = programs.is_empty() && scripts.is_empty();
     if none && is_ci() { Err(Failed::new("no example was found")) } else { Ok(()) }

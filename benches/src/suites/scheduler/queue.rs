@@ -13,10 +13,10 @@ const RUNNING: usize = 1000;
 
 /// What kinds of jobs there are, spread evenly.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mix {
-    pub(crate) tenants: u32,
+pub(super) struct Mix {
+    pub(super) tenants: u32,
     /// At most 256.
-    pub(crate) priorities: u32,
+    pub(super) priorities: u32,
 }
 
 impl Mix {
@@ -29,7 +29,7 @@ impl Mix {
 }
 
 /// A queue that is held at a size.
-pub(crate) trait Queue {
+pub(super) trait Queue {
     fn push(&mut self);
 
     /// Takes one out.
@@ -41,14 +41,14 @@ pub(crate) trait Queue {
 
 /// Urgent first, then in the order of arrival.
 #[derive(Debug)]
-pub(crate) struct ByPriority {
+pub(super) struct ByPriority {
     mix: Mix,
     heap: BinaryHeap<(u8, Reverse<u64>)>,
     next: u64,
 }
 
 impl ByPriority {
-    pub(crate) fn new(mix: Mix) -> Self {
+    pub(super) fn new(mix: Mix) -> Self {
         Self { mix, heap: BinaryHeap::new(), next: 0 }
     }
 }
@@ -67,7 +67,7 @@ impl Queue for ByPriority {
 
 /// Fair share with nothing more: where a job stands in virtual time is decided when it is queued.
 #[derive(Debug)]
-pub(crate) struct ByPass {
+pub(super) struct ByPass {
     mix: Mix,
     heap: BinaryHeap<Reverse<(u64, u64)>>,
     passes: Vec<u64>,
@@ -76,7 +76,7 @@ pub(crate) struct ByPass {
 }
 
 impl ByPass {
-    pub(crate) fn new(mix: Mix) -> Self {
+    pub(super) fn new(mix: Mix) -> Self {
         Self { mix, heap: BinaryHeap::new(), passes: vec![0; mix.tenants as usize], now: 0, next: 0 }
     }
 }
@@ -98,7 +98,7 @@ impl Queue for ByPass {
 
 /// A scheduler as dispatch uses it: a class a tenant and priority, and every attempt ends.
 #[derive(Debug)]
-pub(crate) struct Scheduled {
+pub(super) struct Scheduled {
     mix: Mix,
     scheduler: Box<dyn Scheduler>,
     tenants: Vec<String>,
@@ -107,7 +107,7 @@ pub(crate) struct Scheduled {
 }
 
 impl Scheduled {
-    pub(crate) fn new(mix: Mix, scheduler: Box<dyn Scheduler>) -> Self {
+    pub(super) fn new(mix: Mix, scheduler: Box<dyn Scheduler>) -> Self {
         let tenants = (0..mix.tenants).map(|tenant| format!("tenant-{tenant}")).collect();
         Self { mix, scheduler, tenants, running: VecDeque::with_capacity(RUNNING + 1), next: 0 }
     }

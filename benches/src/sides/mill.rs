@@ -1,0 +1,175 @@
+//! Batchmill with every policy on: priority scheduler, retry, time limit, panic guard, failure strategy, counters that obey
+//! the conservation law, progress, and results collected in submission order; metrics on or off.
+
+use std::{
+    borrow::Cow,
+    marker::PhantomData,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use batchmill_core::{
+    BatchId, Job, JobError, JobId, JobKeys, JobResult, MetricsExporter, SinkError, StateData, Status, Verdict,
+};
+use batchmill_executor::{
+    Attempt, AttemptReport, BatchHandle, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening, Settings, Workload,
+};
+use batchmill_failure_halt::Halt;
+use batchmill_flow::{StateGraph, node_fn};
+use batchmill_metrics_prometheus::Prometheus;
+use batchmill_retry_exponential::Exponential;
+use batchmill_scheduler_priority::PriorityScheduler;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::{runtime, task::Task};
+use crate::measure::{Sample, Stopwatch};
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Progress is told, gauges are brought up to date and metrics are read this often, as by the host and by a scraper.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether metrics are counted and read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metrics {
+    On,
+    Off,
+}
+
+/// A batch of tasks.
+pub(crate) fn full<T: Task>(jobs: u32, concurrency: u32, metrics: Metrics) -> Result<Sample, String> {
+    run(jobs, concurrency, metrics, |_| Tasks::<T>(PhantomData))
+}
+
+/// The same through the flow engine: a graph of one native node that does nothing.
+pub(crate) fn flow(jobs: u32, concurrency: u32) -> Result<Sample, String> {
+    let graph = StateGraph::new("noop").node("noop", node_fn(|_: &StateData| ())).compile();
+    let graph = Arc::new(graph.map_err(|problems| format!("the graph is refused: {problems:?}"))?);
+    run(jobs, concurrency, Metrics::On, move |source| FlowWorkload::new(Graphs::One(graph.clone()), source, None))
+}
+
+fn run<W: Workload>(
+    jobs: u32,
+    concurrency: u32,
+    metrics: Metrics,
+    workload: impl FnOnce(Arc<dyn JobSource>) -> W,
+) -> Result<Sample, String> {
+    let at_once = NonZeroU32::new(concurrency).ok_or("no jobs at once")?;
+    let exporter = (metrics == Metrics::On).then(exporter).transpose()?;
+    let stopwatch = Stopwatch::start();
+    let results = Arc::new(Mutex::new(vec![None; jobs as usize]));
+    let end = runtime().block_on(async {
+        let mut settings = Settings::new(at_once);
+        settings.metrics = exporter.is_some();
+        let scheduler = PriorityScheduler::new(&batchmill_scheduler_priority::Options::default());
+        let mill = Mill::start(&settings, Box::new(scheduler));
+        let source: Arc<dyn JobSource> = Arc::new(Numbers(jobs));
+        let opening = opening(Arc::new(workload(source.clone())), source, Collect(results.clone()));
+        let batch = mill.open(opening);
+        let mut observers = JoinSet::new();
+        observers.spawn(observe(mill.clone(), batch.clone(), exporter));
+        let end = batch.wait().await;
+        mill.publish_metrics();
+        if let Some(exporter) = exporter {
+            exporter.render();
+        }
+        end
+    });
+    let results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
+    let sample = stopwatch.rate(jobs, end.counts.succeeded)?;
+    let is_right = |(place, result): (usize, &Option<JobResult>)| {
+        result.as_ref().is_some_and(|r| r.status == Status::Succeeded && r.sequence == place as u64)
+    };
+    match end.verdict == Verdict::Succeeded && results.iter().enumerate().all(is_right) {
+        true => Ok(sample),
+        false => Err(format!("the batch ended {:?}, or a result is missing", end.verdict)),
+    }
+}
+
+fn opening<W: Workload>(workload: Arc<W>, source: Arc<dyn JobSource>, delivery: Collect) -> Opening<W> {
+    let id = BatchId::new("bench").expect("a valid id");
+    let failure = Halt::new(&batchmill_failure_halt::Options::default()).expect("the defaults are valid");
+    let retry = vec![Arc::new(Exponential::default()) as _];
+    let mut opening = Opening::new(id, workload, source, Box::new(failure), retry, Box::new(delivery));
+    opening.timeout = Some(TIMEOUT);
+    opening
+}
+
+/// What a host does beside a batch.
+async fn observe<W: Workload>(mill: Mill<W>, batch: BatchHandle<W>, exporter: Option<&'static Prometheus>) {
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        ticks.tick().await;
+        let _ = batch.snapshot();
+        mill.publish_metrics();
+        if let Some(exporter) = exporter {
+            exporter.render();
+        }
+    }
+}
+
+/// The recorder of this process: installed once, and read by whoever counts. Nothing listens.
+fn exporter() -> Result<&'static Prometheus, String> {
+    static EXPORTER: OnceLock<Result<Prometheus, String>> = OnceLock::new();
+    let install = || {
+        let options = batchmill_metrics_prometheus::Options::default();
+        let exporter = Prometheus::open(&options, ".".as_ref()).map_err(|error| error.to_string())?;
+        exporter.install().map_err(|error| error.to_string())?;
+        Ok(exporter)
+    };
+    EXPORTER.get_or_init(install).as_ref().map_err(Clone::clone)
+}
+
+/// Jobs made when they are asked for.
+#[derive(Debug)]
+struct Numbers(u32);
+
+impl JobSource for Numbers {
+    fn len(&self) -> u64 {
+        self.0.into()
+    }
+    fn keys(&self, _: u64) -> JobKeys {
+        JobKeys::default()
+    }
+    fn id(&self, index: u64) -> Result<JobId, JobError> {
+        Ok(JobId::from(index + 1))
+    }
+    fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
+        Ok(Cow::Owned(Job::new(JobId::from(index + 1), StateData::new())))
+    }
+}
+
+/// Attempts that are tasks.
+struct Tasks<T>(PhantomData<T>);
+
+impl<T: Task> Workload for Tasks<T> {
+    async fn run(&self, attempt: Attempt<'_>) -> AttemptReport {
+        let job = u32::try_from(attempt.index).unwrap_or(u32::MAX);
+        let output: Value = T::run(job).await;
+        AttemptReport::succeeded(JobId::from(attempt.index + 1), output)
+    }
+    fn job_id(&self, index: u64) -> Result<JobId, JobError> {
+        Ok(JobId::from(index + 1))
+    }
+}
+
+/// Keeps every result at its place, as `run` of the library does.
+struct Collect(Arc<Mutex<Vec<Option<JobResult>>>>);
+
+#[async_trait]
+impl Delivery for Collect {
+    async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for result in results {
+            let place = usize::try_from(result.sequence).expect("a place fits the address space");
+            places[place] = Some(result);
+        }
+        Ok(())
+    }
+    async fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}

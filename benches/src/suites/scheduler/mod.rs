@@ -1,0 +1,151 @@
+//! What a decision of a scheduler costs: push and pop with many jobs queued, against a `BinaryHeap` of the same size.
+//!
+//! Each side holds its queue at a size: one job leaves, an attempt that left earlier ends, one is pushed. The bulk is timed
+//! by the CPU time of the thread, because an operation takes less than what the machine does besides; single calls by the
+//! clock, whose own 20 to 40 ns are in them.
+
+mod queue;
+
+use std::{hint::black_box, time::Instant};
+
+use batchmill_core::Scheduler;
+use batchmill_scheduler_fair_share::{FairShare, Options};
+use batchmill_scheduler_fifo::Fifo;
+use batchmill_scheduler_priority::PriorityScheduler;
+use rustix::time::{ClockId, clock_gettime};
+
+use self::queue::{ByPass, ByPriority, Mix, Queue, Scheduled};
+use super::Suite;
+use crate::{
+    measure::{Bound, Case, Kind, Sample, Unit},
+    tools::Tools,
+};
+
+pub(super) const SUITE: Suite = Suite {
+    name: "scheduler",
+    about: "a pick, an end and a push of the schedulers with many jobs queued, against a `BinaryHeap` of the same size",
+    needs: &[],
+    cases,
+};
+
+/// Operations of one side in one round.
+const OPERATIONS: usize = 300_000;
+/// Single calls that are timed in one round.
+const CALLS: usize = 100_000;
+
+const THOUSAND: u32 = 1000;
+const MILLION: u32 = 1_000_000;
+
+const HEAP: &str = "BinaryHeap by priority and arrival";
+const HEAP_BY_PASS: &str = "BinaryHeap by virtual time";
+const PRIORITY: &str = "priority";
+const FIFO: &str = "fifo";
+const FAIR_SHARE: &str = "fair-share";
+
+const ONE_TENANT: Mix = Mix { tenants: 1, priorities: 256 };
+const MANY_TENANTS: Mix = Mix { tenants: 1000, priorities: 4 };
+
+/// The most that 99 of 100 calls may take.
+const P99_NANOS_MAX: f64 = 5000.0;
+
+/// Makes an empty queue.
+type Make = fn(Mix) -> Box<dyn Queue>;
+
+/// Measures a queue that is held at its size.
+type Measure = fn(&mut dyn Queue) -> f64;
+
+fn cases(_: &Tools) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (size, shown) in [(THOUSAND, "1,000"), (MILLION, "1,000,000"), (10 * MILLION, "10,000,000")] {
+        let priorities = of_priorities(format!("push and pop, {shown} queued, 256 priorities"), size, bulk);
+        let tenants = of_tenants(format!("push and pop, {shown} queued, 1,000 tenants"), size, bulk);
+        cases.extend(match size {
+            MILLION => [
+                priorities.goal(PRIORITY, HEAP, Bound::AtMost(1.0)),
+                tenants.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0)),
+            ],
+            _ => [priorities, tenants],
+        });
+    }
+    let priorities = of_priorities("slowest 1 % of calls, 1,000,000 queued, 256 priorities".to_owned(), MILLION, p99);
+    let tenants = of_tenants("slowest 1 % of calls, 1,000,000 queued, 1,000 tenants".to_owned(), MILLION, p99);
+    cases.push(priorities.goal_of(PRIORITY, Bound::AtMost(P99_NANOS_MAX)));
+    cases.push(tenants.goal_of(FAIR_SHARE, Bound::AtMost(P99_NANOS_MAX)));
+    cases
+}
+
+fn of_priorities(name: String, size: u32, measure: Measure) -> Case {
+    let side = |make: Make| held(make, ONE_TENANT, measure);
+    Case::new(name, Unit::Nanoseconds)
+        .side(Kind::ByHand, HEAP, size, side(|mix| Box::new(ByPriority::new(mix))))
+        .side(Kind::Batchmill, PRIORITY, size, side(|mix| scheduled(mix, PriorityScheduler::new(&Default::default()))))
+        .side(Kind::Batchmill, FIFO, size, side(|mix| scheduled(mix, Fifo::new())))
+        .without_warm_up()
+}
+
+fn of_tenants(name: String, size: u32, measure: Measure) -> Case {
+    let side = |make: Make| held(make, MANY_TENANTS, measure);
+    Case::new(name, Unit::Nanoseconds)
+        .side(Kind::ByHand, HEAP, size, side(|mix| Box::new(ByPriority::new(mix))))
+        .side(Kind::ByHand, HEAP_BY_PASS, size, side(|mix| Box::new(ByPass::new(mix))))
+        .side(Kind::Batchmill, FAIR_SHARE, size, side(|mix| scheduled(mix, fair_share())))
+        .without_warm_up()
+}
+
+/// A queue that is filled in its first round, and kept for the others.
+fn held(make: Make, mix: Mix, measure: Measure) -> impl FnMut(u32) -> Result<Sample, String> {
+    let mut kept: Option<Box<dyn Queue>> = None;
+    move |size| {
+        let queue = kept.get_or_insert_with(|| {
+            let mut queue = make(mix);
+            (0..size).for_each(|_| queue.push());
+            queue
+        });
+        Ok(Sample::of(measure(&mut **queue)))
+    }
+}
+
+/// CPU time of a pop, an end and a push together.
+fn bulk(queue: &mut dyn Queue) -> f64 {
+    let started = cpu_nanos();
+    for _ in 0..OPERATIONS {
+        black_box(queue.pop());
+        queue.end();
+        queue.push();
+    }
+    (cpu_nanos() - started) / OPERATIONS as f64
+}
+
+/// The 99th percentile of single calls: that of pop, end or push, whichever is the largest.
+fn p99(queue: &mut dyn Queue) -> f64 {
+    let mut times = [(); 3].map(|()| Vec::with_capacity(CALLS));
+    for _ in 0..CALLS {
+        let started = Instant::now();
+        black_box(queue.pop());
+        let popped = Instant::now();
+        queue.end();
+        let ended = Instant::now();
+        queue.push();
+        let pushed = Instant::now();
+        let spans = [popped - started, ended - popped, pushed - ended];
+        times.iter_mut().zip(spans).for_each(|(times, span)| times.push(span.as_nanos()));
+    }
+    let percentiles = times.map(|mut times| {
+        times.sort_unstable();
+        times[CALLS / 100 * 99]
+    });
+    percentiles.into_iter().max().unwrap_or_default() as f64
+}
+
+fn cpu_nanos() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+fn scheduled(mix: Mix, scheduler: impl Scheduler + 'static) -> Box<dyn Queue> {
+    Box::new(Scheduled::new(mix, Box::new(scheduler)))
+}
+
+fn fair_share() -> FairShare {
+    FairShare::new(&Options::default()).expect("the defaults are valid")
+}
