@@ -48,7 +48,7 @@ mod units;
 
 pub use base64::base64;
 pub use batchmill_core as core;
-pub use lanes::{Ageing, IdHasher, Lanes, Spot};
+pub use lanes::{Ageing, Apart, Contender, Front, IdHasher, Key, Lanes, NOWHERE, Spot};
 pub use registry::{Listed, Pluggable, Registry, UnknownPlugin};
 pub use schemars;
 pub use typed::{TypedFactory, unknown_keys};

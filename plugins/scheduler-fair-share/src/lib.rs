@@ -27,17 +27,15 @@
 mod charge;
 mod classes;
 mod explain;
-mod front;
 mod options;
 mod shares;
 
 use std::{collections::HashMap, fmt, hash::BuildHasherDefault};
 
 use batchmill_core::{BuildError, ClassId, Entry, MonoTime, Pick, Problem, QueuePosition, Scheduler, Token, Usage};
-use batchmill_plugin::{Ageing, IdHasher, Lanes, Registry, TypedFactory};
+use batchmill_plugin::{Ageing, IdHasher, Key, Lanes, NOWHERE, Registry, TypedFactory};
 use charge::{Cost, used};
 use classes::Classes;
-use front::{Key, NOWHERE};
 use shares::{Paths, ShareId, Shares};
 
 pub use options::{Charge, Options};

@@ -5,8 +5,7 @@
 //!
 //! **When to use it.** When all jobs are equal, or when the order of the file is the order that is wanted.
 //!
-//! **What it deliberately does not do.** It looks at no priority, share, cost or deadline, and it holds no classes: the
-//! host parks what may not start.
+//! **What it deliberately does not do.** It looks at no priority, share, cost or deadline.
 //!
 //! ```
 //! use batchmill_core::{ClassId, Entry, MonoTime, Pick, Priority, Scheduler, Token};
@@ -21,8 +20,10 @@
 
 mod options;
 
-use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, format_duration};
-use batchmill_plugin::{Lanes, Registry, TypedFactory};
+use std::time::Duration;
+
+use batchmill_core::{ClassId, Entry, MonoTime, Pick, Priority, QueuePosition, Scheduler, Token, format_duration};
+use batchmill_plugin::{Ageing, Apart, Key, Lanes, Registry, TypedFactory};
 
 pub use options::Options;
 
@@ -35,19 +36,26 @@ pub fn register(registry: &mut Registry) {
     ));
 }
 
-/// The only lane.
+/// The lane of all classes that were never held.
 const LANE: usize = 0;
+
+/// Here all jobs are of one.
+const PRIORITY: Priority = Priority(0);
 
 /// Orders by `enqueued`, then by order of arrival.
 #[derive(Debug)]
 pub struct Fifo {
-    queue: Lanes,
+    /// With the class of each job.
+    lanes: Lanes<ClassId>,
+    ageing: Ageing,
+    apart: Apart,
 }
 
 impl Fifo {
     /// An empty queue.
     pub fn new() -> Self {
-        Self { queue: Lanes::new(1) }
+        let ageing = Ageing::new(Duration::ZERO);
+        Self { lanes: Lanes::new(1), ageing, apart: Apart::new(ageing) }
     }
 }
 
@@ -57,26 +65,68 @@ impl Default for Fifo {
     }
 }
 
+impl Fifo {
+    /// The first job that is not held, where classes were.
+    fn pop_past_held(&mut self) -> Option<Token> {
+        while let Some((enqueued, token)) = self.lanes.head(LANE) {
+            let key = Key { rank: self.ageing.rank(PRIORITY, enqueued), turn: token.0 };
+            if let Some(token) = self.apart.pop_before(&mut self.lanes, Some(key)) {
+                return Some(token);
+            }
+            let (token, class) = self.lanes.pop(LANE)?;
+            if !self.apart.is_held(class) {
+                return Some(token);
+            }
+            self.apart.push(&mut self.lanes, (class, PRIORITY), (token, enqueued), class);
+        }
+        self.apart.pop_before(&mut self.lanes, None)
+    }
+}
+
 impl Scheduler for Fifo {
     fn push(&mut self, entry: Entry<'_>) {
-        self.queue.push(LANE, entry.token, entry.enqueued, ());
+        let Entry { token, class, enqueued, .. } = entry;
+        if self.apart.is_empty() || !self.apart.push(&mut self.lanes, (class, PRIORITY), (token, enqueued), class) {
+            self.lanes.push(LANE, token, enqueued, class);
+        }
     }
 
     fn pop(&mut self, _: MonoTime) -> Pick {
-        self.queue.pop(LANE).map_or(Pick::Empty, |(token, ())| Pick::Run(token))
+        let token = match self.apart.is_empty() {
+            true => self.lanes.pop(LANE).map(|(token, _)| token),
+            false => self.pop_past_held(),
+        };
+        token.map_or(Pick::Empty, Pick::Run)
     }
 
     fn remove(&mut self, token: Token) -> bool {
-        self.queue.remove(token).is_some()
+        let Some(lane) = self.lanes.remove(token) else { return false };
+        self.apart.removed(&self.lanes, lane);
+        true
     }
 
     fn len(&self) -> usize {
-        self.queue.len()
+        self.lanes.len()
+    }
+
+    fn can_hold(&self) -> bool {
+        true
+    }
+
+    fn hold(&mut self, class: ClassId) {
+        self.apart.hold(&mut self.lanes, class);
+    }
+
+    fn release(&mut self, class: ClassId) {
+        self.apart.release(&self.lanes, class);
     }
 
     fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
-        let spot = self.queue.find(token)?;
-        let reason = format!("first in, first out, queued {} ago", format_duration(now.since(spot.enqueued)));
-        Some(QueuePosition::new(Some(spot.ahead as u64), reason))
+        let spot = self.lanes.find(token)?;
+        let held = self.lanes.note(token).is_some_and(|class| self.apart.is_held(class));
+        let held = if held { "its class is held, " } else { "" };
+        let reason = format!("{held}first in, first out, queued {} ago", format_duration(now.since(spot.enqueued)));
+        // Which jobs ahead are held, and what is released before they start, is not known.
+        Some(QueuePosition::new(self.apart.is_empty().then_some(spot.ahead as u64), reason))
     }
 }

@@ -6,8 +6,7 @@
 //!
 //! **When to use it.** When some jobs matter more than others, and none may wait for ever.
 //!
-//! **What it deliberately does not do.** It divides nothing between tenants, looks at no cost and no deadline, and it holds
-//! no classes: the host parks what may not start.
+//! **What it deliberately does not do.** It divides nothing between tenants, and looks at no cost and no deadline.
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,8 +27,8 @@
 mod front;
 mod options;
 
-use batchmill_core::{Entry, MonoTime, Pick, Priority, QueuePosition, Scheduler, Token, format_duration};
-use batchmill_plugin::{Ageing, Lanes, Registry, Spot, TypedFactory};
+use batchmill_core::{ClassId, Entry, MonoTime, Pick, Priority, QueuePosition, Scheduler, Token, format_duration};
+use batchmill_plugin::{Ageing, Apart, Key, Lanes, Registry, Spot, TypedFactory};
 use front::{Front, LANES};
 
 pub use options::Options;
@@ -47,19 +46,45 @@ pub fn register(registry: &mut Registry) {
 #[derive(Debug)]
 pub struct PriorityScheduler {
     ageing: Ageing,
-    lanes: Lanes,
+    /// With the class of each job.
+    lanes: Lanes<ClassId>,
     front: Front,
+    apart: Apart,
 }
 
 impl PriorityScheduler {
     /// An empty queue.
     pub fn new(options: &Options) -> Self {
-        Self { ageing: Ageing::new(options.age_step.0), lanes: Lanes::new(LANES), front: Front::new() }
+        let ageing = Ageing::new(options.age_step.0);
+        Self { ageing, lanes: Lanes::new(LANES), front: Front::new(), apart: Apart::new(ageing) }
     }
 
     fn head_changed(&mut self, lane: u8) {
         let head = self.lanes.head(usize::from(lane));
         self.front.set(lane, head.map(|(enqueued, _)| self.ageing.rank(Priority(lane), enqueued)));
+    }
+
+    fn pop_of(&mut self, lane: u8) -> Option<(Token, ClassId)> {
+        let first = self.lanes.pop(usize::from(lane));
+        self.head_changed(lane);
+        first
+    }
+
+    /// The first job that is not held, where classes were.
+    fn pop_past_held(&mut self) -> Option<Token> {
+        while let Some(lane) = self.front.first() {
+            let (enqueued, token) = self.lanes.head(usize::from(lane))?;
+            let key = Key { rank: self.ageing.rank(Priority(lane), enqueued), turn: token.0 };
+            if let Some(token) = self.apart.pop_before(&mut self.lanes, Some(key)) {
+                return Some(token);
+            }
+            let (token, class) = self.pop_of(lane)?;
+            if !self.apart.is_held(class) {
+                return Some(token);
+            }
+            self.apart.push(&mut self.lanes, (class, Priority(lane)), (token, enqueued), class);
+        }
+        self.apart.pop_before(&mut self.lanes, None)
     }
 
     /// How many jobs of all lanes go before the one at `spot`.
@@ -76,37 +101,57 @@ impl PriorityScheduler {
 
 impl Scheduler for PriorityScheduler {
     fn push(&mut self, entry: Entry<'_>) {
-        let lane = entry.priority.0;
-        if self.lanes.push(usize::from(lane), entry.token, entry.enqueued, ()) {
-            self.head_changed(lane);
+        let Entry { token, class, priority, enqueued, .. } = entry;
+        if !self.apart.is_empty() && self.apart.push(&mut self.lanes, (class, priority), (token, enqueued), class) {
+            return;
+        }
+        if self.lanes.push(usize::from(priority.0), token, enqueued, class) {
+            self.head_changed(priority.0);
         }
     }
 
     fn pop(&mut self, _: MonoTime) -> Pick {
-        let Some(lane) = self.front.first() else { return Pick::Empty };
-        let first = self.lanes.pop(usize::from(lane));
-        self.head_changed(lane);
-        first.map_or(Pick::Empty, |(token, ())| Pick::Run(token))
+        let token = match self.apart.is_empty() {
+            true => self.front.first().and_then(|lane| self.pop_of(lane)).map(|(token, _)| token),
+            false => self.pop_past_held(),
+        };
+        token.map_or(Pick::Empty, Pick::Run)
     }
 
     fn remove(&mut self, token: Token) -> bool {
-        match self.lanes.remove(token) {
-            Some(lane) => {
-                self.head_changed(lane_number(lane));
-                true
-            }
-            None => false,
+        let Some(lane) = self.lanes.remove(token) else { return false };
+        match u8::try_from(lane) {
+            Ok(lane) => self.head_changed(lane),
+            Err(_) => self.apart.removed(&self.lanes, lane),
         }
+        true
     }
 
     fn len(&self) -> usize {
         self.lanes.len()
     }
 
+    fn can_hold(&self) -> bool {
+        true
+    }
+
+    fn hold(&mut self, class: ClassId) {
+        self.apart.hold(&mut self.lanes, class);
+    }
+
+    fn release(&mut self, class: ClassId) {
+        self.apart.release(&self.lanes, class);
+    }
+
     fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
         let spot = self.lanes.find(token)?;
-        let reason = format!("priority {}, queued {} ago", spot.lane, format_duration(now.since(spot.enqueued)));
-        Some(QueuePosition::new(Some(self.ahead(spot) as u64), reason))
+        let priority = self.apart.priority(spot.lane).unwrap_or_else(|| Priority(lane_number(spot.lane)));
+        let held = self.lanes.note(token).is_some_and(|class| self.apart.is_held(class));
+        let held = if held { "its class is held, " } else { "" };
+        let reason = format!("{held}priority {priority}, queued {} ago", format_duration(now.since(spot.enqueued)));
+        // Which jobs ahead are held, and what is released before they start, is not known.
+        let ahead = self.apart.is_empty().then(|| self.ahead(spot) as u64);
+        Some(QueuePosition::new(ahead, reason))
     }
 }
 

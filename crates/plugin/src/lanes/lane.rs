@@ -168,6 +168,13 @@ impl<N: Copy> Lane<N> {
         }
     }
 
+    pub(super) fn note(&self, place: Place) -> Option<N> {
+        match place {
+            Place::Ring(number) => self.ring.get(self.position(number)).map(|slot| slot.note),
+            Place::Late(enqueued, arrival) => self.late.get(&(enqueued, arrival)).map(|(_, note)| *note),
+        }
+    }
+
     /// When the token at `place` was queued, and how many leave the lane before it.
     pub(super) fn standing(&self, place: Place) -> (MonoTime, usize) {
         match place {

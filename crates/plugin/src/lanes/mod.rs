@@ -5,6 +5,8 @@
 //! of tokens, so that a token can be taken out without knowing its lane.
 
 mod ageing;
+mod apart;
+mod front;
 mod index;
 mod lane;
 
@@ -15,6 +17,8 @@ use index::Index;
 use lane::{Lane, Place};
 
 pub use ageing::Ageing;
+pub use apart::Apart;
+pub use front::{Contender, Front, Key, NOWHERE};
 pub use index::IdHasher;
 
 /// Removals that search before an index is built: a search walks plain memory, and building an index of a million tokens
@@ -120,6 +124,12 @@ impl<N: Copy> Lanes<N> {
         Some(Spot { lane, enqueued, ahead })
     }
 
+    /// The note of a token. Looks at every queued token, as [`find`](Self::find) does.
+    pub fn note(&self, token: Token) -> Option<N> {
+        let (lane, place) = self.search(token)?;
+        self.lanes[lane].note(place)
+    }
+
     /// How many tokens of a lane were queued up to a moment.
     pub fn count_until(&self, lane: usize, moment: Bound<MonoTime>) -> usize {
         self.lanes[lane].count_until(moment)
@@ -194,7 +204,7 @@ mod tests {
     }
 
     /// 64 random bits from a counter (SplitMix64).
-    fn bits(state: &mut u64) -> u64 {
+    pub(super) fn bits(state: &mut u64) -> u64 {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -218,6 +228,7 @@ mod tests {
                     let ahead = models[lane].0.iter().position(|(_, t)| *t == token).unwrap();
                     let enqueued = models[lane].0[ahead].0;
                     assert_eq!(lanes.find(token), Some(Spot { lane, enqueued, ahead }), "seed {seed} step {step}");
+                    assert_eq!(lanes.note(token), Some(token.0), "seed {seed} step {step}");
                 }
                 5..8 => assert_eq!(
                     lanes.pop(lane),

@@ -11,10 +11,9 @@
 
 mod paths;
 
-use crate::{
-    charge::{Cost, Stride, Usual},
-    front::{Front, Key, NOWHERE},
-};
+use batchmill_plugin::{Front, Key, NOWHERE};
+
+use crate::charge::{Cost, Stride, Usual};
 
 pub(crate) use paths::Paths;
 
@@ -234,6 +233,35 @@ impl Shares {
     fn moved(&mut self, id: ShareId) {
         if self.places[id as usize] != NOWHERE {
             self.line_up(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchmill_testkit::Seed;
+
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn a_million_corrections_leave_no_trace() {
+        let (mut shares, mut seed) = (Shares::new(), Seed::new(1));
+        // A weight that divides nothing evenly.
+        let mut paths = Paths::new(&Options::default().weight("a", 0.7));
+        let (leaf, mut places, mut used) = (paths.leaf(&mut shares, "a/b"), [NOWHERE], 0);
+        shares.set_lane(leaf, &mut places, 0, Some(Key { rank: 0, turn: 0 }));
+        for _ in 0..1_000_000 {
+            // Estimates that are wrong by hours and by nanoseconds.
+            let (magnitude, really) = (seed.below(43), seed.below(1 << 43));
+            let charged = seed.below(2 << magnitude);
+            shares.charge(leaf, charged);
+            shares.correct(leaf, charged, really);
+            used += u128::from(really);
+        }
+        for id in shares.up_from(leaf) {
+            let share = shares.get(id);
+            assert_eq!(share.pass, share.stride.times(1) * used, "`{}`", share.path);
         }
     }
 }

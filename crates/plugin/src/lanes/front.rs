@@ -2,62 +2,72 @@
 
 /// Smaller is first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) rank: u128,
+pub struct Key {
+    /// What counts.
+    pub rank: u128,
     /// Decides between those of one rank.
-    pub(crate) turn: u64,
+    pub turn: u64,
 }
 
 /// The place of one that is not in line.
-pub(crate) const NOWHERE: u32 = u32::MAX;
+pub const NOWHERE: u32 = u32::MAX;
 
 /// Children of an entry: four share two cache lines, and the tree is half as deep as one of pairs.
 const CHILDREN: usize = 4;
 
-/// The fields of a key are its own, which makes it a third smaller.
+/// One that is in line. The fields of its key are its own, which makes it a third smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Contender {
-    pub(crate) rank: u128,
+pub struct Contender {
+    /// That of its key.
+    pub rank: u128,
     turn: u64,
-    pub(crate) id: u32,
+    /// Who it is.
+    pub id: u32,
 }
 
 impl Contender {
     fn new(id: u32, key: Key) -> Self {
         Self { rank: key.rank, turn: key.turn, id }
     }
+
+    /// Where it stands.
+    pub fn key(&self) -> Key {
+        Key { rank: self.rank, turn: self.turn }
+    }
 }
 
 /// A heap whose entries can be found again: `places`, which the caller keeps, tells where each one stands. An id is in
 /// one front at most. The smallest key is first, among equals the smaller id.
 #[derive(Debug, Default)]
-pub(crate) struct Front {
+pub struct Front {
     line: Vec<Contender>,
 }
 
 impl Front {
-    pub(crate) fn first(&self) -> Option<Contender> {
+    /// Who is first.
+    pub fn first(&self) -> Option<Contender> {
         self.line.first().copied()
     }
 
     /// The first of all but `id`.
-    pub(crate) fn first_but(&self, id: u32) -> Option<Contender> {
+    pub fn first_but(&self, id: u32) -> Option<Contender> {
         let first = self.first()?;
         // The second stands directly below the first.
         if first.id == id { self.line.iter().skip(1).take(CHILDREN).min().copied() } else { Some(first) }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nobody is in line.
+    pub fn is_empty(&self) -> bool {
         self.line.is_empty()
     }
 
     /// All that are in line, not in order.
-    pub(crate) fn all(&self) -> &[Contender] {
+    pub fn all(&self) -> &[Contender] {
         &self.line
     }
 
     /// Gives `id` this key, in line or not; without one it leaves.
-    pub(crate) fn set(&mut self, places: &mut [u32], id: u32, key: Option<Key>) {
+    pub fn set(&mut self, places: &mut [u32], id: u32, key: Option<Key>) {
         match (places[id as usize], key) {
             (NOWHERE, None) => {}
             (NOWHERE, Some(key)) => {
@@ -126,9 +136,8 @@ impl Front {
 mod tests {
     use std::collections::BTreeMap;
 
-    use batchmill_testkit::Seed;
-
     use super::*;
+    use crate::lanes::tests::bits;
 
     #[test]
     fn two_share_a_cache_line() {
@@ -138,11 +147,12 @@ mod tests {
     #[test]
     fn the_smallest_is_first_whatever_changes() {
         for number in 0..20 {
-            let (mut front, mut model, mut seed) = (Front::default(), BTreeMap::new(), Seed::new(number));
+            let (mut front, mut model, mut seed) = (Front::default(), BTreeMap::new(), number);
             let mut places = [NOWHERE; 60];
             for step in 0..2000 {
-                let id = u32::try_from(seed.below(60)).unwrap();
-                let key = (!seed.once_in(3)).then(|| Key { rank: seed.below(40).into(), turn: seed.below(3) });
+                let id = u32::try_from(bits(&mut seed) % 60).unwrap();
+                let (rank, turn) = (u128::from(bits(&mut seed) % 40), bits(&mut seed) % 3);
+                let key = (bits(&mut seed) % 8 < 5).then_some(Key { rank, turn });
                 front.set(&mut places, id, key);
                 match key {
                     Some(key) => model.insert(id, key),
