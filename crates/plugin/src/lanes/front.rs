@@ -30,6 +30,13 @@ impl Contender {
         Self { rank: key.rank, turn: key.turn, id }
     }
 
+    /// The same as `<`, without branches: which of four children is first can not be foreseen, and a wrong guess costs
+    /// more than all comparisons.
+    fn goes_before(&self, other: &Self) -> bool {
+        let of_one_turn = (self.turn == other.turn) & (self.id < other.id);
+        (self.rank < other.rank) | ((self.rank == other.rank) & ((self.turn < other.turn) | of_one_turn))
+    }
+
     /// Where it stands.
     pub fn key(&self) -> Key {
         Key { rank: self.rank, turn: self.turn }
@@ -112,12 +119,15 @@ impl Front {
         loop {
             let first = CHILDREN * hole + 1;
             let end = self.line.len().min(first + CHILDREN);
-            let Some((best, child)) =
-                (first..end).map(|place| (place, self.line[place])).min_by_key(|(_, child)| *child)
-            else {
+            if first >= end {
                 break;
-            };
-            if contender <= child {
+            }
+            let mut best = first;
+            for place in first + 1..end {
+                best = if self.line[place].goes_before(&self.line[best]) { place } else { best };
+            }
+            let child = self.line[best];
+            if !child.goes_before(&contender) {
                 break;
             }
             self.put(places, hole, child);
