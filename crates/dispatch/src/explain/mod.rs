@@ -138,6 +138,9 @@ impl Dispatch {
         if batch.sealed && exceptions.wishes && batch.is_too_late(index, now) {
             return Some(Reason::EndDecided { status: Status::TimedOut });
         }
+        if let Some(limit) = batch.setup.limit.filter(|_| is_left_out(batch, index)) {
+            return Some(Reason::Trial { limit: limit.get() });
+        }
         self.draining.then_some(Reason::Draining)
     }
 
@@ -224,7 +227,13 @@ impl Exceptions {
         self.promised.contains_key(&index)
             || self.in_line.contains(&index)
             || self.wishes && batch.is_too_late(index, now)
+            || is_left_out(batch, index)
     }
+}
+
+/// Whether a job has not begun in a trial that has begun all it may.
+fn is_left_out(batch: &Batch, index: u32) -> bool {
+    batch.is_limit_reached() && batch.rows[index as usize].epoch == 0
 }
 
 /// Jobs whose retry waits for a token, the next one first.

@@ -29,6 +29,11 @@ pub enum Reason {
         /// By this rule; by a person where there is none.
         rule: Option<String>,
     },
+    /// Its batch is a trial, and others were first.
+    Trial {
+        /// Jobs that a trial starts.
+        limit: u64,
+    },
     /// As many attempts run as may.
     Slots {
         /// How many that are.
@@ -95,6 +100,7 @@ impl Reason {
             Self::Backoff => "backoff",
             Self::RetryBudget { .. } => "retry_budget",
             Self::Paused { .. } => "paused",
+            Self::Trial { .. } => "trial",
             Self::Slots { .. } => "slots",
             Self::Unanswered { .. } => "unanswered",
             Self::Parking { .. } => "parking",
@@ -143,6 +149,7 @@ impl fmt::Display for Reason {
             Self::RetryBudget { .. } => f.write_str("the retry budget of the batch is empty"),
             Self::Paused { rule: Some(rule) } => write!(f, "the batch is paused by `{rule}`"),
             Self::Paused { rule: None } => f.write_str("the batch is paused by a person"),
+            Self::Trial { limit } => write!(f, "the trial starts no more than {limit}"),
             Self::Slots { limit: 1 } => f.write_str("the only slot is taken"),
             Self::Slots { limit } => write!(f, "all {limit} slots are taken"),
             Self::Unanswered { limit } => {
@@ -176,6 +183,7 @@ mod tests {
             Reason::Backoff,
             Reason::RetryBudget { burst: NonZeroU32::MIN },
             Reason::Paused { rule: Some(rule.clone()) },
+            Reason::Trial { limit: 2 },
             Reason::Slots { limit: 2 },
             Reason::Unanswered { limit: 2 },
             Reason::Parking { limit: 2 },

@@ -163,6 +163,18 @@ fn what_ends_says_why_while_its_record_waits_for_room() {
 }
 
 #[test]
+fn what_a_trial_leaves_out_says_so() {
+    let mut rig = Rig::new(1);
+    let mut setup = setup();
+    setup.limit = NonZeroU64::new(1);
+    rig.open(setup, [jobs(2), vec![job(|job| job.after = Some(ms(9000)))]].concat());
+    for index in [1, 2] {
+        assert_eq!(rig.explain(index), "pending: the trial starts no more than 1");
+    }
+    assert_eq!(rig.census(), ["2 pending: the trial starts no more than 1", "1 running: an attempt runs"]);
+}
+
+#[test]
 fn a_deadline_counts_before_its_timer() {
     let mut rig = Rig::new(1);
     let mut setup = setup();

@@ -71,6 +71,7 @@ impl Model {
         hold!(may, "start in a batch that takes none: {start:?}");
         let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
         hold!(in_time, "start after the deadline of the batch: {start:?}");
+        hold!(epoch > 1 || !batch.is_limit_reached(), "a trial starts too many: {start:?}");
         let timeout = batch.opened.timeout;
         let job = batch.jobs.get_mut(index as usize).ok_or("start of an unknown job")?;
         hold!(job.at == At::Ready && job.doomed.is_empty(), "start of a job that is not ready: {job:?}");
@@ -213,7 +214,11 @@ impl Model {
                 let promised = batch.jobs.iter().any(|job| job.waits() && !job.doomed.is_empty());
                 self.draining && batch.recording() == 0 && batch.closing.is_empty() && !promised
             }
-            _ if batch.storage_failed || !batch.is_complete() => false,
+            _ if batch.storage_failed => false,
+            verdict if batch.is_trial_over() && batch.sealed && batch.closing.is_empty() => {
+                *verdict == Verdict::of(counts)
+            }
+            _ if !batch.is_complete() => false,
             Verdict::Halted(reason) => batch.closing.contains(&Close::Halted(reason.rule.clone())),
             Verdict::Cancelled => batch.closing.contains(&Close::Cancelled),
             Verdict::DeadlinePassed => batch.closing.contains(&Close::Deadline),

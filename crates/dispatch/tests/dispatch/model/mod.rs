@@ -7,7 +7,7 @@ mod events;
 mod explain;
 mod rest;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{MonoTime, RetryBudget, RetryPolicy, Status};
 use batchmill_dispatch::{Dispatch, Effect, Event, Lease, NewJob, Settings, StopCause};
@@ -91,6 +91,7 @@ pub(crate) struct Opened {
     pub(crate) deadline: Option<MonoTime>,
     pub(crate) crash_limit: u32,
     pub(crate) budget: Option<RetryBudget>,
+    pub(crate) limit: Option<NonZeroU64>,
 }
 
 #[derive(Debug)]
@@ -122,6 +123,21 @@ impl Batch {
 
     fn recording(&self) -> usize {
         self.jobs.iter().filter(|job| matches!(job.at, At::Recording(_))).count()
+    }
+
+    /// Whether it is a trial that has begun all it may.
+    fn is_limit_reached(&self) -> bool {
+        let begun = self.jobs.iter().filter(|job| job.epoch > 0).count() as u64;
+        self.opened.limit.is_some_and(|limit| begun >= limit.get())
+    }
+
+    fn leaves_out(&self, job: &Job) -> bool {
+        job.epoch == 0 && self.is_limit_reached()
+    }
+
+    fn is_trial_over(&self) -> bool {
+        let open = |job: &&Job| job.epoch > 0 && !matches!(job.at, At::Ended(_));
+        self.is_limit_reached() && self.recording() == 0 && self.jobs.iter().find(open).is_none()
     }
 
     fn is_complete(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What a seed makes: schedulers, batches, jobs, failures.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{
     AttemptFailure, Directive, ErrorClass, MonoTime, NodeError, NodeFailure, Priority, RetryBudget, RetryPolicy,
@@ -13,6 +13,7 @@ use crate::{
     model::Opened,
     policies::{Capped, Scripted},
     rig::at_least_1,
+    rng::SplitMix64,
     schedulers::{Manner, Plain},
 };
 
@@ -58,8 +59,11 @@ impl World {
         let deadline = self.rng.one_in(5).then(|| self.moment(60_000));
         let mut setup = BatchSetup::new(Box::new(strategy), policies.clone());
         (setup.timeout, setup.deadline, setup.crash_limit) = (timeout, deadline, crash_limit);
+        let trial = |later: &mut SplitMix64| if later.one_in(6) { later.below(20) } else { 0 };
+        let limit = self.later.as_mut().map(trial).and_then(NonZeroU64::new);
+        setup.limit = limit;
         let key = self.dispatch.open(setup, self.now);
-        self.model.opened(self.now, key.0, Opened { policies, heard, timeout, deadline, crash_limit, budget });
+        self.model.opened(self.now, key.0, Opened { policies, heard, timeout, deadline, crash_limit, budget, limit });
         self.accept(key)
     }
 
