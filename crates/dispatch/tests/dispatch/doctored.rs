@@ -1,24 +1,27 @@
 //! The proof that the simulation can fail: what is broken on purpose is tolerated by dispatch, or seen by the model.
 
+use std::time::Duration;
+
 use batchmill_core::{MonoTime, Status};
 use batchmill_dispatch::{Effect, Record};
 
 use crate::{
-    model::At,
+    model::{At, Order},
     schedulers::{Manner, Plain},
-    world::{Doctor, World, some_job},
+    world::{Doctor, Under, World, some_job},
 };
 
 const LIVES: u64 = 60;
 const STEPS: u32 = 150;
 
 fn plain_world(seed: u64) -> World {
-    World::new(seed, Box::new(Plain::default()), Manner::Honest)
+    World::new(seed, Under { inner: Box::new(Plain::default()), manner: Manner::Honest, order: None })
 }
 
 /// What the model says of lives under a scheduler that has bad manners.
 fn under(manner: Manner) -> Vec<String> {
-    let life = |seed| World::new(seed, Box::new(batchmill_scheduler_fifo::Fifo::new()), manner).live(STEPS).err();
+    let fifo = || Box::new(batchmill_scheduler_fifo::Fifo::new());
+    let life = |seed| World::new(seed, Under { inner: fifo(), manner, order: None }).live(STEPS).err();
     (0..LIVES).filter_map(life).collect()
 }
 
@@ -81,6 +84,18 @@ fn a_scheduler_that_loses_jobs_is_seen() {
 #[test]
 fn a_scheduler_that_hides_jobs_is_seen() {
     must_be_seen(&under(Manner::Hides), "a slot idles");
+}
+
+#[test]
+fn a_scheduler_with_another_order_is_seen() {
+    // Plain starts the larger priority first, however long the others wait.
+    let under = |order| move || Under { inner: Box::new(Plain::default()), manner: Manner::Honest, order: Some(order) };
+    let seen = |under: &dyn Fn() -> Under| {
+        (0..LIVES).filter_map(|seed| World::new(seed, under()).live(STEPS).err()).collect::<Vec<_>>()
+    };
+    must_be_seen(&seen(&under(Order::Arrival)), "waits longer than the order");
+    must_be_seen(&seen(&under(Order::Ageing(Duration::from_micros(20)))), "waits longer than the order");
+    assert_eq!(seen(&under(Order::Ageing(Duration::ZERO))), Vec::<String>::new());
 }
 
 #[test]
@@ -200,8 +215,9 @@ fn lives_reach_every_end_and_every_state() {
     let traces: Vec<String> = (0..LIVES)
         .map(|seed| {
             let mut world = plain_world(seed);
+            world.trace = Some(Vec::new());
             world.live(STEPS).unwrap();
-            world.trace.join("\n")
+            world.trace.unwrap_or_default().join("\n")
         })
         .collect();
     let statuses = Status::ALL.map(|status| format!("status: {status:?}"));

@@ -1,31 +1,47 @@
-//! Thousands of lives of a dispatch.
+//! Ten thousand lives of a dispatch.
 //!
 //! `BATCHMILL_SIM_SEEDS=100000` runs more of them. A seed that ever failed belongs into `regression_seeds.txt`.
 
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    thread,
+};
+
 use crate::world::{World, scheduler};
 
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 10_000;
 const STEPS: u32 = 150;
 
-fn life(seed: u64) -> Result<Vec<String>, String> {
-    let (inner, manner) = scheduler(seed);
-    let mut world = World::new(seed, inner, manner);
-    match world.live(STEPS) {
-        Ok(()) => Ok(world.trace),
-        Err(violation) => {
-            let last = world.trace.len().saturating_sub(12);
-            Err(format!("seed {seed}: {violation}\nthe last steps:\n{}", world.trace[last..].join("\n")))
-        }
+/// A life, told in full if `traced`: to tell takes most of its time.
+fn life(seed: u64, traced: bool) -> (World, Result<(), String>) {
+    let mut world = World::new(seed, scheduler(seed));
+    world.trace = traced.then(Vec::new);
+    let lived = world.live(STEPS);
+    (world, lived)
+}
+
+fn must_hold(seed: u64) {
+    match std::panic::catch_unwind(|| life(seed, false).1) {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => panic!("{}", last_steps(seed)),
+        Err(_) => panic!("seed {seed}: dispatch panicked, see above"),
     }
 }
 
-fn must_hold(seed: u64) -> Vec<String> {
-    let outcome = std::panic::catch_unwind(|| life(seed));
-    match outcome {
-        Ok(Ok(trace)) => trace,
-        Ok(Err(violation)) => panic!("{violation}"),
-        Err(_) => panic!("seed {seed}: dispatch panicked, see above"),
-    }
+/// What a life that broke a promise says, lived once more.
+fn last_steps(seed: u64) -> String {
+    let (world, lived) = life(seed, true);
+    let (trace, violation) = (world.trace.unwrap_or_default(), lived.err().unwrap_or_default());
+    let last = trace.len().saturating_sub(12);
+    format!("seed {seed}: {violation}\nthe last steps:\n{}", trace[last..].join("\n"))
+}
+
+/// Events and effects of a life, from the first to the last.
+fn hash(seed: u64) -> u64 {
+    let (world, lived) = life(seed, true);
+    let mut hasher = DefaultHasher::new();
+    (world.trace, lived).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[test]
@@ -34,9 +50,12 @@ fn every_life_keeps_every_promise() {
         Ok(text) => text.parse().expect("BATCHMILL_SIM_SEEDS is a number of seeds"),
         Err(_) => SEEDS,
     };
-    for seed in 0..seeds {
-        must_hold(seed);
-    }
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for first in 0..threads {
+            scope.spawn(move || (first as u64..seeds).step_by(threads).for_each(must_hold));
+        }
+    });
 }
 
 #[test]
@@ -48,7 +67,11 @@ fn seeds_that_failed_once() {
 
 #[test]
 fn the_same_seed_is_the_same_life() {
-    for seed in 0..24 {
-        assert_eq!(must_hold(seed), must_hold(seed), "seed {seed}");
-    }
+    let seeds = || (0..60).chain(2_000..2_060);
+    let (once, again): (Vec<u64>, Vec<u64>) = (seeds().map(hash).collect(), seeds().map(hash).collect());
+    assert_eq!(once, again);
+    let mut different = once;
+    different.sort_unstable();
+    different.dedup();
+    assert_eq!(different.len(), 120, "other seeds are other lives");
 }

@@ -60,6 +60,7 @@ impl Model {
             return self.go_on(now, start);
         }
         let Lease { batch: key, index, epoch, slot } = start.lease;
+        self.is_next(now, start)?;
         hold!(!self.draining, "start while draining: {start:?}");
         hold!(self.live.len() < self.settings.limit.get() as usize, "start above the limit: {start:?}");
         hold!(self.unanswered < self.settings.unanswered_limit.get(), "start without room for its record: {start:?}");
@@ -90,6 +91,20 @@ impl Model {
         job.first_started.get_or_insert(now);
         (job.stop, job.stop_sent) = (Vec::new(), false);
         self.live.insert(slot.0, start.lease);
+        Ok(())
+    }
+
+    /// Whether nobody who may start should have been before it.
+    fn is_next(&self, now: MonoTime, start: &Start) -> Check {
+        let Some(order) = self.order else { return Ok(()) };
+        let lease = start.lease;
+        let started = self.batches.get(&lease.batch.0).and_then(|batch| batch.jobs.get(lease.index as usize));
+        let key = order.key(started.ok_or("start of an unknown job")?);
+        let ready = self.batches.values().filter(|batch| super::rest::takes_starts(batch, now));
+        let ready = ready.flat_map(|batch| batch.jobs.iter().filter(|job| !batch.leaves_out(job)));
+        let may = |job: &&super::Job| job.at == At::Ready && job.doomed.is_empty() && !job.is_too_late(now);
+        let before = ready.filter(may).find(|job| order.key(job) < key);
+        hold!(before.is_none(), "{before:?} waits longer than the order {order:?} allows: {start:?}");
         Ok(())
     }
 

@@ -179,11 +179,34 @@ pub(crate) struct Trust {
     pub(crate) tokens: bool,
 }
 
+/// In which order an honest scheduler starts what may start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Order {
+    /// First come, first served; a retried job keeps its place.
+    Arrival,
+    /// By the moment of arrival, which each level of priority moves forward by this much; by priority alone where that is
+    /// nothing. So a job is overtaken only by one that came less than their difference times this later.
+    Ageing(Duration),
+}
+
+impl Order {
+    /// Smaller starts first.
+    fn key(self, job: &Job) -> (i128, i128) {
+        let (came, priority) = (i128::from(job.accepted.as_nanos()), i128::from(job.new.priority.0));
+        match self {
+            Self::Arrival => (0, came),
+            Self::Ageing(Duration::ZERO) => (-priority, came),
+            Self::Ageing(step) => (0, came - priority * i128::try_from(step.as_nanos()).expect("some milliseconds")),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Model {
     settings: Settings,
     highest_limit: u32,
     trust: Trust,
+    order: Option<Order>,
     last_pick: LastPick,
     pub(crate) batches: BTreeMap<u32, Batch>,
     ended: Vec<u32>,
@@ -199,11 +222,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(settings: Settings, trust: Trust, last_pick: LastPick) -> Self {
+    pub(crate) fn new(settings: Settings, trust: Trust, order: Option<Order>, last_pick: LastPick) -> Self {
         Self {
             settings,
             highest_limit: settings.limit.get(),
             trust,
+            order,
             last_pick,
             batches: BTreeMap::new(),
             ended: Vec::new(),

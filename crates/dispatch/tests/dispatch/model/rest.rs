@@ -109,7 +109,7 @@ impl Model {
     }
 }
 
-fn takes_starts(batch: &Batch, now: MonoTime) -> bool {
+pub(super) fn takes_starts(batch: &Batch, now: MonoTime) -> bool {
     let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
     batch.sealed && !batch.paused && batch.closing.is_empty() && !batch.storage_failed && in_time
 }

@@ -8,9 +8,9 @@ use batchmill_core::{
 };
 use batchmill_dispatch::{BatchSetup, NewJob};
 
-use super::World;
+use super::{Under, World};
 use crate::{
-    model::Opened,
+    model::{Opened, Order},
     policies::{Capped, Scripted},
     rig::at_least_1,
     rng::SplitMix64,
@@ -24,11 +24,13 @@ pub(crate) fn is_later(seed: u64) -> bool {
 }
 
 /// The scheduler that belongs to a seed.
-pub(crate) fn scheduler(seed: u64) -> (Box<dyn Scheduler>, Manner) {
-    match seed % 6 {
+pub(crate) fn scheduler(seed: u64) -> Under {
+    let age_step = Duration::from_millis(seed % 40);
+    let (inner, manner): (Box<dyn Scheduler>, _) = match seed % 6 {
+        0 if is_fair(seed) => (fair_share(), Manner::Honest),
         0 => (Box::new(batchmill_scheduler_fifo::Fifo::new()), Manner::Honest),
         1 => {
-            let options = batchmill_scheduler_priority::Options::default().age_step(Duration::from_millis(seed % 40));
+            let options = batchmill_scheduler_priority::Options::default().age_step(age_step);
             (Box::new(batchmill_scheduler_priority::PriorityScheduler::new(&options)), Manner::Honest)
         }
         2 => (Box::new(Plain::default()), Manner::Honest),
@@ -36,7 +38,23 @@ pub(crate) fn scheduler(seed: u64) -> (Box<dyn Scheduler>, Manner) {
         3 => (Box::new(Plain::default()), Manner::Waits),
         4 => (Box::new(batchmill_scheduler_fifo::Fifo::new()), Manner::Doubles),
         _ => (Box::new(batchmill_scheduler_fifo::Fifo::new()), Manner::Invents),
-    }
+    };
+    let order = match seed % 6 {
+        0 if !is_fair(seed) => Some(Order::Arrival),
+        1 => Some(Order::Ageing(age_step)),
+        _ => None,
+    };
+    Under { inner, manner, order }
+}
+
+/// Whether the scheduler of a seed divides the slots between tenants.
+fn is_fair(seed: u64) -> bool {
+    is_later(seed) && seed % 12 == 6
+}
+
+fn fair_share() -> Box<dyn Scheduler> {
+    let options = batchmill_scheduler_fair_share::Options::default().weight("a", 3.0).weight("b", 0.5);
+    Box::new(batchmill_scheduler_fair_share::FairShare::new(&options).expect("good options"))
 }
 
 impl World {

@@ -11,7 +11,7 @@ use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler, Usage};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease};
 
 use crate::{
-    model::{At, Batch, Model, Trust},
+    model::{At, Batch, Model, Order, Trust},
     rig::{at_least_1, settings},
     rng::SplitMix64,
     schedulers::{Manner, Mannered, Unfinished},
@@ -21,6 +21,14 @@ pub(crate) use chance::scheduler;
 
 /// Changes effects before the model sees them, to prove that it looks.
 pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
+
+/// The scheduler of a world.
+pub(crate) struct Under {
+    pub(crate) inner: Box<dyn Scheduler>,
+    pub(crate) manner: Manner,
+    /// The order in which it starts jobs, if the model knows it.
+    pub(crate) order: Option<Order>,
+}
 
 pub(crate) struct World {
     rng: SplitMix64,
@@ -36,11 +44,12 @@ pub(crate) struct World {
     old_leases: Vec<Lease>,
     sink_is_stuck: bool,
     pub(crate) doctor: Option<Doctor>,
-    pub(crate) trace: Vec<String>,
+    /// Events and effects, where somebody wants to read them.
+    pub(crate) trace: Option<Vec<String>>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, inner: Box<dyn Scheduler>, manner: Manner) -> Self {
+    pub(crate) fn new(seed: u64, Under { inner, manner, order }: Under) -> Self {
         let mut rng = SplitMix64::new(seed);
         let mut settings = settings(1 + rng.small(6));
         settings.unanswered_limit = NonZeroU64::MIN.saturating_add(rng.below(12));
@@ -50,7 +59,7 @@ impl World {
         let trust = Trust { tokens: matches!(manner, Manner::Honest | Manner::Waits | Manner::Lags) };
         Self {
             dispatch: Dispatch::new(settings, Box::new(mannered)),
-            model: Model::new(settings, trust, last),
+            model: Model::new(settings, trust, order, last),
             unfinished,
             rng,
             later: chance::is_later(seed).then(|| SplitMix64::new(!seed)),
@@ -60,7 +69,7 @@ impl World {
             old_leases: Vec::new(),
             sink_is_stuck: false,
             doctor: None,
-            trace: Vec::new(),
+            trace: None,
         }
     }
 
@@ -131,12 +140,14 @@ impl World {
     fn step(&mut self, event: Event) -> Result<(), String> {
         let mut effects = Vec::new();
         self.model.before(self.now, &event);
-        let told = format!("{:?} {event:?}", self.now);
+        let told = self.trace.is_some().then(|| format!("{:?} {event:?}", self.now));
         self.dispatch.step(self.now, event, &mut effects);
         if let Some(doctor) = &mut self.doctor {
             doctor(&mut effects);
         }
-        self.trace.push(format!("{told}\n    => {effects:?}"));
+        if let (Some(trace), Some(told)) = (&mut self.trace, told) {
+            trace.push(format!("{told}\n    => {effects:?}"));
+        }
         self.model.after(self.now, &effects, &self.dispatch)?;
         for effect in effects {
             match effect {
