@@ -8,7 +8,7 @@ use batchmill_dispatch::{Effect, Record};
 use crate::{
     model::{At, Order},
     schedulers::{Manner, Plain},
-    world::{Doctor, Under, World, some_job},
+    world::{Doctor, Lie, Under, World, some_job},
 };
 
 const LIVES: u64 = 60;
@@ -37,7 +37,11 @@ fn with(doctor: fn() -> Doctor) -> Vec<String> {
 
 /// At least one life in four shows it, and one says it in these words.
 fn must_be_seen(violations: &[String], words: &str) {
-    assert!(violations.len() as u64 >= LIVES / 4, "seen in {} of {LIVES} lives only", violations.len());
+    must_be_seen_in(LIVES / 4, violations, words);
+}
+
+fn must_be_seen_in(lives: u64, violations: &[String], words: &str) {
+    assert!(violations.len() as u64 >= lives, "seen in {} lives only, not in {lives}", violations.len());
     assert!(violations.iter().any(|said| said.contains(words)), "`{words}` is in none of {violations:#?}");
 }
 
@@ -96,6 +100,32 @@ fn a_scheduler_with_another_order_is_seen() {
     must_be_seen(&seen(&under(Order::Arrival)), "waits longer than the order");
     must_be_seen(&seen(&under(Order::Ageing(Duration::from_micros(20)))), "waits longer than the order");
     assert_eq!(seen(&under(Order::Ageing(Duration::ZERO))), Vec::<String>::new());
+}
+
+/// What a model says, in four times as many lives, that is told something else than dispatch: few batches are trials,
+/// or spend all their tokens.
+fn told(lie: Lie) -> Vec<String> {
+    let life = |seed| {
+        let mut world = plain_world(seed);
+        world.lie = Some(lie);
+        world.live(STEPS).err()
+    };
+    (2_000..2_000 + 4 * LIVES).filter_map(life).collect()
+}
+
+#[test]
+fn a_token_too_many_is_seen() {
+    must_be_seen_in(LIVES / 4, &told(Lie::Budget), "counts");
+}
+
+#[test]
+fn an_answer_that_the_rules_do_not_give_is_seen() {
+    must_be_seen_in(LIVES, &told(Lie::Rules), "the rules say");
+}
+
+#[test]
+fn a_trial_that_starts_too_few_is_seen() {
+    must_be_seen_in(LIVES / 4, &told(Lie::Trial), "are queued");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod doctored;
 mod ends_of_the_host;
 mod explain;
 mod halt;
+mod halting;
 mod leases;
 mod model;
 mod pause;

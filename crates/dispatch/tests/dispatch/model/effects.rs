@@ -4,6 +4,7 @@ use batchmill_core::{BatchCounts, Directive, ErrorClass, MonoTime, Status, Verdi
 use batchmill_dispatch::{Effect, Lease, Record, Start, StopCause};
 
 use super::{At, Check, Close, Expect, Model};
+use crate::halting;
 
 macro_rules! hold {
     ($condition:expr, $($text:tt)*) => {
@@ -190,6 +191,10 @@ impl Model {
         let heard = batch.opened.heard.lock().unwrap().pop_front().ok_or("the strategy was not told")?;
         let class = error.map(|error| error.class);
         hold!((heard.status, heard.class, heard.total) == (record.status, class, total), "it was told {heard:?}");
+        if let Some(halt) = &mut batch.opened.halt {
+            let (right, said) = (halt.hears(heard.status, total), halting::said(&heard.answer));
+            hold!(right == said, "the rules say {right:?}, the strategy {said:?}: {halt:?}");
+        }
         let (rule, paused, stop) = match heard.answer {
             _ if class == Some(ErrorClass::Fatal) => ("fatal".to_owned(), false, Some(StopCause::Halt)),
             Directive::Pause(reason) => (reason.rule, true, None),

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 use batchmill_core::{MonoTime, RetryBudget, RetryPolicy, Status};
 use batchmill_dispatch::{Dispatch, Effect, Event, Lease, NewJob, Settings, StopCause};
 
-use crate::{policies::HeardLog, schedulers::LastPick};
+use crate::{halting::PlainHalt, policies::HeardLog, schedulers::LastPick};
 
 /// What does not hold, as a sentence.
 pub(crate) type Violation = String;
@@ -92,6 +92,8 @@ pub(crate) struct Opened {
     pub(crate) crash_limit: u32,
     pub(crate) budget: Option<RetryBudget>,
     pub(crate) limit: Option<NonZeroU64>,
+    /// What the strategy must answer, where it is not scripted.
+    pub(crate) halt: Option<PlainHalt>,
 }
 
 #[derive(Debug)]

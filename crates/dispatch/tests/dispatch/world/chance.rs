@@ -3,15 +3,16 @@
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    AttemptFailure, Directive, ErrorClass, MonoTime, NodeError, NodeFailure, Priority, RetryBudget, RetryPolicy,
-    RetryRef, Scheduler, StopReason, Tenant,
+    AttemptFailure, Directive, ErrorClass, FailureStrategy, MonoTime, NodeError, NodeFailure, Priority, RetryBudget,
+    RetryPolicy, RetryRef, Scheduler, StopReason, Tenant,
 };
 use batchmill_dispatch::{BatchSetup, NewJob};
 
-use super::{Under, World};
+use super::{Lie, Under, World};
 use crate::{
+    halting::{Logged, PlainHalt},
     model::{Opened, Order},
-    policies::{Capped, Scripted},
+    policies::{Capped, HeardLog, Scripted},
     rig::at_least_1,
     rng::SplitMix64,
     schedulers::{Manner, Plain},
@@ -71,18 +72,55 @@ impl World {
             })
             .collect();
         let script: Vec<_> = (0..self.rng.below(3)).map(|_| (1 + self.rng.below(30), self.directive())).collect();
-        let strategy = Scripted::new(script);
-        let heard = strategy.log.clone();
+        let heard = HeardLog::default();
+        let (halt, strategy) = self.strategy(script, &heard);
         let timeout = self.rng.one_in(2).then(|| Duration::from_millis(self.rng.below(20)));
         let deadline = self.rng.one_in(5).then(|| self.moment(60_000));
-        let mut setup = BatchSetup::new(Box::new(strategy), policies.clone());
+        let mut setup = BatchSetup::new(strategy, policies.clone());
         (setup.timeout, setup.deadline, setup.crash_limit) = (timeout, deadline, crash_limit);
         let trial = |later: &mut SplitMix64| if later.one_in(6) { later.below(20) } else { 0 };
         let limit = self.later.as_mut().map(trial).and_then(NonZeroU64::new);
         setup.limit = limit;
         let key = self.dispatch.open(setup, self.now);
-        self.model.opened(self.now, key.0, Opened { policies, heard, timeout, deadline, crash_limit, budget, limit });
+        let mut opened = Opened { policies, heard, timeout, deadline, crash_limit, budget, limit, halt };
+        self.lie_about(&mut opened);
+        self.model.opened(self.now, key.0, opened);
         self.accept(key)
+    }
+
+    fn lie_about(&mut self, opened: &mut Opened) {
+        match self.lie {
+            Some(Lie::Budget) => {
+                let richer = |budget: RetryBudget| {
+                    RetryBudget::new(budget.burst().saturating_add(1), budget.ratio(), budget.per_second()).ok()
+                };
+                opened.budget = opened.budget.and_then(richer);
+            }
+            Some(Lie::Rules) => opened.halt = opened.halt.as_ref().and(self.later.as_mut()).map(PlainHalt::some),
+            Some(Lie::Trial) => opened.limit = opened.limit.map(|limit| limit.saturating_add(1)),
+            None => {}
+        }
+    }
+
+    /// What is scripted, or rules of the real grammar and what they must answer.
+    fn strategy(
+        &mut self,
+        script: Vec<(u64, Directive)>,
+        log: &HeardLog,
+    ) -> (Option<PlainHalt>, Box<dyn FailureStrategy>) {
+        let halt = self.later.as_mut().and_then(|later| later.one_in(2).then(|| PlainHalt::some(later)));
+        let log = log.clone();
+        match halt {
+            Some(halt) => {
+                let strategy = Box::new(Logged { strategy: halt.plugin(), log });
+                (Some(halt), strategy)
+            }
+            None => {
+                let mut strategy = Scripted::new(script);
+                strategy.log = log;
+                (None, Box::new(strategy))
+            }
+        }
     }
 
     /// Rates of which a millionth of a token comes in a whole number of nanoseconds.
@@ -91,7 +129,7 @@ impl World {
         if later.one_in(3) {
             return None;
         }
-        let (ratio, per_second) = (later.pick(&[0.0, 0.1, 0.5]), later.pick(&[1000.0, 500.0, 100.0, 20.0]));
+        let (ratio, per_second) = (later.pick(&[0.0, 0.1, 0.5]), later.pick(&[500.0, 100.0, 20.0, 4.0]));
         Some(RetryBudget::new(at_least_1(1 + later.small(4)), ratio, per_second).expect("a good budget"))
     }
 

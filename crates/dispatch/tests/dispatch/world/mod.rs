@@ -22,6 +22,17 @@ pub(crate) use chance::scheduler;
 /// Changes effects before the model sees them, to prove that it looks.
 pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
 
+/// What the model is told wrongly, to prove that it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// A token more than there is.
+    Budget,
+    /// Other rules than the strategy has.
+    Rules,
+    /// One job more than a trial may start.
+    Trial,
+}
+
 /// The scheduler of a world.
 pub(crate) struct Under {
     pub(crate) inner: Box<dyn Scheduler>,
@@ -44,6 +55,7 @@ pub(crate) struct World {
     old_leases: Vec<Lease>,
     sink_is_stuck: bool,
     pub(crate) doctor: Option<Doctor>,
+    pub(crate) lie: Option<Lie>,
     /// Events and effects, where somebody wants to read them.
     pub(crate) trace: Option<Vec<String>>,
 }
@@ -69,6 +81,7 @@ impl World {
             old_leases: Vec::new(),
             sink_is_stuck: false,
             doctor: None,
+            lie: None,
             trace: None,
         }
     }
