@@ -1,6 +1,6 @@
 //! A factory made of an options struct and functions.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use batchmill_core::{BuildContext, BuildError, Factory, Options, Problem};
 use schemars::JsonSchema;
@@ -17,6 +17,8 @@ pub struct TypedFactory<O, P: ?Sized> {
     about: &'static str,
     check: Check<O>,
     build: Build<O, P>,
+    /// Made once: a flow of many nodes asks for it at each of them.
+    schema: OnceLock<Value>,
 }
 
 impl<O: DeserializeOwned + JsonSchema, P: ?Sized> TypedFactory<O, P> {
@@ -26,7 +28,7 @@ impl<O: DeserializeOwned + JsonSchema, P: ?Sized> TypedFactory<O, P> {
         about: &'static str,
         build: impl Fn(O, &BuildContext) -> Result<Box<P>, BuildError> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, about, check: Box::new(|_| Vec::new()), build: Box::new(build) }
+        Self { name, about, check: Box::new(|_| Vec::new()), build: Box::new(build), schema: OnceLock::new() }
     }
 
     /// Adds what types cannot say: ranges, values that contradict each other.
@@ -37,9 +39,9 @@ impl<O: DeserializeOwned + JsonSchema, P: ?Sized> TypedFactory<O, P> {
     }
 
     fn parse(&self, options: &Options) -> Result<O, Vec<Problem>> {
-        let schema = schemars::schema_for!(O).to_value();
+        let schema = self.schema.get_or_init(|| schemars::schema_for!(O).to_value());
         let (mut rest, mut problems) = (options.clone(), Vec::new());
-        unknown_keys(&schema, options, &mut problems);
+        unknown_keys(schema, options, &mut problems);
         for problem in &problems {
             remove(&mut rest, &problem.path);
         }
@@ -195,7 +197,7 @@ where
     }
 
     fn schema(&self) -> Value {
-        schemars::schema_for!(O).to_value()
+        self.schema.get_or_init(|| schemars::schema_for!(O).to_value()).clone()
     }
 
     fn validate(&self, options: &Options) -> Result<(), Vec<Problem>> {

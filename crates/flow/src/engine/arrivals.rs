@@ -32,10 +32,14 @@ impl Arrivals {
         if self.bits.is_empty() {
             self.bits.resize(plans.words, 0);
         }
-        if !self.waiting.contains(&feed.join) {
+        if !self.is_waiting(plans, feed.join) {
             self.waiting.push(feed.join);
         }
         self.bits[plans.get(feed.join).first_word + feed.slot as usize / 64] |= 1 << (feed.slot % 64);
+    }
+
+    fn is_waiting(&self, plans: &JoinPlans, join: u32) -> bool {
+        self.bits[plans.get(join).words()].iter().any(|word| *word != 0)
     }
 
     fn has(&self, plans: &JoinPlans, join: u32, slot: usize) -> bool {
@@ -55,15 +59,17 @@ impl Arrivals {
             self.reset(plans, taken);
         }
         let named = scheduled.len();
-        let released: Vec<u32> =
-            self.waiting.iter().copied().filter(|join| !self.must_wait(plans, *join, &scheduled[..named])).collect();
-        let released = if released.is_empty() && scheduled.is_empty() { self.waiting.clone() } else { released };
+        let must_wait = |join: &u32| self.must_wait(plans, *join, &scheduled[..named]);
+        let (mut left, mut released): (Vec<u32>, _) = self.waiting.iter().partition(|join| must_wait(join));
+        if released.is_empty() && scheduled.is_empty() {
+            released = std::mem::take(&mut left);
+        }
         if released.is_empty() {
             return;
         }
         scheduled.extend(released.iter().map(|join| plans.get(*join).node));
         scheduled.sort_unstable();
-        self.waiting.retain(|join| !released.contains(join));
+        self.waiting = left;
         self.reset(plans, released);
     }
 
@@ -78,9 +84,7 @@ impl Arrivals {
 
     fn reset(&mut self, plans: &JoinPlans, joins: Vec<u32>) {
         for join in joins {
-            let plan = plans.get(join);
-            let words = plan.needs.len().div_ceil(64);
-            self.bits[plan.first_word..plan.first_word + words].fill(0);
+            self.bits[plans.get(join).words()].fill(0);
         }
     }
 }

@@ -105,7 +105,7 @@ pub struct Execution<'g> {
     /// The nodes of the next superstep, in declaration order.
     pub(super) ready: Vec<u32>,
     pub(super) arrivals: Arrivals,
-    /// `$error` of those ready nodes that an `on_error: {goto}` led to.
+    /// `$error` of those ready nodes that an `on_error: {goto}` led to, by node.
     pub(super) errors: Vec<(u32, Value)>,
     /// What is already known of the next superstep.
     pub(super) known: Vec<(u32, NodeEnd)>,
@@ -269,7 +269,7 @@ impl<'g> Execution<'g> {
         let (graph, state) = (self.graph, &self.state);
         let notes = self.blank_notes();
         let visit = |node: u32| {
-            let notes = notes.iter().find(|(at, _)| *at == node).map(|(_, notes)| notes);
+            let notes = notes.binary_search_by_key(&node, |(at, _)| *at).ok().map(|place| &notes[place].1);
             Visit { node: graph.node(node), error: error_of(&self.errors, node), notes }
         };
         if let ([only], []) = (&self.ready[..], &self.known[..]) {
@@ -278,11 +278,11 @@ impl<'g> Execution<'g> {
             return vec![end];
         }
         let mut known = std::mem::take(&mut self.known);
-        let is_known = |node: u32| known.iter().any(|(known, _)| *known == node);
+        known.sort_by_key(|(node, _)| *node);
+        let is_known = |node: u32| known.binary_search_by_key(&node, |(known, _)| *known).is_ok();
         let missing = self.ready.iter().copied().filter(|node| !is_known(*node));
         let mut results = run_all(missing.map(visit), state, context).await.into_iter();
         self.notes = notes.into_iter().map(|(node, notes)| (node, notes.into_inner())).collect();
-        known.sort_by_key(|(node, _)| *node);
         let mut known = known.into_iter().peekable();
         let end_of = |node: &u32| match known.next_if(|(known, _)| known == node) {
             Some((_, end)) => Some(end),
@@ -424,7 +424,7 @@ impl<'g> Execution<'g> {
 }
 
 pub(super) fn error_of(errors: &[(u32, Value)], node: u32) -> Option<&Value> {
-    errors.iter().find(|(at, _)| *at == node).map(|(_, error)| error)
+    errors.binary_search_by_key(&node, |(at, _)| *at).ok().map(|place| &errors[place].1)
 }
 
 fn too_many_steps(max: u64) -> AttemptFailure {

@@ -1,7 +1,5 @@
 //! Which nodes follow a superstep.
 
-use std::collections::HashSet;
-
 use batchmill_core::{AttemptFailure, JobError, NodeError, NodeFailure};
 use serde_json::Value;
 
@@ -78,7 +76,8 @@ fn as_value(error: &JobError) -> Value {
 
 /// Several failures may lead to one node in one superstep: it sees the first in declaration order.
 fn first_of_each(mut errors: Vec<(u32, Value)>) -> Vec<(u32, Value)> {
-    let mut seen = HashSet::new();
-    errors.retain(|(node, _)| seen.insert(*node));
+    // Keeps those of one node in their order.
+    errors.sort_by_key(|(node, _)| *node);
+    errors.dedup_by_key(|(node, _)| *node);
     errors
 }

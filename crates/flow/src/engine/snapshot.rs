@@ -66,6 +66,7 @@ impl<'g> Execution<'g> {
         for (node, error) in part("errors") {
             self.errors.push((find(self.graph, node)?, error.clone()));
         }
+        self.errors.sort_by_key(|(node, _)| *node);
         Ok(())
     }
 }

@@ -10,8 +10,10 @@ use jaq_core::load::{
 use jaq_core::path::{Part, Path};
 
 use super::{
+    calls,
     error::ExprError,
-    library::{KNOWN, VARIABLES, is_inner, refusal, refused_variable},
+    library::{KNOWN, Needed, VARIABLES, is_inner, refusal, refused_variable},
+    reads::{self, Reads},
 };
 
 /// The longest text of an expression, in bytes.
@@ -29,14 +31,18 @@ const MAX_LEVELS: usize = 120;
 const MAX_TOKENS: usize = 2000;
 
 /// What a text uses of its surroundings.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Uses {
+    /// What of its input.
+    pub(super) state: Reads,
+    /// What of `$input`.
+    pub(super) input: Reads,
     /// Which of [`VARIABLES`] occur.
     pub(super) variables: [bool; VARIABLES.len()],
 }
 
-/// Checks everything that can be known without compiling.
-pub(super) fn check(text: &str) -> Result<Uses, Vec<ExprError>> {
+/// Checks everything that can be known without compiling, and tells what to compile it with.
+pub(super) fn check(text: &str) -> Result<(Uses, Needed), Vec<ExprError>> {
     fits(text).map_err(|error| vec![error])?;
     let at = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
     let tokens = Lexer::new(text)
@@ -58,14 +64,21 @@ pub(super) fn check(text: &str) -> Result<Uses, Vec<ExprError>> {
         });
         parsed.collect::<Vec<_>>()
     })?;
-    let mut walk = Walk { text, uses: Uses::default(), errors: Vec::new() };
+    let (state, input) = reads::of(&term);
+    let uses = Uses { state, input, variables: [false; VARIABLES.len()] };
+    let mut walk = Walk { text, uses, errors: Vec::new() };
     let levels = walk.term(&term);
     if levels > MAX_LEVELS {
         let message =
             format!("an expression has at most {MAX_LEVELS} operators or entries in a row, this one has {levels}");
         walk.errors.push(ExprError::new(0, message));
     }
-    if walk.errors.is_empty() { Ok(walk.uses) } else { Err(walk.errors) }
+    if !walk.errors.is_empty() {
+        return Err(walk.errors);
+    }
+    let mut names = BTreeSet::new();
+    calls::collect(&term, &mut names);
+    Ok((walk.uses, Needed::by(names)))
 }
 
 /// Bounds the length and the brackets: jaq's lexer takes a level of the stack for each.

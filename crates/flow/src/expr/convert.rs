@@ -6,6 +6,7 @@ use serde_json::{Number, Value as Json};
 
 use super::{
     meter,
+    reads::Reads,
     value::{ELEMENT, ENTRY, Value},
 };
 
@@ -15,9 +16,12 @@ pub(super) fn value(json: &Json) -> Value {
     Value { val, depth }
 }
 
-/// An object for an expression: only the entries that `wanted` accepts.
-pub(super) fn object(data: &StateData, wanted: impl Fn(&str) -> bool) -> Value {
-    let (val, depth) = entries(data.iter().filter(|(key, _)| wanted(key)));
+/// An object for an expression: what it reads of it.
+pub(super) fn object(data: &StateData, reads: &Reads) -> Value {
+    let (val, depth) = match reads {
+        Reads::All => entries(data.iter()),
+        Reads::Keys(keys) => entries(keys.iter().filter_map(|key| data.get_key_value(key.as_str()))),
+    };
     Value { val, depth }
 }
 

@@ -46,14 +46,14 @@ impl Filter {
 
     /// Compiles `text` with bounds of its own.
     pub fn with_limits(text: &str, limits: Limits) -> Result<Self, Vec<ExprError>> {
-        let uses = check::check(text)?;
+        let (uses, needed) = check::check(text)?;
         let arena = Arena::default();
-        let loader = Loader::new(library::definitions());
+        let loader = Loader::new(needed.definitions());
         // What loads was parsed before: this only pairs it with the library.
         let modules = loader
             .load(&arena, File { code: text, path: () })
             .map_err(|_| vec![ExprError::new(0, "an expression loads nothing")])?;
-        let compiler = Compiler::default().with_funs(library::functions()).with_global_vars(library::VARIABLES);
+        let compiler = Compiler::default().with_funs(needed.functions()).with_global_vars(library::VARIABLES);
         let filter = compiler.compile(modules).map_err(|files| {
             let mistakes = files.into_iter().flat_map(|(_, mistakes)| mistakes);
             let mut errors: Vec<ExprError> = mistakes
@@ -75,18 +75,18 @@ impl Filter {
 
     /// Its one output, or `None` for none. Several are the permanent error `bad_update`.
     pub fn run_one(&self, state: &StateData, vars: &Vars<'_>) -> Result<Option<Json>, NodeError> {
-        self.one(convert::object(state, |_| true), vars)
+        self.one(convert::object(state, &self.0.uses.state), vars)
     }
 
     /// The same over any value.
     pub fn run_one_on(&self, value: &Json, vars: &Vars<'_>) -> Result<Option<Json>, NodeError> {
-        self.one(convert::value(value), vars)
+        self.one(self.input(value), vars)
     }
 
     /// Whether its one output is neither null nor false. No output is no; several are the permanent error `bad_update`.
     pub fn run_bool(&self, state: &StateData, vars: &Vars<'_>) -> Result<bool, NodeError> {
         let mut answer = None;
-        self.run(convert::object(state, |_| true), vars, |value| {
+        self.run(convert::object(state, &self.0.uses.state), vars, |value| {
             answer.replace(jaq_core::ValT::as_bool(&value)).is_none().then_some(()).ok_or_else(|| self.several())
         })?;
         Ok(answer.unwrap_or(false))
@@ -95,11 +95,18 @@ impl Filter {
     /// All its outputs over any value, at most [`Limits::outputs`].
     pub fn run_all(&self, value: &Json, vars: &Vars<'_>) -> Result<Vec<Json>, NodeError> {
         let mut outputs = Vec::new();
-        self.run(convert::value(value), vars, |value| {
+        self.run(self.input(value), vars, |value| {
             outputs.push(self.json(&value.val)?);
             Ok(())
         })?;
         Ok(outputs)
+    }
+
+    fn input(&self, value: &Json) -> Value {
+        match value {
+            Json::Object(data) => convert::object(data, &self.0.uses.state),
+            other => convert::value(other),
+        }
     }
 
     fn one(&self, input: Value, vars: &Vars<'_>) -> Result<Option<Json>, NodeError> {
@@ -123,7 +130,7 @@ impl Filter {
     ) -> Result<(), NodeError> {
         let Compiled { filter, uses, limits, .. } = &*self.0;
         meter::start(limits);
-        let context = Ctx::<Data>::new(&filter.lut, jaq_core::Vars::new(vars.values(uses.variables)));
+        let context = Ctx::<Data>::new(&filter.lut, jaq_core::Vars::new(vars.values(uses)));
         for (count, output) in filter.id.run((context, input)).enumerate() {
             if count >= limits.outputs {
                 meter::exceed(Exceeded::Outputs);

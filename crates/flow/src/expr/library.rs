@@ -1,10 +1,13 @@
 //! Which functions expressions have, and why the others are missing.
 
-use std::sync::LazyLock;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
 
 use jaq_core::{Native, data::JustLut, load::parse::Def, native::Fun};
 
-use super::{natives, value::Value};
+use super::{calls, natives, value::Value};
 
 /// The values that a flow gives to every expression, in the order in which a run hands them over.
 pub(super) const VARIABLES: [&str; 4] = ["$input", "$job", "$item", "$error"];
@@ -52,8 +55,61 @@ pub(super) fn refused_variable(name: &str) -> Option<&'static str> {
     matches!(name, "$ENV" | "$__prog_args" | "$__loc__" | "$ARGS").then_some(OUTSIDE)
 }
 
+/// The library: definitions in their order, each with the names that it calls.
+static LIBRARY: LazyLock<Vec<(Def<&'static str>, BTreeSet<&'static str>)>> = LazyLock::new(|| {
+    let with_calls = |def: Def<&'static str>| {
+        let mut names = BTreeSet::new();
+        calls::collect(&def.body, &mut names);
+        (def, names)
+    };
+    definitions().map(with_calls).collect()
+});
+
+/// Where in [`LIBRARY`] there are definitions of a name.
+static PLACES: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut places: HashMap<_, Vec<usize>> = HashMap::new();
+    for (place, (def, _)) in LIBRARY.iter().enumerate() {
+        places.entry(def.name).or_default().push(place);
+    }
+    places
+});
+
+/// The part of the library that an expression needs which calls `names`: compiling and keeping all of it for each
+/// expression would make large flows slow and heavy.
+pub(super) struct Needed {
+    places: BTreeSet<usize>,
+    names: BTreeSet<String>,
+}
+
+impl Needed {
+    pub(super) fn by(names: BTreeSet<&str>) -> Self {
+        let mut needed = Self { places: BTreeSet::new(), names: BTreeSet::new() };
+        let mut found: Vec<&str> = names.into_iter().collect();
+        while let Some(name) = found.pop() {
+            if !needed.names.insert(name.to_owned()) {
+                continue;
+            }
+            for place in PLACES.get(name).into_iter().flatten() {
+                needed.places.insert(*place);
+                found.extend(&LIBRARY[*place].1);
+            }
+        }
+        needed
+    }
+
+    /// Definitions in jq.
+    pub(super) fn definitions(&self) -> impl Iterator<Item = Def<&'static str>> {
+        self.places.iter().map(|place| LIBRARY[*place].0.clone())
+    }
+
+    /// Functions in Rust.
+    pub(super) fn functions(&self) -> impl Iterator<Item = Fun<JustLut<Value>>> {
+        functions().filter(|(name, ..)| self.names.contains(*name))
+    }
+}
+
 /// Definitions in jq.
-pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
+fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     let own =
         jaq_core::load::parse(include_str!("defs.jq"), |parser| parser.defs()).expect("our own definitions parse");
     let absent = |def: &Def<&str>| matches!(def.name, "debug" | "stderr" | "halt" | "halt_error" | "nan" | "infinite");
@@ -65,7 +121,7 @@ pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
 }
 
 /// Functions in Rust.
-pub(super) fn functions() -> impl Iterator<Item = Fun<JustLut<Value>>> {
+fn functions() -> impl Iterator<Item = Fun<JustLut<Value>>> {
     let theirs = jaq_core::funs().chain(jaq_std::funs());
     let counted = natives::all();
     let replaced: Vec<&str> = counted.iter().map(|(name, ..)| *name).collect();

@@ -7,6 +7,7 @@
 //!
 //! A [`Template`] is text with `${ jq }` in it.
 
+mod calls;
 mod check;
 mod clip;
 mod convert;
@@ -16,6 +17,7 @@ mod library;
 mod meter;
 mod natives;
 mod ops;
+mod reads;
 mod template;
 mod value;
 mod vars;

@@ -3,7 +3,7 @@
 use batchmill_core::{JobInfo, NodeContext, StateData};
 use serde_json::Value as Json;
 
-use super::{convert, value::Value};
+use super::{check::Uses, convert, value::Value};
 
 /// What an expression may read beside the state. What is absent is null; what is not used is never converted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,10 +31,10 @@ impl<'a> Vars<'a> {
     }
 
     /// In the order of the declarations.
-    pub(super) fn values(&self, used: [bool; 4]) -> [Value; 4] {
-        let [input, job, item, error] = used;
+    pub(super) fn values(&self, uses: &Uses) -> [Value; 4] {
+        let [input, job, item, error] = uses.variables;
         [
-            self.input.filter(|_| input).map(|data| convert::object(data, |_| true)).unwrap_or_default(),
+            self.input.filter(|_| input).map(|data| convert::object(data, &uses.input)).unwrap_or_default(),
             self.job.filter(|_| job).map(|info| convert::value(&job_json(info))).unwrap_or_default(),
             self.item.filter(|_| item).map(convert::value).unwrap_or_default(),
             self.error.filter(|_| error).map(convert::value).unwrap_or_default(),

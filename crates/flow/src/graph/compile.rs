@@ -1,5 +1,7 @@
 //! From names to indices, and every check on the graph as a whole.
 
+use std::sync::OnceLock;
+
 use batchmill_core::{StateData, format_size};
 
 use super::{
@@ -56,6 +58,7 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
     Ok(CompiledGraph {
         name: graph.name.into(),
         nodes,
+        by_name: OnceLock::new(),
         channels,
         initial,
         entry: entry.into(),

@@ -1,6 +1,12 @@
 //! A graph that is ready to run: flat arrays, indices instead of names.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use batchmill_core::{Node, Options, RetryRef, StateData};
 
@@ -12,6 +18,7 @@ pub struct CompiledGraph {
     pub(crate) name: Arc<str>,
     /// In declaration order; every other table holds indices into this one.
     pub(crate) nodes: Box<[CompiledNode]>,
+    pub(crate) by_name: OnceLock<HashMap<Arc<str>, u32>>,
     /// Sorted by name. Keys that are not here are replaced.
     pub(crate) channels: Box<[(Box<str>, Reduce)]>,
     /// The state before the input.
@@ -93,8 +100,11 @@ impl CompiledGraph {
 
     /// The node of this name.
     pub(crate) fn index_of(&self, name: &str) -> Option<u32> {
-        // Asked for at resume and after failures only: not worth a table.
-        self.nodes.iter().position(|node| &*node.name == name).map(index)
+        // Asked for at resume and after failures only: made when it is first needed.
+        let by_name = self.by_name.get_or_init(|| {
+            self.nodes.iter().enumerate().map(|(place, node)| (node.name.clone(), index(place))).collect()
+        });
+        by_name.get(name).copied()
     }
 
     pub(crate) fn node(&self, index: u32) -> &CompiledNode {

@@ -4,7 +4,7 @@
 //! a join that is in no loop no path to its needs passes through it, so that all such joins share one row of bits per
 //! need. Rows are made when first asked for: a join whose needs all arrive at once never asks.
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, ops::Range, sync::OnceLock};
 
 use super::compiled::index;
 
@@ -25,6 +25,13 @@ pub(crate) struct JoinPlan {
     rows: Box<[u32]>,
     /// Where its arrival bits start.
     pub(crate) first_word: usize,
+}
+
+impl JoinPlan {
+    /// Where its arrival bits are.
+    pub(crate) fn words(&self) -> Range<usize> {
+        self.first_word..self.first_word + self.needs.len().div_ceil(64)
+    }
 }
 
 /// The nodes from which `target` can be reached without passing through `avoiding`.

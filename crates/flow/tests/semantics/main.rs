@@ -11,6 +11,7 @@ mod files;
 mod inputs;
 mod joins;
 mod kinds;
+mod large;
 mod limits;
 mod loops;
 mod random;
