@@ -24,6 +24,8 @@ mod vars;
 mod write;
 
 #[cfg(test)]
+mod runaway;
+#[cfg(test)]
 mod tests;
 
 pub use error::ExprError;

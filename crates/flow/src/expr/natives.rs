@@ -129,8 +129,10 @@ fn contains(whole: &Val, part: &Val) -> ValR<bool, Value> {
     }
     match (whole, part) {
         (Val::TStr(whole), Val::TStr(part)) => {
-            let counted = meter::steps(meter::copying(whole.len()));
-            if counted { Ok(find(whole, part).is_some()) } else { Err(over_limit()) }
+            // What is no UTF-8 is compared at each place.
+            let each = if std::str::from_utf8(whole).and(std::str::from_utf8(part)).is_ok() { 0 } else { part.len() };
+            let cost = meter::copying(whole.len()).saturating_mul(1 + each as u64);
+            if meter::steps(cost) { Ok(find(whole, part).is_some()) } else { Err(over_limit()) }
         }
         (Val::Arr(whole), Val::Arr(parts)) => {
             for part in parts.iter() {
