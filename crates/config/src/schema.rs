@@ -3,6 +3,7 @@
 //! A file may give a part only (a stronger or weaker layer gives the rest), so nothing is required but the `kind` of a
 //! sink. The options of a kind are checked where the same table names the kind.
 
+use batchmill_core::{hoist_definitions, take_definitions};
 use batchmill_plugin::Registry;
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
@@ -50,13 +51,6 @@ fn without_defaults(sections: &mut Value) {
     }
 }
 
-fn take_definitions(schema: &mut Value) -> Map<String, Value> {
-    match schema.as_object_mut().and_then(|object| object.shift_remove("$defs")) {
-        Some(Value::Object(definitions)) => definitions,
-        _ => Map::new(),
-    }
-}
-
 /// A slot: any known kind, and if it is this one, these options.
 fn slot(port: &Port, registry: &Registry, definitions: &mut Map<String, Value>) -> Value {
     let kinds = (port.kinds)(registry);
@@ -73,7 +67,7 @@ fn slot(port: &Port, registry: &Registry, definitions: &mut Map<String, Value>) 
     let branches: Vec<Value> = kinds
         .into_iter()
         .map(|(name, _, options)| {
-            let options = hoisted(options, &format!("{}-{name}", port.section), definitions);
+            let options = hoist_definitions(options, &format!("{}-{name}", port.section), definitions);
             json!({
                 "if": {"properties": {"kind": {"const": name}}, "required": ["kind"]},
                 "then": {"properties": {"options": options}},
@@ -84,37 +78,4 @@ fn slot(port: &Port, registry: &Registry, definitions: &mut Map<String, Value>) 
         slot["allOf"] = branches.into();
     }
     slot
-}
-
-/// The schema with its definitions moved to the root, under names that cannot meet those of another plugin.
-fn hoisted(mut schema: Value, prefix: &str, definitions: &mut Map<String, Value>) -> Value {
-    if let Some(object) = schema.as_object_mut() {
-        object.shift_remove("$schema");
-    }
-    let inner = take_definitions(&mut schema);
-    rename_references(&mut schema, prefix);
-    for (name, mut definition) in inner {
-        rename_references(&mut definition, prefix);
-        definitions.insert(format!("{prefix}.{name}"), definition);
-    }
-    schema
-}
-
-fn rename_references(schema: &mut Value, prefix: &str) {
-    match schema {
-        Value::Object(object) => {
-            for (key, value) in object {
-                match value {
-                    Value::String(reference) if key == "$ref" => {
-                        if let Some(name) = reference.strip_prefix("#/$defs/") {
-                            *reference = format!("#/$defs/{prefix}.{name}");
-                        }
-                    }
-                    value => rename_references(value, prefix),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename_references(item, prefix)),
-        _ => {}
-    }
 }

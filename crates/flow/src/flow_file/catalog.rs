@@ -35,13 +35,23 @@ impl NodeCatalog {
         self.factories.keys().map(String::as_str)
     }
 
+    /// What a kind does; `kind` is known.
+    pub(super) fn about(&self, kind: &str) -> &str {
+        self.factories[kind].about()
+    }
+
+    /// JSON Schema of the keys that a kind has of its own; `kind` is known.
+    pub(super) fn schema_of(&self, kind: &str) -> Value {
+        self.factories[kind].schema()
+    }
+
     pub(super) fn contains(&self, kind: &str) -> bool {
         self.factories.contains_key(kind)
     }
 
     /// The keys that a kind has of its own; `kind` is known.
     pub(super) fn keys_of(&self, kind: &str) -> Vec<String> {
-        let schema = self.factories[kind].schema();
+        let schema = self.schema_of(kind);
         let properties = schema.get("properties").and_then(Value::as_object);
         properties.into_iter().flatten().map(|(key, _)| key.clone()).collect()
     }

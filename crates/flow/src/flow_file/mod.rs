@@ -5,6 +5,7 @@ mod document;
 mod nodes;
 mod problem;
 mod read;
+mod schema;
 mod targets;
 mod top;
 

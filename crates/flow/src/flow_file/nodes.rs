@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Keys that every kind has.
-const GENERIC: [&str; 5] = ["needs", "next", "timeout", "retry", "on_error"];
+pub(super) const GENERIC: [&str; 5] = ["needs", "next", "timeout", "retry", "on_error"];
 
 pub(super) fn read(
     document: &Document,

@@ -2,7 +2,11 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, Subcommand, builder::FalseyValueParser};
+use batchmill_core::{BuildContext, Node, RetryPolicy};
+use batchmill_flow::NodeCatalog;
+use batchmill_plugin::Registry;
+use clap::{Args, Subcommand, ValueEnum, builder::FalseyValueParser};
+use serde_json::Value;
 
 use super::{ConfigArgs, Format, Global};
 use crate::{catalog, exit::Exit, refusal, stdout};
@@ -13,14 +17,29 @@ pub(crate) enum ConfigCommand {
     Check(CheckArgs),
     /// Show the effective config, as TOML or JSON
     Show(ShowArgs),
-    /// Print the JSON Schema of the config, for editors
-    Schema,
+    /// Print a JSON Schema for editors: of the config, or of flow files
+    Schema(SchemaArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of which files
+    #[arg(long, value_name = "FILES", env = "BATCHMILL_OF", hide_env = true, default_value = "host")]
+    of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaOf {
+    /// The host's config (TOML)
+    Host,
+    /// Flows (YAML or JSON)
+    Flow,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +86,15 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
             }),
             Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
-        ConfigCommand::Schema => stdout::print(&stdout::pretty(&batchmill_config::schema(&registry))),
+        ConfigCommand::Schema(args) => stdout::print(&stdout::pretty(&match args.of {
+            SchemaOf::Host => batchmill_config::schema(&registry),
+            SchemaOf::Flow => flow_schema(&registry),
+        })),
     }
+}
+
+fn flow_schema(registry: &Registry) -> Value {
+    let policies = registry.all::<dyn RetryPolicy>().iter();
+    let retry: Vec<_> = policies.map(|(kind, factory)| (kind.clone(), factory.schema())).collect();
+    NodeCatalog::of(registry.all::<dyn Node>().clone(), BuildContext::default()).flow_schema(&retry)
 }

@@ -13,6 +13,7 @@ mod policies;
 mod progress;
 mod prometheus_server;
 mod references;
+mod schema;
 mod signals;
 mod sources;
 mod stage;
