@@ -390,8 +390,8 @@ impl<'g> Execution<'g> {
                 NodeEnd::Failed { error, .. } => RunEnd::Failed((**error).clone()),
             };
             let compiled = self.graph.node(*node);
-            let told = self.notes.iter_mut().find(|(at, _)| at == node);
-            let notes = told.map(|(_, notes)| std::mem::take(notes)).unwrap_or_default();
+            let told = self.notes.binary_search_by_key(node, |(at, _)| *at);
+            let notes = told.map(|place| std::mem::take(&mut self.notes[place].1)).unwrap_or_default();
             trace.push(NodeRun { step: self.step + 1, node: compiled.name.clone(), notes, retry: compiled.retry, end });
         }
     }
