@@ -4,6 +4,7 @@
 //! recorder with the gauges, about once a second and at the end of each batch. Handles are made once, because a kept
 //! handle costs a tenth of a named one.
 
+mod bins;
 mod folding;
 mod results;
 mod tally;
@@ -65,11 +66,6 @@ impl Meters {
         }
     }
 
-    /// The time that an attempt held its slot.
-    pub(crate) fn attempt(&self, ran: Duration) {
-        self.attempt_duration.record(ran);
-    }
-
     pub(crate) fn decision(&self, took: Duration) {
         self.decision.record(took);
     }
@@ -97,6 +93,7 @@ impl Meters {
             counter.increment(repeated);
         }
         self.node_panics.increment(tally.node_panics);
+        tally.ran.record(&self.attempt_duration);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "gauges are f64; counts stay far below 2^52")]

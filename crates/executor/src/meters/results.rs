@@ -1,11 +1,11 @@
 //! The results of one batch, by tenant.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use batchmill_core::{JobResult, Status, Tenant};
 use metrics::{Counter, Histogram, counter, histogram};
 
-use super::{folding::Labels, from_zero};
+use super::{bins::Bins, folding::Labels, from_zero};
 
 /// A counter a status.
 type ByStatus = [Counter; Status::ALL.len()];
@@ -16,13 +16,15 @@ pub(crate) struct ResultMeters {
     flow: String,
     labels: Arc<Labels>,
     tenants: Vec<ByStatus>,
+    /// By the value of the label: at most as many as are named, and one.
     known: HashMap<String, usize>,
     queue_wait: Histogram,
     duration: Histogram,
     /// Results under way. Jobs of one tenant and status that follow each other are one entry.
     noted: Vec<Noted>,
-    /// Waits and durations of those that started.
-    times: Vec<(Duration, Duration)>,
+    /// Of those that started.
+    waits: Bins,
+    durations: Bins,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,8 @@ impl ResultMeters {
             queue_wait: histogram!("batchmill_queue_wait_seconds"),
             duration: histogram!("batchmill_job_duration_seconds"),
             noted: Vec::new(),
-            times: Vec::new(),
+            waits: Bins::default(),
+            durations: Bins::default(),
         }
     }
 
@@ -60,14 +63,16 @@ impl ResultMeters {
     /// Remembers results that are about to be delivered.
     pub(crate) fn note(&mut self, results: &[JobResult]) {
         self.noted.clear();
-        self.times.clear();
+        (self.waits, self.durations) = Default::default();
         for run in results.chunk_by(|a, b| a.tenant == b.tenant && a.status == b.status) {
             let tenant = self.tenant(&run[0].tenant);
             let status = Status::ALL.iter().position(|status| *status == run[0].status).unwrap_or(0);
             self.noted.push(Noted { tenant, status, jobs: run.len() as u64 });
         }
-        let started = results.iter().filter(|result| result.started_at.is_some());
-        self.times.extend(started.map(|result| (result.queued, result.duration)));
+        for result in results.iter().filter(|result| result.started_at.is_some()) {
+            self.waits.add(result.queued);
+            self.durations.add(result.duration);
+        }
     }
 
     /// Counts what was noted: it is delivered.
@@ -75,14 +80,15 @@ impl ResultMeters {
         for Noted { tenant, status, jobs } in self.noted.drain(..) {
             self.tenants[tenant][status].increment(jobs);
         }
-        for (queued, duration) in self.times.drain(..) {
-            self.queue_wait.record(queued);
-            self.duration.record(duration);
-        }
+        self.waits.record(&self.queue_wait);
+        self.durations.record(&self.duration);
     }
 
     /// The place of a tenant, or of all that are folded. All statuses start at 0 when it is met first.
     fn tenant(&mut self, tenant: &Tenant) -> usize {
+        if let Some(place) = self.known.get(tenant.as_str()) {
+            return *place;
+        }
         let name = self.labels.tenants.fold(tenant.as_str());
         if let Some(place) = self.known.get(name) {
             return *place;

@@ -1,6 +1,10 @@
 //! What is counted under the lock of the brain.
 
+use std::time::Duration;
+
 use batchmill_core::{ErrorClass, Outcome};
+
+use super::bins::Bins;
 
 /// Counts since they were last handed over.
 #[derive(Debug, Clone, Copy, Default)]
@@ -8,14 +12,15 @@ pub(crate) struct Tally {
     pub(super) attempts: [u64; Self::OUTCOMES.len()],
     pub(super) retries: [u64; ErrorClass::ALL.len()],
     pub(super) node_panics: u64,
+    pub(super) ran: Bins,
 }
 
 impl Tally {
     /// How attempts end, as the label `outcome` says it.
     pub(super) const OUTCOMES: [&'static str; 4] = ["succeeded", "failed", "stopped", "lost"];
 
-    /// An attempt has ended.
-    pub(crate) fn attempt(&mut self, outcome: &Outcome) {
+    /// An attempt has ended that held its slot for so long.
+    pub(crate) fn attempt(&mut self, outcome: &Outcome, ran: Duration) {
         let place = match outcome {
             Outcome::Succeeded => 0,
             Outcome::Failed(failure) => {
@@ -27,6 +32,7 @@ impl Tally {
             _ => 2,
         };
         self.attempts[place] += 1;
+        self.ran.add(ran);
     }
 
     /// A failed attempt will be repeated.

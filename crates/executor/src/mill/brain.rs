@@ -133,18 +133,21 @@ impl<W: Workload> Brain<W> {
     /// Counts an end and lets dispatch decide. Reading the clock twice would cost more than most decisions take, so one in
     /// many is timed: the first, and then each after so many.
     fn decide_on_end(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
-        let Some(meters) = &shared.meters else { return self.decide(shared, now, event, effects) };
-        if let Event::AttemptEnded { outcome, .. } = &event {
-            self.tally.attempt(outcome);
-        }
-        if self.untimed > 0 {
-            self.untimed -= 1;
-            return self.decide(shared, now, event, effects);
-        }
-        self.untimed = TIMED_ONE_IN - 1;
-        let before = Instant::now();
+        let before = shared.meters.is_some().then(|| self.count_end(&event)).flatten();
         self.decide(shared, now, event, effects);
-        meters.decision(before.elapsed());
+        if let (Some(meters), Some(before)) = (&shared.meters, before) {
+            meters.decision(before.elapsed());
+        }
+    }
+
+    /// Counts an end, and looks at the clock if its decision is timed.
+    fn count_end(&mut self, event: &Event) -> Option<Instant> {
+        if let Event::AttemptEnded { outcome, usage, .. } = event {
+            self.tally.attempt(outcome, usage.ran);
+        }
+        let is_timed = self.untimed == 0;
+        self.untimed = if is_timed { TIMED_ONE_IN - 1 } else { self.untimed - 1 };
+        is_timed.then(Instant::now)
     }
 
     /// Lets dispatch decide. A plugin that panics leaves it between two halves of a decision: going on would be a guess,

@@ -95,9 +95,6 @@ async fn work_on<W: Workload>(shared: &Arc<Shared<W>>, mut work: Work<W>, desk: 
         let lease = work.start.lease;
         let now = shared.clock.now();
         let ran = now - started;
-        if let Some(meters) = &shared.meters {
-            meters.attempt(ran);
-        }
         let event =
             Event::AttemptEnded { lease, outcome: report.outcome, usage: Usage::new(ran), draw: desk.draws.next() };
         let (signal, other_batch) = {
