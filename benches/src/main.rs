@@ -10,6 +10,7 @@
 mod arguments;
 mod measure;
 mod record;
+mod screen;
 mod sides;
 mod suites;
 mod tools;
@@ -19,6 +20,7 @@ use std::{process::ExitCode, time::Instant};
 use arguments::{Action, Arguments, USAGE};
 use measure::Plan;
 use record::Record;
+use screen::say;
 use tools::{Need, Tools};
 
 /// As in the host program.
@@ -35,13 +37,13 @@ fn main() -> ExitCode {
     };
     let done = match arguments.action {
         Action::Help => {
-            println!("{}\nSuites:\n{}", USAGE.trim_end(), suites::list());
+            say(format!("{}\n\nSuites:\n{}", USAGE.trim_end(), suites::list().trim_end()));
             Ok(())
         }
         Action::Needs => {
             let needs = arguments.suites.iter().flat_map(|suite| suite.needs);
             let needs = needs.filter(|need| !arguments.quick || **need == Need::Host);
-            needs.for_each(|need| println!("{}", need.name()));
+            needs.for_each(|need| say(need.name()));
             Ok(())
         }
         Action::Render => record::render(),
@@ -61,23 +63,25 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let plan = Plan { rounds: arguments.rounds, jobs_max: arguments.jobs_max, only_ours: arguments.quick };
     let tools = Tools::from_environment();
     if arguments.quick {
-        println!("a quick run: it proves that everything works, its numbers mean nothing");
+        say("a quick run: it proves that everything works, its numbers mean nothing");
     }
     let mut record = Record::default();
     for suite in &arguments.suites {
-        record.suites.push(measure::suite(suite, &plan, &tools));
+        let measured = measure::suite(suite, &plan, &tools);
+        // At once: what is measured stays, whatever becomes of the other suites.
+        if arguments.record {
+            record::keep(&measured)?;
+        }
+        record.suites.push(measured);
     }
-    println!("\nsuites: {}, in {:.0} s", record.suites.len(), started.elapsed().as_secs_f64());
+    say(format!("\nsuites: {}, in {:.0} s", record.suites.len(), started.elapsed().as_secs_f64()));
     if !arguments.quick {
         let (reached, measured) = record.goals();
-        println!("goals: {reached} of {measured} that were measured are reached");
+        say(format!("goals: {reached} of {measured} that were measured are reached"));
     }
     if let Some(path) = &arguments.json {
         record.write(path)?;
-        println!("wrote {}", path.display());
-    }
-    if arguments.record {
-        record::keep(&record)?;
+        say(format!("wrote {}", path.display()));
     }
     match record.defects() {
         0 => Ok(()),

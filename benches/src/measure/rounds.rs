@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Case, Kind, Side};
 use crate::{
     record::{self, CaseRecord, Machine, SideRecord, SuiteRecord},
+    screen::say,
     suites::Suite,
     tools::Tools,
 };
@@ -24,17 +25,17 @@ const WARM_UP: u32 = 10;
 
 /// Runs a suite and prints its cases as they end.
 pub(crate) fn suite(suite: &Suite, plan: &Plan, tools: &Tools) -> SuiteRecord {
-    println!("\n{}: {}", suite.name, suite.about);
+    say(format!("\n{}: {}", suite.name, suite.about));
     let (machine, started) = (Machine::look(), Instant::now());
     let mut cases = Vec::new();
     for case in (suite.cases)(tools) {
         let measured = measure(case, plan);
         // A quick run proves that it works; its ratios mean nothing.
-        print!("{}", if plan.only_ours { record::sides(&measured) } else { record::table(&measured) });
+        say(if plan.only_ours { record::sides(&measured) } else { record::table(&measured) }.trim_end());
         cases.push(measured);
     }
     let seconds = started.elapsed().as_secs_f64();
-    println!("  {}: {seconds:.0} s", suite.name);
+    say(format!("  {}: {seconds:.0} s", suite.name));
     SuiteRecord {
         name: suite.name.to_owned(),
         about: suite.about.to_owned(),

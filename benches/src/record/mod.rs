@@ -13,7 +13,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{Goal, Kind, Unit};
+use crate::{
+    measure::{Goal, Kind, Unit},
+    screen::say,
+};
 
 pub(crate) use machine::Machine;
 pub(crate) use table::{sides, table};
@@ -119,21 +122,19 @@ impl Record {
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    /// Takes the suites of `newer`, each instead of that of the same name.
-    fn merge(&mut self, newer: &Self) {
-        for suite in &newer.suites {
-            match self.suites.iter_mut().find(|known| known.name == suite.name) {
-                Some(known) => *known = suite.clone(),
-                None => self.suites.push(suite.clone()),
-            }
+    /// Takes a suite, instead of that of the same name.
+    fn put(&mut self, suite: SuiteRecord) {
+        match self.suites.iter_mut().find(|known| known.name == suite.name) {
+            Some(known) => *known = suite,
+            None => self.suites.push(suite),
         }
     }
 }
 
-/// Keeps a run in the repository: its suites, in `docs/benchmarks/results.json`, the page and the plots.
-pub(crate) fn keep(run: &Record) -> Result<(), String> {
+/// Keeps a suite in the repository: in `docs/benchmarks/results.json`, on the page and as a plot.
+pub(crate) fn keep(suite: &SuiteRecord) -> Result<(), String> {
     let mut kept = if results().exists() { Record::read(&results())? } else { Record::default() };
-    kept.merge(run);
+    kept.put(suite.clone());
     fs::create_dir_all(docs().join("benchmarks")).map_err(|error| error.to_string())?;
     kept.write(&results())?;
     render()
@@ -143,7 +144,7 @@ pub(crate) fn keep(run: &Record) -> Result<(), String> {
 pub(crate) fn render() -> Result<(), String> {
     let record = Record::read(&results())?;
     let write = |path: PathBuf, text: String| {
-        println!("wrote {}", path.display());
+        say(format!("wrote {}", path.display()));
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     };
     for suite in &record.suites {
@@ -155,7 +156,8 @@ pub(crate) fn render() -> Result<(), String> {
 }
 
 fn docs() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"))
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+    benches.parent().unwrap_or(benches).join("docs")
 }
 
 fn results() -> PathBuf {
@@ -237,7 +239,8 @@ mod tests {
         assert_eq!(read, record);
 
         let (newer, other) = (SuiteRecord { rounds: 9, ..suite() }, SuiteRecord { name: "spawn".into(), ..suite() });
-        read.merge(&Record { suites: vec![newer.clone(), other.clone()] });
+        read.put(newer.clone());
+        read.put(other.clone());
         assert_eq!(read.suites, [newer, other]);
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{CaseRecord, SideRecord, SuiteRecord, number};
-use crate::measure::Kind;
+use crate::measure::{Kind, Unit};
 
 const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 16.0;
@@ -34,8 +34,10 @@ pub(super) fn svg(suite: &SuiteRecord) -> String {
 /// Draws a case and says where the next begins.
 fn panel(body: &mut String, case: &CaseRecord, top: f64) -> f64 {
     let scale = Scale::of(case);
-    let note = if scale.is_logarithmic() { " (logarithmic)" } else { "" };
-    let title = escaped(&format!("{}{note}", case.name));
+    let less = (case.unit != Unit::JobsPerSecond).then_some("less is better");
+    let notes: Vec<&str> = less.into_iter().chain(scale.is_logarithmic().then_some("logarithmic")).collect();
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    let title = escaped(&format!("{}{notes}", case.name));
     text(body, MARGIN, top + 18.0, "font-weight=\"bold\" fill=\"#1f2328\"", &title);
     let mut y = top + PANEL_HEAD;
     for side in &case.sides {
@@ -134,6 +136,8 @@ mod tests {
         suite.cases[0].sides[0].values = vec![600.0];
         let picture = svg(&suite);
         assert!(picture.contains("(logarithmic)"));
+        suite.cases[0].unit = Unit::Nanoseconds;
+        assert!(svg(&suite).contains("(less is better, logarithmic)"));
         let scale = Scale::of(&suite.cases[0]);
         assert!(scale.length(600.0) > 10.0 && scale.length(3_100_000.0) == BAR_MAX);
     }

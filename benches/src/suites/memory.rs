@@ -22,8 +22,8 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 const JOBS: u32 = 1_000_000;
-/// The base: all the same, with few jobs.
-const FEW: u32 = 1000;
+/// The base: all the same, with few jobs, but so many that every bounded queue of the program has been full.
+const FEW: u32 = 10_000;
 /// With its line break.
 const LINE_BYTES: usize = 100;
 const BYTES_MAX: f64 = 100.0;

@@ -1,8 +1,8 @@
 //! What a decision of a scheduler costs: push and pop with many jobs queued, against a `BinaryHeap` of the same size.
 //!
-//! Each side holds its queue at a size: one job leaves, an attempt that left earlier ends, one is pushed. The bulk is timed
-//! by the CPU time of the thread, because an operation takes less than what the machine does besides; single calls by the
-//! clock, whose own 20 to 40 ns are in them.
+//! A queue is filled and emptied, as a batch does it, or it is held at a size: one job leaves, an attempt that left earlier
+//! ends, one is pushed. The bulk is timed by the CPU time of the thread, because an operation takes less than what the
+//! machine does besides; single calls by the clock, whose own 20 to 40 ns are in them.
 
 mod queue;
 
@@ -51,14 +51,17 @@ const P99_NANOS_MAX: f64 = 5000.0;
 /// Makes an empty queue.
 type Make = fn(Mix) -> Box<dyn Queue>;
 
-/// Measures a queue that is held at its size.
-type Measure = fn(&mut dyn Queue) -> f64;
+/// Measures a queue in which so many jobs are.
+type Measure = fn(&mut dyn Queue, u32) -> f64;
 
 fn cases(_: &Tools) -> Vec<Case> {
-    let mut cases = Vec::new();
+    let priorities = of_priorities("fill and empty, 1,000,000 jobs, 256 priorities".to_owned(), MILLION, drained);
+    let tenants = of_tenants("fill and empty, 1,000,000 jobs, 1,000 tenants".to_owned(), MILLION, drained);
+    let mut cases =
+        vec![priorities.goal(PRIORITY, HEAP, Bound::AtMost(1.0)), tenants.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0))];
     for (size, shown) in [(THOUSAND, "1,000"), (MILLION, "1,000,000"), (10 * MILLION, "10,000,000")] {
-        let priorities = of_priorities(format!("push and pop, {shown} queued, 256 priorities"), size, bulk);
-        let tenants = of_tenants(format!("push and pop, {shown} queued, 1,000 tenants"), size, bulk);
+        let priorities = of_priorities(format!("held at {shown} queued, 256 priorities"), size, bulk);
+        let tenants = of_tenants(format!("held at {shown} queued, 1,000 tenants"), size, bulk);
         cases.extend(match size {
             MILLION => [
                 priorities.goal(PRIORITY, HEAP, Bound::AtMost(1.0)),
@@ -92,7 +95,7 @@ fn of_tenants(name: String, size: u32, measure: Measure) -> Case {
         .without_warm_up()
 }
 
-/// A queue that is filled in its first round, and kept for the others.
+/// A queue that is filled before its first round, and as full after each.
 fn held(make: Make, mix: Mix, measure: Measure) -> impl FnMut(u32) -> Result<Sample, String> {
     let mut kept: Option<Box<dyn Queue>> = None;
     move |size| {
@@ -101,12 +104,23 @@ fn held(make: Make, mix: Mix, measure: Measure) -> impl FnMut(u32) -> Result<Sam
             (0..size).for_each(|_| queue.push());
             queue
         });
-        Ok(Sample::of(measure(&mut **queue)))
+        Ok(Sample::of(measure(&mut **queue, size)))
     }
 }
 
+/// CPU time of a job that leaves, ends, and is pushed again, when first all leave and then all are pushed.
+fn drained(queue: &mut dyn Queue, size: u32) -> f64 {
+    let started = cpu_nanos();
+    for _ in 0..size {
+        black_box(queue.pop());
+        queue.end();
+    }
+    (0..size).for_each(|_| queue.push());
+    (cpu_nanos() - started) / f64::from(size)
+}
+
 /// CPU time of a pop, an end and a push together.
-fn bulk(queue: &mut dyn Queue) -> f64 {
+fn bulk(queue: &mut dyn Queue, _: u32) -> f64 {
     let started = cpu_nanos();
     for _ in 0..OPERATIONS {
         black_box(queue.pop());
@@ -117,7 +131,7 @@ fn bulk(queue: &mut dyn Queue) -> f64 {
 }
 
 /// The 99th percentile of single calls: that of pop, end or push, whichever is the largest.
-fn p99(queue: &mut dyn Queue) -> f64 {
+fn p99(queue: &mut dyn Queue, _: u32) -> f64 {
     let mut times = [(); 3].map(|()| Vec::with_capacity(CALLS));
     for _ in 0..CALLS {
         let started = Instant::now();
