@@ -36,6 +36,9 @@ pub(super) struct Lane<N> {
     /// The number of the first ring slot.
     first: u64,
     dead: usize,
+    /// Whether each ring slot has a larger token than the one before: hosts number jobs as they come, so a token is found
+    /// by bisection.
+    ascending: bool,
     late: BTreeMap<(MonoTime, u64), (Token, N)>,
     late_arrivals: u64,
     newest: MonoTime,
@@ -44,7 +47,7 @@ pub(super) struct Lane<N> {
 impl<N> Default for Lane<N> {
     fn default() -> Self {
         let (ring, late) = (VecDeque::new(), BTreeMap::new());
-        Self { ring, first: 0, dead: 0, late, late_arrivals: 0, newest: MonoTime::ZERO }
+        Self { ring, first: 0, dead: 0, ascending: true, late, late_arrivals: 0, newest: MonoTime::ZERO }
     }
 }
 
@@ -55,6 +58,7 @@ impl<N: Copy> Lane<N> {
         }
         if enqueued >= self.newest {
             self.newest = enqueued;
+            self.ascending = self.ring.back().is_none_or(|last| self.ascending && last.token < token);
             self.ring.push_back(Slot { token, enqueued, note, alive: true });
             Place::Ring(self.first + self.ring.len() as u64 - 1)
         } else {
@@ -159,13 +163,26 @@ impl<N: Copy> Lane<N> {
     }
 
     pub(super) fn find(&self, token: Token) -> Option<Place> {
-        let (front, back) = self.ring.as_slices();
-        let wanted = |slot: &Slot<N>| slot.alive && slot.token == token;
-        let in_ring = front.iter().position(wanted).or_else(|| Some(front.len() + back.iter().position(wanted)?));
-        match in_ring {
+        match self.find_in_ring(token) {
             Some(position) => Some(Place::Ring(self.first + position as u64)),
             None => self.late.iter().find(|(_, (late, _))| *late == token).map(|(key, _)| Place::Late(key.0, key.1)),
         }
+    }
+
+    fn find_in_ring(&self, token: Token) -> Option<usize> {
+        let wanted = |slot: &Slot<N>| slot.alive && slot.token == token;
+        if self.ascending {
+            let position = self.ring.partition_point(|slot| slot.token < token);
+            return self.ring.get(position).is_some_and(wanted).then_some(position);
+        }
+        let (front, back) = self.ring.as_slices();
+        front.iter().position(wanted).or_else(|| Some(front.len() + back.iter().position(wanted)?))
+    }
+
+    /// Slots that a search looks at one by one, at most.
+    pub(super) fn effort(&self) -> usize {
+        let in_ring = if self.ascending { 0 } else { self.ring.len() };
+        in_ring + self.late.len()
     }
 
     pub(super) fn note(&self, place: Place) -> Option<N> {
