@@ -50,7 +50,8 @@ impl Document {
         while !path.is_empty() && self.root.at(&path).is_none() {
             path.pop();
         }
-        let at_key = problem.key.is_empty() || path.len() < 2;
+        let whole = problem.path().len() == path.len();
+        let at_key = problem.key.is_empty() || (whole && path.len() < 2);
         let place = self.root.place(&path, None, at_key);
         FlowProblem::new(self.file.clone(), place, path, problem.message.clone())
     }

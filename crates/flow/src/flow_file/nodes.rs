@@ -25,8 +25,9 @@ pub(super) fn read(
 ) -> Result<(), String> {
     let nodes = value.as_map().ok_or_else(|| expected("a map of nodes", value))?;
     for (name, node) in nodes {
-        let mut reader = NodeReader { document, name: &name.name, problems };
+        let mut reader = NodeReader { document, name: &name.name, is_incomplete: false, problems };
         let spec = reader.read(node, catalog);
+        graph.is_incomplete |= reader.is_incomplete;
         graph.nodes.push((name.name.clone(), spec));
     }
     Ok(())
@@ -35,6 +36,8 @@ pub(super) fn read(
 struct NodeReader<'a> {
     document: &'a Document,
     name: &'a str,
+    /// What leads to it or from it could not be read.
+    is_incomplete: bool,
     problems: &'a mut Vec<FlowProblem>,
 }
 
@@ -44,6 +47,7 @@ impl NodeReader<'_> {
         let nothing = || Arc::new(node_fn(|_| ())) as Arc<dyn Node>;
         let Some(entries) = node.as_map() else {
             let message = expected("a map with a kind and its options", node);
+            self.is_incomplete = true;
             self.problems.push(self.document.at(&["nodes", self.name], message));
             return NodeSpec::new(nothing());
         };
@@ -62,6 +66,7 @@ impl NodeReader<'_> {
                 _ => Ok(()),
             };
             if let Err(why) = result {
+                self.is_incomplete |= ["needs", "next", "on_error"].contains(&key.name.as_str());
                 self.problems.push(self.document.at(&path, why));
             }
         }

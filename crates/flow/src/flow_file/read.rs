@@ -57,6 +57,12 @@ pub(super) fn read(
             }
         };
         if let Err(why) = result {
+            match key.name.as_str() {
+                "start" => graph.is_incomplete = true,
+                // One is given, if not a right one.
+                "max_steps" => graph.max_steps = Some(1),
+                _ => {}
+            }
             problems.push(document.at(&path, why));
         }
     }

@@ -60,6 +60,8 @@ pub struct StateGraph {
     pub(crate) output: Option<Filter>,
     pub(crate) input_schema: Option<Value>,
     pub(crate) defaults: Defaults,
+    /// Some edges could not be read: what nothing leads to is then no mistake of its own.
+    pub(crate) is_incomplete: bool,
 }
 
 impl StateGraph {
@@ -76,6 +78,7 @@ impl StateGraph {
             output: None,
             input_schema: None,
             defaults: Defaults::default(),
+            is_incomplete: false,
         }
     }
 

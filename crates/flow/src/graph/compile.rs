@@ -33,13 +33,11 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
     }
     let input_schema = input_schema(&graph, &mut problems);
     limits(&graph, &mut problems);
-    let before = problems.len();
     let edges = Edges::resolve(&graph, &mut problems);
     let entry = edges.entry(&graph, &mut problems);
     let successors = edges.successors();
     let loops = Loops::find(&successors);
-    // Where names are wrong, what follows from the edges would be noise.
-    if problems.len() == before && !graph.nodes.is_empty() {
+    if !graph.nodes.is_empty() {
         edges.refuse_shape(&graph, &entry, &successors, &loops, &mut problems);
     }
     let retry = RetryTable::new(&graph, &mut problems);
@@ -61,7 +59,7 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
         by_name: OnceLock::new(),
         channels,
         initial,
-        entry: entry.into(),
+        entry: entry.nodes.into(),
         joins,
         max_steps: graph.max_steps,
         state_limit: graph.state_limit,

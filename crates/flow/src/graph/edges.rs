@@ -16,6 +16,14 @@ const SUGGESTIONS_MAX: usize = 20;
 pub(super) struct Edges {
     pub(super) of_nodes: Vec<NodeEdges>,
     by_name: HashMap<String, u32>,
+    has_twins: bool,
+}
+
+/// Where a graph begins.
+pub(super) struct Entry {
+    pub(super) nodes: Vec<u32>,
+    /// What an unknown name of `start` may mean; none where nothing is near.
+    guessed: Vec<Option<u32>>,
 }
 
 #[derive(Default)]
@@ -27,6 +35,9 @@ pub(super) struct NodeEdges {
     goto: Option<Option<u32>>,
     /// Nodes that need this one alone.
     only_for: Vec<u32>,
+    /// What unknown names may mean: edges that the user believes to be there.
+    guessed: Vec<u32>,
+    needs_unknown: bool,
     feeds: Vec<Feed>,
     join: Option<u32>,
 }
@@ -76,8 +87,14 @@ struct Names<'a> {
     suggestions: usize,
 }
 
+/// A name that nobody has.
+struct Unknown {
+    message: String,
+    near: Option<u32>,
+}
+
 impl Names<'_> {
-    fn find(&mut self, name: &str) -> Result<u32, String> {
+    fn find(&mut self, name: &str) -> Result<u32, Unknown> {
         if let Some(found) = self.by_name.get(name) {
             return Ok(*found);
         }
@@ -87,13 +104,14 @@ impl Names<'_> {
         } else {
             None
         };
-        Err(match near {
+        let message = match near {
             Some(near) => format!("unknown node `{name}`, did you mean `{near}`?"),
             None => format!("unknown node `{name}`"),
-        })
+        };
+        Err(Unknown { message, near: near.and_then(|near| self.by_name.get(near).copied()) })
     }
 
-    fn target(&mut self, target: &Target) -> Result<Option<u32>, String> {
+    fn target(&mut self, target: &Target) -> Result<Option<u32>, Unknown> {
         match target {
             Target::End => Ok(None),
             Target::Node(name) => self.find(name).map(Some),
@@ -103,19 +121,20 @@ impl Names<'_> {
 
 impl Edges {
     pub(super) fn resolve(graph: &StateGraph, problems: &mut Vec<GraphProblem>) -> Self {
-        let mut by_name = HashMap::with_capacity(graph.nodes.len());
+        let (mut by_name, mut has_twins) = (HashMap::with_capacity(graph.nodes.len()), false);
         for (i, (name, _)) in graph.nodes.iter().enumerate() {
             if let Err(why) = check_name(name) {
                 problems.push(GraphProblem::at_node(name, &[], why));
             }
             if by_name.insert(name.clone(), index(i)).is_some() {
+                has_twins = true;
                 problems.push(GraphProblem::at_node(name, &[], "two nodes have this name"));
             }
         }
         let mut names = Names { by_name: &by_name, graph, suggestions: 0 };
         let of_nodes: Vec<_> =
             graph.nodes.iter().map(|(name, spec)| NodeEdges::resolve(name, spec, &mut names, problems)).collect();
-        let mut edges = Self { of_nodes, by_name };
+        let mut edges = Self { of_nodes, by_name, has_twins };
         edges.link_needs();
         edges
     }
@@ -176,9 +195,10 @@ impl Edges {
         JoinPlans::new(joins, Adjacency::new(self.of_nodes.len(), &backwards))
     }
 
-    pub(super) fn entry(&self, graph: &StateGraph, problems: &mut Vec<GraphProblem>) -> Vec<u32> {
+    pub(super) fn entry(&self, graph: &StateGraph, problems: &mut Vec<GraphProblem>) -> Entry {
+        let mut guessed = Vec::new();
         let Some(start) = &graph.start else {
-            return self.without_predecessor(graph);
+            return Entry { nodes: self.without_predecessor(graph), guessed };
         };
         if start.is_empty() {
             problems.push(GraphProblem::of_flow(&["start"], "names no node"));
@@ -189,12 +209,15 @@ impl Edges {
             let place = i.to_string();
             match names.find(name) {
                 Ok(node) => entry.push(node),
-                Err(why) => problems.push(GraphProblem::of_flow(&["start", &place], why)),
+                Err(unknown) => {
+                    guessed.push(unknown.near);
+                    problems.push(GraphProblem::of_flow(&["start", &place], unknown.message));
+                }
             }
         }
         entry.sort_unstable();
         entry.dedup();
-        entry
+        Entry { nodes: entry, guessed }
     }
 
     fn without_predecessor(&self, graph: &StateGraph) -> Vec<u32> {
@@ -206,11 +229,12 @@ impl Edges {
         (0..self.of_nodes.len()).filter(is_entry).map(index).collect()
     }
 
-    /// Refuses loops that cannot end and nodes that cannot run.
+    /// Refuses loops that cannot end and nodes that cannot run. Names that nobody has are reported already; here they count
+    /// as what they may mean, so that one slip is one problem.
     pub(super) fn refuse_shape(
         &self,
         graph: &StateGraph,
-        entry: &[u32],
+        entry: &Entry,
         successors: &Adjacency,
         loops: &Loops,
         problems: &mut Vec<GraphProblem>,
@@ -219,7 +243,12 @@ impl Edges {
         if self.refuse_cycles(graph, successors, loops, problems) {
             return;
         }
-        if entry.is_empty() {
+        let waits = |edges: &NodeEdges| edges.needs_unknown;
+        let all_unknown = entry.nodes.is_empty() && self.of_nodes.iter().any(waits);
+        if graph.is_incomplete || self.has_twins || entry.guessed.contains(&None) || all_unknown {
+            return;
+        }
+        if entry.nodes.is_empty() && entry.guessed.is_empty() {
             problems.push(GraphProblem::of_flow(
                 &["nodes"],
                 "no entry node: every node has a predecessor; name the first one with `start`",
@@ -270,15 +299,18 @@ impl Edges {
     fn refuse_unreachable(
         &self,
         graph: &StateGraph,
-        entry: &[u32],
+        entry: &Entry,
         successors: &Adjacency,
         problems: &mut Vec<GraphProblem>,
     ) {
         let mut reached = vec![false; self.of_nodes.len()];
-        let mut found = entry.to_vec();
+        let mut found = entry.nodes.clone();
+        found.extend(entry.guessed.iter().flatten());
+        found.extend((0..).zip(&self.of_nodes).filter(|(_, edges)| edges.needs_unknown).map(|(node, _)| node));
         while let Some(node) = found.pop() {
             if !std::mem::replace(&mut reached[node as usize], true) {
                 found.extend(successors.of(node));
+                found.extend(&self.of_nodes[node as usize].guessed);
             }
         }
         for (node, _) in reached.iter().enumerate().filter(|(_, reached)| !**reached) {
@@ -298,7 +330,10 @@ impl NodeEdges {
                     problem(&["needs", &i.to_string()], format!("`{need}` is named twice"));
                 }
                 Ok(node) => edges.needs.push(node),
-                Err(why) => problem(&["needs", &i.to_string()], why),
+                Err(unknown) => {
+                    edges.needs_unknown = true;
+                    problem(&["needs", &i.to_string()], unknown.message);
+                }
             }
         }
         match &spec.next {
@@ -307,23 +342,34 @@ impl NodeEdges {
                 for (i, target) in targets.iter().enumerate() {
                     match names.target(target) {
                         Ok(node) => edges.next.push(node),
-                        Err(why) => problem(&["next", &i.to_string()], why),
+                        Err(unknown) => {
+                            edges.guessed.extend(unknown.near);
+                            problem(&["next", &i.to_string()], unknown.message);
+                        }
                     }
                 }
             }
-            Next::Branch(arms) => edges.arms = Some(resolve_arms(arms, names, &mut problem)),
+            Next::Branch(arms) => edges.arms = Some(resolve_arms(arms, names, &mut edges.guessed, &mut problem)),
         }
         if let OnError::Goto(target) = &spec.on_error {
             match names.target(target) {
                 Ok(node) => edges.goto = Some(node),
-                Err(why) => problem(&["on_error", "goto"], why),
+                Err(unknown) => {
+                    edges.guessed.extend(unknown.near);
+                    problem(&["on_error", "goto"], unknown.message);
+                }
             }
         }
         edges
     }
 }
 
-fn resolve_arms(arms: &[Arm], names: &mut Names<'_>, problem: &mut impl FnMut(&[&str], String)) -> Vec<CompiledArm> {
+fn resolve_arms(
+    arms: &[Arm],
+    names: &mut Names<'_>,
+    guessed: &mut Vec<u32>,
+    problem: &mut impl FnMut(&[&str], String),
+) -> Vec<CompiledArm> {
     if arms.is_empty() {
         problem(&["next"], "a branch has at least one arm".to_owned());
     }
@@ -336,7 +382,10 @@ fn resolve_arms(arms: &[Arm], names: &mut Names<'_>, problem: &mut impl FnMut(&[
         }
         match names.target(&arm.to) {
             Ok(to) => compiled.push(CompiledArm { when: arm.when.clone(), to }),
-            Err(why) => problem(&["next", &place, "to"], why),
+            Err(unknown) => {
+                guessed.extend(unknown.near);
+                problem(&["next", &place, "to"], unknown.message);
+            }
         }
     }
     compiled

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use batchmill_core::{NodeError, StateData};
 use batchmill_flow::{
-    Arm, Channel, ExecutionEngine, NodeSpec, OnError, Reduce, StateGraph, async_node_fn, expr::Filter, node_fn,
+    Arm, Channel, CheckpointMode, CompiledGraph, Condition, ExecutionEngine, NodeSpec, OnError, Reduce, StateGraph,
+    async_node_fn, expr::Filter, node_fn,
 };
 use serde_json::{Value, json};
 
-use crate::check::{check, object};
+use crate::{
+    check::{check, flow, object},
+    kinds::{Log, node},
+};
 
 fn filter(text: &str) -> Filter {
     Filter::compile(text).unwrap()
@@ -51,6 +55,89 @@ nodes:
     let read = check(yaml, json!({})).await;
     assert_eq!(read.split_once(" -> ").unwrap().1, Value::Object(built).to_string());
     assert!(read.ends_with(r#"{"seen":["a","b","d","j","b","j","b","j","b","j"],"n":6}"#), "{read}");
+}
+
+/// The same flow, with every key, as YAML and by the builder.
+#[test]
+fn builder_and_yaml_compile_to_the_same_with_every_key() {
+    let yaml = r#"
+input: {type: object, required: [n]}
+state:
+  replaced: {reduce: replace, default: {any: thing}}
+  appended: {reduce: append, default: [1]}
+  added: {reduce: add, default: 0}
+  merged: {reduce: merge}
+  deep: {reduce: deep_merge}
+  largest: {reduce: max}
+  smallest: {reduce: min}
+  plain: {}
+defaults: {timeout: 5m, retry: {delay: 1s}}
+checkpoint: step_sync
+start: [a, b]
+max_steps: 20
+state_limit: 1MiB
+output: '{added}'
+nodes:
+  a: {jq: '{added: 1}', next: [c, END], timeout: 30s, retry: 3}
+  b: {jq: '{added: 2}', next: c, retry: {max_attempts: 5, jitter: none}}
+  c: {fail: transient, needs: [a, b], on_error: {goto: d}}
+  d: {jq: '{}', needs: c, on_error: continue, next: [{when: '.added > 3', to: a}, {when: '$input.n', to: END}, {to: e}]}
+  e: {panic: true, on_error: {goto: END}, next: END}
+  f: {jq: '{}', needs: [d], on_error: fail}
+"#;
+    let options = |json: &str| serde_json::from_str::<batchmill_core::Options>(json).unwrap();
+    let log = Log::default();
+    let node = |kind: &'static str, json: &str| NodeSpec::new(node(kind, &options(json), &log)).kind(kind);
+    let when = |text: &str, to: &str| Arm::when(Condition::Filter(filter(text)), to);
+    let graph = StateGraph::new("t")
+        .input_schema(json!({"type": "object", "required": ["n"]}))
+        .channel("replaced", Channel::new(Reduce::Replace).starting_as(json!({"any": "thing"})))
+        .channel("appended", Channel::new(Reduce::Append).starting_as(json!([1])))
+        .channel("added", Channel::new(Reduce::Add).starting_as(0))
+        .channel("merged", Channel::new(Reduce::Merge))
+        .channel("deep", Channel::new(Reduce::DeepMerge))
+        .channel("largest", Channel::new(Reduce::Max))
+        .channel("smallest", Channel::new(Reduce::Min))
+        .channel("plain", Channel::default())
+        .default_timeout(Duration::from_secs(300))
+        .default_retry(options(r#"{"delay": "1s"}"#))
+        .checkpoint(CheckpointMode::StepSync)
+        .start(["a", "b"])
+        .max_steps(20)
+        .state_limit(1 << 20)
+        .output(filter("{added}"))
+        .node(
+            "a",
+            node("jq", r#"{"jq": "{added: 1}"}"#)
+                .next_all(["c", "END"])
+                .timeout(Duration::from_secs(30))
+                .retry(options(r#"{"max_attempts": 3}"#)),
+        )
+        .node(
+            "b",
+            node("jq", r#"{"jq": "{added: 2}"}"#).next("c").retry(options(r#"{"max_attempts": 5, "jitter": "none"}"#)),
+        )
+        .node("c", node("fail", r#"{"fail": "transient"}"#).needs(["a", "b"]).on_error(OnError::Goto("d".into())))
+        .node(
+            "d",
+            node("jq", r#"{"jq": "{}"}"#).needs(["c"]).on_error(OnError::Continue).branch([
+                when(".added > 3", "a"),
+                when("$input.n", "END"),
+                Arm::otherwise("e"),
+            ]),
+        )
+        .node("e", node("panic", r#"{"panic": true}"#).on_error(OnError::Goto("END".into())).next("END"))
+        .node("f", node("jq", r#"{"jq": "{}"}"#).needs(["d"]).on_error(OnError::Fail))
+        .compile()
+        .unwrap();
+    let read = flow(yaml, &Log::default());
+    assert_eq!(format!("{:#?}", graph.outline()), format!("{:#?}", read.graph().outline()));
+    assert_eq!(graph.retry_settings(), read.graph().retry_settings());
+    let accepted = |graph: &CompiledGraph| json!(graph.accept_input(object(json!({"n": 1}))).unwrap()).to_string();
+    assert_eq!(accepted(&graph), accepted(read.graph()));
+    // The comparison sees a difference in any of them.
+    let other = flow(&yaml.replace("timeout: 30s", "timeout: 31s"), &Log::default());
+    assert_ne!(format!("{:#?}", graph.outline()), format!("{:#?}", other.graph().outline()));
 }
 
 #[tokio::test]

@@ -20,20 +20,26 @@ pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 /// A catalogue of the kinds below, which write to `log`.
 pub(crate) fn catalog(log: &Log) -> NodeCatalog {
-    let kinds: [(&'static str, Make); 6] = [
-        ("jq", make_jq),
-        ("fail", make_fail),
-        ("panic", |_| Ok(Act::Panic)),
-        ("hang", |_| Ok(Act::Hang { ends: None })),
-        ("listen", |_| Ok(Act::Listen)),
-        ("sleep", |options| {
-            Ok(Act::Hang { ends: Some(Duration::from_millis(options["sleep"].as_u64().unwrap_or(0))) })
-        }),
-    ];
-    kinds.into_iter().fold(NodeCatalog::new(BuildContext::default()), |catalog, (name, make)| {
+    KINDS.into_iter().fold(NodeCatalog::new(BuildContext::default()), |catalog, (name, make)| {
         catalog.with(Kind { name, make, log: log.clone() })
     })
 }
+
+/// One node of a kind below, as the catalogue would make it.
+pub(crate) fn node(kind: &str, options: &Options, log: &Log) -> Arc<dyn Node> {
+    let (name, make) = KINDS.into_iter().find(|(name, _)| *name == kind).expect("a kind");
+    let kind = Kind { name, make, log: log.clone() };
+    kind.build(options, &BuildContext::default()).expect("good options").into()
+}
+
+const KINDS: [(&str, Make); 6] = [
+    ("jq", make_jq),
+    ("fail", make_fail),
+    ("panic", |_| Ok(Act::Panic)),
+    ("hang", |_| Ok(Act::Hang { ends: None })),
+    ("listen", |_| Ok(Act::Listen)),
+    ("sleep", |options| Ok(Act::Hang { ends: Some(Duration::from_millis(options["sleep"].as_u64().unwrap_or(0))) })),
+];
 
 type Make = fn(&Options) -> Result<Act, Vec<Problem>>;
 

@@ -76,3 +76,59 @@ fn ten_thousand_unknown_names_are_all_reported() {
     }
     assert_eq!(parse(&yaml, &Log::default()).unwrap_err().len(), 10_000);
 }
+
+#[test]
+fn problems_of_nodes_do_not_hide_those_of_the_graph() {
+    assert_eq!(
+        problems(
+            "start: a
+nodes:
+  a: {jq: nope, next: b}
+  b: {jq: ., next: a, timeout: soon}
+  c: {jq: ., needs: [d]}
+  d: {jq: ., needs: [c]}
+  e: {jq: ., next: zzzzzzzz}"
+        )
+        .lines()
+        .map(|line| line.split(&[':', '`'][..]).take(5).collect::<Vec<_>>().join(":"))
+        .collect::<Vec<_>>(),
+        [
+            "t.yaml:5:11: nodes.a.jq: unknown function ",
+            "t.yaml:6:20: nodes.b.next: a loop needs ",
+            "t.yaml:6:32: nodes.b.timeout: ",
+            "t.yaml:7:21: nodes.c.needs: ",
+            "t.yaml:9:20: nodes.e.next: unknown node ",
+        ]
+    );
+}
+
+#[test]
+fn what_only_a_slip_makes_unreachable_is_one_problem() {
+    assert_eq!(
+        problems(
+            "start: first\nnodes:\n  first: {jq: ., next: secnd}\n  second: {jq: ., next: third}\n  third: {jq: .}"
+        ),
+        "t.yaml:5:24: nodes.first.next: unknown node `secnd`, did you mean `second`?"
+    );
+    assert_eq!(
+        problems("start: frist\nnodes:\n  first: {jq: ., next: second}\n  second: {jq: .}\n  third: {jq: .}"),
+        "t.yaml:3:8: start: unknown node `frist`, did you mean `first`?\n\
+         t.yaml:7:3: nodes.third: unreachable: no path leads here from the entry nodes"
+    );
+    assert_eq!(problems("nodes:\n  a: {jq: ., needs: [qqqq]}"), "t.yaml:4:22: nodes.a.needs.0: unknown node `qqqq`");
+    assert!(!problems("start: a\nnodes:\n  a: {jq: ., next: {to: b}}\n  b: {jq: .}").contains("unreachable"));
+}
+
+#[test]
+fn unreachable_nodes_and_loops_are_told_beside_unknown_names() {
+    let found = problems(
+        "start: a\nnodes:\n  a: {jq: ., next: [b, zzzzzzzz]}\n  b: {jq: ., next: b}\n  alone: {jq: ., needs: [other]}\n  other: {jq: .}",
+    );
+    assert_eq!(
+        found,
+        "t.yaml:5:24: nodes.a.next.1: unknown node `zzzzzzzz`\n\
+         t.yaml:6:20: nodes.b.next: a loop needs `max_steps` on the flow: `b` → `b`\n\
+         t.yaml:7:3: nodes.alone: unreachable: no path leads here from the entry nodes\n\
+         t.yaml:8:3: nodes.other: unreachable: no path leads here from the entry nodes"
+    );
+}
