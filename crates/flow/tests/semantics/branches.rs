@@ -85,3 +85,30 @@ fn arms_that_can_never_match_are_refused() {
         "t.yaml:4:21: nodes.a.next.0: an arm without `when` always matches: the arms below it never do"
     );
 }
+
+#[tokio::test]
+async fn the_three_forms_of_next_lead_where_they_say() {
+    for (next, follows) in [
+        ("b", " | b"),
+        ("END", ""),
+        ("[b, c]", " | b c"),
+        ("[b, END]", " | b"),
+        ("[{when: .no, to: b}, {to: c}]", " | c"),
+        ("[{when: .no, to: b}, {to: END}]", ""),
+    ] {
+        // What the form under test does not name is reached when `.all` is set.
+        let rest = "z: {jq: '{}', next: [{when: .all, to: b}, {when: .all, to: c}, {to: END}]}";
+        let yaml =
+            format!("nodes:\n  a: {{jq: '{{}}', next: {next}}}\n  b: {{jq: '{{}}'}}\n  c: {{jq: '{{}}'}}\n  {rest}");
+        assert_eq!(check(&yaml, json!({})).await, format!("a z{follows} -> {{}}"), "{next}");
+    }
+}
+
+#[tokio::test]
+async fn the_job_reads_who_it_is() {
+    let yaml = "nodes:\n  a: {jq: '{job: $job, input: $input, error: $error, item: $item}'}";
+    assert_eq!(
+        check(yaml, json!({"n": 1})).await,
+        r#"a -> {"n":1,"job":{"id":"job","tenant":"default","priority":0,"attempt":1,"idempotency_key":"batch/job"},"input":{"n":1},"error":null,"item":null}"#
+    );
+}

@@ -44,6 +44,8 @@ async fn a_wrong_type_is_bad_update_and_leaves_the_state_alone() {
         ("add", "null", "expected a number or a string, found null"),
         ("merge", "null", "expected an object, found null"),
         ("max", "null", "expected a number or a string, found null"),
+        ("deep_merge", "null", "expected an object, found null"),
+        ("min", "null", "expected a number or a string, found null"),
         ("min", "[]", "expected a number or a string, found a list"),
     ] {
         let yaml = format!("state: {{c: {{reduce: {reduce}}}}}\nnodes:\n  a: {{jq: '{{c: {update}}}'}}");
@@ -92,4 +94,28 @@ fn wrong_channels_are_refused_at_their_places() {
          t.yaml:7:6: state.d: expected a map such as `{reduce: add, default: 0}`, found text\n\
          t.yaml:8:7: state.e.defualt: unknown key `defualt`, did you mean `default`?"
     );
+}
+
+#[tokio::test]
+async fn null_is_a_value_for_replace_and_an_element_for_append() {
+    let yaml = "state: {list: {reduce: append}}\nnodes:\n  a: {jq: '{list: null, plain: null}'}";
+    assert_eq!(check(yaml, json!({"plain": 1})).await, r#"a -> {"list":[null],"plain":null}"#);
+}
+
+#[tokio::test]
+async fn every_reducer_joins_the_updates_of_several_nodes_in_one_superstep() {
+    for (reduce, first, second, joined) in [
+        ("append", "1", "[2, 3]", "[1,2,3]"),
+        ("add", "1", "2", "3"),
+        ("add", "\"a\"", "\"b\"", "\"ab\""),
+        ("merge", "{x: {p: 1}}", "{x: {q: 2}}", r#"{"x":{"q":2}}"#),
+        ("deep_merge", "{x: {p: 1}}", "{x: {q: 2}}", r#"{"x":{"p":1,"q":2}}"#),
+        ("max", "1", "2", "2"),
+        ("min", "\"b\"", "\"a\"", "\"a\""),
+    ] {
+        let yaml = format!(
+            "state: {{c: {{reduce: {reduce}}}}}\nnodes:\n  a: {{jq: '{{c: {first}}}'}}\n  b: {{jq: '{{c: {second}}}'}}"
+        );
+        assert_eq!(check(&yaml, json!({})).await, format!("a b -> {{\"c\":{joined}}}"), "{reduce}");
+    }
 }

@@ -1,8 +1,10 @@
 //! Failing nodes: siblings, `on_error`, panics.
 
+use batchmill_core::{ErrorClass, GivenUp, JobError};
+use batchmill_flow::AttemptEnd;
 use serde_json::json;
 
-use crate::check::check;
+use crate::check::{Attempts, check, object};
 
 #[tokio::test]
 async fn all_failed_nodes_are_named_in_declaration_order() {
@@ -69,4 +71,52 @@ async fn a_panic_is_a_crash_of_its_node_and_takes_nothing_else_down() {
     assert_eq!(check(yaml, json!({})).await, "a! b -> a panic: panicked: all is lost in a");
     let handled = "nodes:\n  a: {panic: true, on_error: continue}\n  b: {jq: '{b: 1}'}";
     assert_eq!(check(handled, json!({})).await, r#"a? b -> {"b":1}"#);
+}
+
+#[tokio::test]
+async fn errors_of_the_flow_have_the_class_that_decides_about_their_retry() {
+    let node = |jq: &str| format!("nodes:\n  a: {{jq: '{jq}'}}");
+    for (flow, code, class) in [
+        (node("[1]"), "bad_update", ErrorClass::Permanent),
+        (node("{n: 1}, {n: 2}"), "bad_update", ErrorClass::Permanent),
+        (node("error"), "expression_failed", ErrorClass::Permanent),
+        (node("[range(1e12)]"), "expression_limit", ErrorClass::Resource),
+        (node("{a: (\"x\" * 17000000)}"), "state_too_large", ErrorClass::Resource),
+        ("nodes:\n  a: {jq: '{x: 1}'}\n  b: {jq: '{x: 1}'}".into(), "conflicting_update", ErrorClass::Permanent),
+        ("nodes:\n  a: {jq: '{}', next: [{when: .x, to: END}]}".into(), "no_branch", ErrorClass::Permanent),
+        ("max_steps: 1\nstart: a\nnodes:\n  a: {jq: '{}', next: a}".into(), "max_steps", ErrorClass::Permanent),
+        ("nodes:\n  a: {panic: true}".into(), "panic", ErrorClass::Crash),
+    ] {
+        let end = Attempts::of(&flow).attempt(1, &object(json!({})), &[]).await;
+        let AttemptEnd::Failed(failure) = end else { panic!("{flow}: {end:?}") };
+        assert_eq!((&*failure.first.error.code, failure.first.error.class), (code, class), "{flow}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_a_goto_leads_to_sees_its_error_again_when_it_is_retried() {
+    let yaml = "nodes:
+  a: {fail: permanent, on_error: {goto: h}}
+  h: {jq: '{node: $error.node}'}
+  i: {jq: '{}', next: j}
+  j: {fail: transient, times: 1}";
+    assert_eq!(Attempts::of(yaml).run(1, json!({})).await, ["a i -> broken a", r#"h j -> broken j"#]);
+    let attempts = Attempts::of(yaml);
+    let input = object(json!({}));
+    assert!(matches!(attempts.attempt(1, &input, &[]).await, AttemptEnd::Failed(_)));
+    let given_up = JobError::new(ErrorClass::Permanent, "broken", "broken").at_node("a");
+    let given_up = [GivenUp::new("a".into(), given_up)];
+    assert!(matches!(attempts.attempt(2, &input, &given_up).await, AttemptEnd::Failed(_)));
+    let AttemptEnd::Done { output, .. } = attempts.attempt(3, &input, &[]).await else { panic!("must end") };
+    assert_eq!((output, attempts.ran().as_str()), (json!({"node": "a"}), "a i h j j"));
+}
+
+#[tokio::test]
+async fn a_join_that_a_goto_names_runs_for_it_and_does_not_wait() {
+    let yaml = "nodes:
+  a: {fail: transient, on_error: {goto: j}}
+  b: {jq: '{}', next: c}
+  c: {jq: '{}'}
+  j: {needs: [b, c], jq: '{from: $error.node}'}";
+    assert_eq!(check(yaml, json!({})).await, r#"a? b | c j | j -> {"from":null}"#);
 }
