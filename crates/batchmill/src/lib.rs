@@ -45,7 +45,8 @@ pub use batchmill_core::{
     BatchCounts, BatchId, CancelReason, CancelSignal, Cancelled, Checkpoint, CheckpointError, CheckpointId,
     Checkpointer, ClassId, Directive, Draw, Entry, ErrorClass, FailedAttempt, FailureStrategy, FinalResult, IdError,
     JobError, JobId, JobInfo, MonoTime, Node, NodeContext, NodeError, Options, Pause, PendingWrite, Pick, Priority,
-    QueuePosition, RetryDecision, RetryPolicy, Scheduler, StateData, StopReason, Tenant, ThreadId, Token, Usage,
+    QueuePosition, RetryBudget, RetryDecision, RetryPolicy, Scheduler, StateData, StopReason, Tenant, ThreadId, Token,
+    Usage,
 };
 pub use batchmill_executor::Pauses;
 pub use batchmill_failure_halt as failure_halt;

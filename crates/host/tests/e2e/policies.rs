@@ -40,6 +40,18 @@ fn by_default_no_failure_stops_a_batch() {
     assert_eq!(done.results().iter().filter(|r| r["status"] == "failed").count(), 10);
 }
 
+/// A token comes with time every thousand seconds only: what brings the batch to its end is success.
+#[test]
+fn a_retry_budget_makes_retries_wait_and_fails_none() {
+    let nodes = "  node:\n    run: [sh, -c, 'test -e begun.$1 || { touch begun.$1; exit 1; }', sh, '${ .n }']\n";
+    let stage = Stage::with(nodes, (1..=6).map(|n| format!(r#"{{"n":{n}}}"#)));
+    let retry =
+        "[retry]\nkind = \"exponential\"\noptions = { delay = \"0s\", budget = { burst = 1, per_second = 0.001 } }\n";
+    stage.write("batchmill.toml", retry);
+    let done = stage.run(&[]).expect(0).says("6 succeeded, 6 retries");
+    assert_eq!(field(&done.results(), "status"), ["succeeded"; 6]);
+}
+
 #[test]
 fn a_halt_rule_stops_the_batch_and_the_rest_is_skipped() {
     let args = ["--max-attempts", "1", "--concurrency", "1", "--halt", "soon,fail=3"];
