@@ -1,6 +1,7 @@
 //! Batches that share a mill, and what can be asked of each.
 
 use batchmill_core::{Pause, Status, StopReason, Verdict};
+use batchmill_executor::Reason;
 use batchmill_failure_halt::Halt;
 
 use crate::{at_once, batch, count, deaf, gated, kept, mill, settle};
@@ -21,6 +22,25 @@ async fn two_batches_in_one_mill_have_each_their_own_results() {
         assert_eq!(census.started() as u64, total);
     }
     mill.idle().await;
+}
+
+#[tokio::test]
+async fn a_batch_says_why_its_jobs_wait_and_what_it_leaves() {
+    let ((delivery, _), (workload, _, gate)) = (kept(), gated());
+    let mill = mill(2);
+    let handle = mill.open(batch(workload, 5, delivery));
+    settle().await;
+    assert_eq!(handle.explain(4).unwrap().reason, Reason::Slots { limit: 2 });
+    assert_eq!(handle.explain(0).unwrap().reason, Reason::Running);
+    assert_eq!(handle.explain(5), None);
+    let said: Vec<String> = handle.census().iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["3 pending: all 2 slots are taken", "2 running: an attempt runs"]);
+    mill.drain();
+    gate.add_permits(5);
+    let end = handle.wait().await;
+    let left: Vec<_> = end.left.iter().map(|share| (share.jobs, share.state, &share.reason)).collect();
+    assert_eq!((end.verdict, left), (Verdict::Drained, vec![(3, "pending", &Reason::Draining)]));
+    assert_eq!((handle.explain(4), handle.census().len()), (None, 0), "it has ended");
 }
 
 #[tokio::test]
