@@ -108,7 +108,7 @@ impl BatchExecutor {
             return Err(BatchError::Refused(problems));
         }
         let source: Arc<dyn JobSource> = Arc::new(jobs);
-        let checkpointer = settings.checkpointer.clone().unwrap_or_else(|| Arc::new(MemoryCheckpointer::default()));
+        let checkpointer = settings.checkpointer.clone().unwrap_or_else(|| Arc::new(MemoryCheckpointer::of_latest()));
         let workload = FlowWorkload::new(Graphs::PerJob { graphs, of_job }, source.clone(), Some(checkpointer));
         // Unlike any other, so that batches that share a checkpointer keep apart.
         let id = BatchId::new(Uuid::now_v7().to_string()).expect("a UUID is a good id");

@@ -20,12 +20,19 @@ type Threads = HashMap<ThreadId, BTreeMap<CheckpointId, Checkpoint>>;
 pub struct MemoryCheckpointer {
     shards: [Mutex<Threads>; SHARDS],
     hasher: RandomState,
+    only_latest: bool,
 }
 
 impl MemoryCheckpointer {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty one that keeps only the latest checkpoint of each thread: what a retry needs. A flow of many supersteps then
+    /// holds one state and not one for each.
+    pub fn of_latest() -> Self {
+        Self { only_latest: true, ..Self::default() }
     }
 
     /// How many threads have checkpoints.
@@ -44,10 +51,15 @@ impl MemoryCheckpointer {
 impl Checkpointer for MemoryCheckpointer {
     async fn put(&self, thread: &ThreadId, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
         let mut shard = self.shard(thread);
-        match shard.get_mut(thread) {
-            Some(checkpoints) => checkpoints.insert(checkpoint.id, checkpoint),
-            None => shard.entry(thread.clone()).or_default().insert(checkpoint.id, checkpoint),
+        let checkpoints = match shard.get_mut(thread) {
+            Some(checkpoints) => checkpoints,
+            None => shard.entry(thread.clone()).or_default(),
         };
+        let replaced = checkpoints.insert(checkpoint.id, checkpoint);
+        let older = if self.only_latest && checkpoints.len() > 1 { checkpoints.pop_first() } else { None };
+        // A state may be large: it is taken apart after the lock is given back.
+        drop(shard);
+        drop((replaced, older));
         Ok(())
     }
 
@@ -103,6 +115,18 @@ mod tests {
         assert_eq!(now(memory.list(&a)).unwrap(), [3, 2, 1].map(CheckpointId));
         assert_eq!(now(memory.get(&b, None)).unwrap(), None);
         assert_eq!(now(memory.list(&b)).unwrap(), []);
+    }
+
+    #[test]
+    fn where_only_the_latest_is_kept_a_thread_holds_one() {
+        let memory = MemoryCheckpointer::of_latest();
+        let thread = ThreadId::new("x/a");
+        for id in [1, 2, 3] {
+            now(memory.put(&thread, checkpoint(id, id))).unwrap();
+            assert_eq!(now(memory.list(&thread)).unwrap(), [CheckpointId(id)]);
+        }
+        assert_eq!(now(memory.get(&thread, None)).unwrap(), Some(checkpoint(3, 3)));
+        assert_eq!(now(memory.get(&thread, Some(CheckpointId(1)))).unwrap(), None);
     }
 
     #[test]

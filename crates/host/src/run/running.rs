@@ -71,7 +71,7 @@ impl Running {
         let graph = start.inputs.flow.graph().clone();
         let flow = graph.name().to_owned();
         // What a job's earlier attempts did is kept while this process lives.
-        let mut checkpointer: Arc<dyn Checkpointer> = Arc::new(MemoryCheckpointer::new());
+        let mut checkpointer: Arc<dyn Checkpointer> = Arc::new(MemoryCheckpointer::of_latest());
         if settings.metrics {
             checkpointer = Arc::new(TimedCheckpointer::new(checkpointer));
         }
