@@ -11,7 +11,7 @@ Runs all suites, or those that are named, and prints medians, ratios and goals.
 
 Options:
   --rounds N    rounds of every side, 5 unless given
-  --jobs N      at most N jobs a round; the ratios of few jobs say little
+  --jobs N      at most N jobs a round, to try something; few jobs show the ticks of the kernel
   --quick       one small round of the sides that need nothing from outside: does it still work?
   --json FILE   write what was measured
   --record      write what was measured into docs/benchmarks.md and its plots; other suites there stay
@@ -66,6 +66,10 @@ impl Arguments {
         }
         if quick && record {
             return Err("--quick measures nothing worth a record".to_owned());
+        }
+        // A busy kernel rounds what takes less than a few of its ticks (4 ms each) up to one, on every side alike.
+        if record && jobs.is_some() {
+            return Err("--record takes rounds of full size: those of few jobs show the ticks of the kernel".to_owned());
         }
         if needs && action != Action::Run {
             return Ok(Self { action: Action::Needs, suites: Vec::new(), rounds: 0, jobs_max: 0, quick, json, record });
@@ -122,7 +126,16 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in ["nope", "--nope", "--rounds", "--rounds 0", "--jobs many", "--json", "--quick --record"] {
+        for line in [
+            "nope",
+            "--nope",
+            "--rounds",
+            "--rounds 0",
+            "--jobs many",
+            "--json",
+            "--quick --record",
+            "--record --jobs 9",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }
