@@ -59,8 +59,9 @@ pub enum RetryDecision {
 /// may.
 ///
 /// A token bucket: it holds at most `burst` tokens and starts full. A retry takes one when it is due; without one it
-/// waits, in order, and never fails for it. Tokens come back with time, and with success: a job that succeeds returns
-/// those its own retries took, and `ratio` of one on top. So after an outage the retries that succeed pay for more.
+/// waits, in order, and never fails for it. Tokens come back with time, and with success: a retry that succeeds returns
+/// its token, and a first attempt that does brings `ratio` of one. So after an outage each retry that succeeds
+/// lets the next one go, and time lets ever more go at once: the pace grows steadily, not as a wave.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryBudget {
     burst: NonZeroU32,
@@ -69,7 +70,7 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// At most `burst` tokens, `ratio` (0 to 100) for each job that succeeds, `per_second` (0.001 to 1,000,000) with
+    /// At most `burst` tokens, `ratio` (0 to 100) for each job that succeeds at once, `per_second` (0.001 to 1,000,000) with
     /// time. Time must count: without it, a batch whose jobs all failed would wait for ever.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl RetryBudget {
         self.burst
     }
 
-    /// Tokens that a job brings which succeeds.
+    /// Tokens that a job brings which succeeds without a retry.
     pub fn ratio(&self) -> f64 {
         self.ratio
     }

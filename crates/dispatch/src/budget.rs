@@ -64,10 +64,13 @@ impl Budget {
         self.parked.push_back(retry);
     }
 
-    /// A job succeeded that was repeated `retries` times: their tokens come back, and a share on top.
-    pub(crate) fn earn(&mut self, retries: u32, now: MonoTime) {
+    /// A job succeeded: a retry returns its token, a first attempt brings a share of one. Not both: where everything left
+    /// is a retry, each success would let more than one follow, and the return of a service would be a wave that grows by
+    /// the same factor again and again.
+    pub(crate) fn earn(&mut self, by_retry: bool, now: MonoTime) {
         self.refill(now);
-        self.level = (self.level + u128::from(retries) * TOKEN + self.parts_a_success()).min(self.capacity());
+        let earned = if by_retry { TOKEN } else { self.parts_a_success() };
+        self.level = (self.level + earned).min(self.capacity());
     }
 
     /// The first parked retry that `waits` and finds a token. Those that do not wait any more are forgotten.
@@ -140,17 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn ten_successes_pay_for_a_retry_and_one_of_a_retried_job_for_its_own() {
+    fn ten_successes_pay_for_a_retry_and_a_retry_that_succeeds_for_the_next() {
         let mut budget = budget(5, 0.1, 0.001);
         while budget.take(at(0)) {}
         for _ in 0..10 {
             assert!(!budget.take(at(0)));
-            budget.earn(0, at(0));
+            budget.earn(false, at(0));
         }
         assert!(budget.take(at(0)) && !budget.take(at(0)));
-        budget.earn(2, at(0));
-        assert!(budget.take(at(0)) && budget.take(at(0)) && !budget.take(at(0)));
-        budget.earn(1000, at(0));
+        budget.earn(true, at(0));
+        assert!(budget.take(at(0)) && !budget.take(at(0)));
+        for _ in 0..1000 {
+            budget.earn(true, at(0));
+        }
         assert_eq!(std::iter::from_fn(|| budget.take(at(0)).then_some(())).count(), 5, "never more than the burst");
     }
 

@@ -104,7 +104,7 @@ pub struct Options {
 pub struct BudgetOptions {
     /// The most tokens the bucket holds; it starts full. 0 means no budget.
     pub burst: u32,
-    /// Tokens for each job that succeeds, beside those that its own retries took. 0 to 100.
+    /// Tokens for each job that succeeds at its first attempt; a retry that succeeds returns its own. 0 to 100.
     #[schemars(range(min = 0.0, max = 100.0))]
     pub ratio: f64,
     /// Tokens that come with time. 0.001 to 1,000,000.

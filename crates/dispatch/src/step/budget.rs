@@ -19,8 +19,7 @@ pub(crate) fn is_free(dispatch: &mut Dispatch, key: BatchKey, retry: Parked) -> 
 pub(crate) fn earn(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime) {
     let Some(batch) = dispatch.batch_mut(key) else { return };
     let Some(budget) = &mut batch.budget else { return };
-    // Each of its attempts but the first took a token.
-    budget.earn(batch.rows[index as usize].attempts.saturating_sub(1), now);
+    budget.earn(batch.rows[index as usize].attempts > 1, now);
     if dispatch.short_of_tokens.contains(&key) {
         release(dispatch, key, now);
         announce(dispatch);

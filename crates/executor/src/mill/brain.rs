@@ -28,6 +28,8 @@ pub(super) struct Brain<W: Workload> {
     pub(super) draining: bool,
     /// Whether a decision panicked.
     broken: bool,
+    /// Answers of the scheduler that broke its contract, as far as they are told.
+    scheduler_faults: u64,
     /// Batches whose delivery is not closed.
     pub(super) open: usize,
     batches: Vec<Option<Arc<OpenBatch<W>>>>,
@@ -56,6 +58,7 @@ impl<W: Workload> Brain<W> {
             dispatch,
             draining: false,
             broken: false,
+            scheduler_faults: 0,
             open: 0,
             batches: Vec::new(),
             slots: Vec::new(),
@@ -225,11 +228,25 @@ impl<W: Workload> Brain<W> {
                 }
             }
             Effect::BatchEnded { batch, verdict, counts, retries, left } => {
+                self.tell_scheduler_faults();
                 if let Some(open) = self.batches[batch.0 as usize].take() {
                     open.outlet.end(BatchEnd { verdict, counts, retries, left });
                 }
             }
             other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),
+        }
+    }
+
+    /// What a scheduler gets wrong is passed over, and must not go unseen.
+    fn tell_scheduler_faults(&mut self) {
+        let faults = self.dispatch.totals().scheduler_faults;
+        if faults > self.scheduler_faults {
+            let new = faults - self.scheduler_faults;
+            tracing::warn!(
+                faults = new,
+                "the scheduler picked jobs that do not wait, or named moments that had passed"
+            );
+            self.scheduler_faults = faults;
         }
     }
 

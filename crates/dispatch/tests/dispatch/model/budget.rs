@@ -29,11 +29,12 @@ impl Batch {
         };
     }
 
-    /// A job of this batch succeeded that was repeated `retries` times.
-    pub(super) fn earn(&mut self, retries: u32, now: MonoTime) {
+    /// A job of this batch succeeded.
+    pub(super) fn earn(&mut self, by_retry: bool, now: MonoTime) {
         let Some(budget) = self.opened.budget else { return };
         self.refill(now);
-        self.tokens.0 = (self.tokens.0 + u64::from(retries) * TOKEN + whole(budget.ratio() * 1e6)).min(self.full());
+        let earned = if by_retry { TOKEN } else { whole(budget.ratio() * 1e6) };
+        self.tokens.0 = (self.tokens.0 + earned).min(self.full());
         self.serve(now);
     }
 

@@ -113,8 +113,8 @@ impl Model {
         let allowed = match outcome {
             Outcome::Succeeded => {
                 job.attempts += 1;
-                let retries = job.attempts - 1;
-                batch.earn(retries, now);
+                let by_retry = job.attempts > 1;
+                batch.earn(by_retry, now);
                 Some(vec![Status::Succeeded])
             }
             _ if !decided.is_empty() => Some(decided),
