@@ -100,7 +100,7 @@ fn unknown_kinds_are_listed_with_the_nearest() {
     check(
         "[scheduler]\nkind = \"prioritty\"\n[retry]\nkind = \"linear\"\n[[sinks]]\nkind = \"json\"\n[metrics]\nkind = \"statsd\"\n",
         &[
-            "batchmill.toml:2:8: scheduler.kind: unknown scheduler kind `prioritty`, did you mean `priority`? (known: fifo, priority)",
+            "batchmill.toml:2:8: scheduler.kind: unknown scheduler kind `prioritty`, did you mean `priority`? (known: fair-share, fifo, priority)",
             "batchmill.toml:4:8: retry.kind: unknown retry kind `linear` (known: exponential)",
             "batchmill.toml:6:8: sinks.0.kind: unknown sink kind `json`, did you mean `jsonl`? (known: jsonl)",
             "batchmill.toml:8:8: metrics.kind: unknown metrics kind `statsd` (known: prometheus)",
@@ -180,7 +180,7 @@ fn variables_flags_and_sets_name_themselves() {
         .flag(Flag::parsed("--concurrency", "executor.concurrency", "0"))
         .flag(Flag::new("--timeout", "executor.timeout", "5 parsecs"))
         .flag(Flag::new("--halt", "failure.options.rules", vec![serde_json::Value::Null]))
-        .set("scheduler.kind=fair-share")
+        .set("scheduler.kind=lottery")
         .set("nonsense")
         .set("executor..timeout=5m")
         .set("failure.options.min_sample=many");
@@ -198,7 +198,7 @@ fn variables_flags_and_sets_name_themselves() {
             "--timeout: executor.timeout: `5 parsecs` is not a duration; write a number with a unit, for example `200ms`, \
              `30s`, `5m` or `1h 30m`",
             "--halt: failure.options.rules: null is not a value",
-            "--set scheduler.kind=…: scheduler.kind: unknown scheduler kind `fair-share` (known: fifo, priority)",
+            "--set scheduler.kind=…: scheduler.kind: unknown scheduler kind `lottery` (known: fair-share, fifo, priority)",
             "--set nonsense=…: `nonsense` is not KEY=VALUE, for example executor.concurrency=4",
             "--set executor..timeout=…: `executor..timeout=5m` is not KEY=VALUE, for example executor.concurrency=4",
             "--set failure.options.min_sample=…: failure.options.min_sample: invalid type: string \"many\", expected u64",
