@@ -83,7 +83,7 @@ async fn run(
                 return Ok(AttemptEnd::Stopped);
             }
             Stepped::Continue => committing = keeper.keep_between(&execution).await?,
-            Stepped::Done => return done(graph, execution, &context, keeper).await,
+            Stepped::Done => return done(execution, &context, keeper).await,
             Stepped::Failed(failure) => {
                 keeper.keep_at_end(&execution, request.cancel).await?;
                 return Ok(AttemptEnd::Failed(*failure));
@@ -118,16 +118,11 @@ async fn begin<'g>(
 }
 
 async fn done(
-    graph: &CompiledGraph,
     execution: Execution<'_>,
     context: &StepContext<'_>,
     keeper: &Keeper<'_>,
 ) -> Result<AttemptEnd, NodeError> {
-    let output = match &graph.output {
-        None => Value::Object(execution.into_state()),
-        // A filter without output says what null says.
-        Some(filter) => filter.run_one(execution.state(), &context.vars(None))?.unwrap_or_default(),
-    };
+    let output = execution.into_output(context)?;
     let checkpointed = keeper.forget().await;
     Ok(AttemptEnd::Done { output, checkpointed })
 }

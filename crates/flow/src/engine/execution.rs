@@ -201,6 +201,15 @@ impl<'g> Execution<'g> {
         self.state
     }
 
+    /// What the job's result carries, of a flow that has reached its end.
+    pub fn into_output(self, context: &StepContext<'_>) -> Result<Value, NodeError> {
+        match &self.graph.output {
+            None => Ok(Value::Object(self.state)),
+            // A filter without output says what null says.
+            Some(filter) => Ok(filter.run_one(&self.state, &context.vars(None))?.unwrap_or_default()),
+        }
+    }
+
     /// Supersteps completed.
     pub fn steps(&self) -> u64 {
         self.step

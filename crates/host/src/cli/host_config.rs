@@ -24,7 +24,7 @@ pub(crate) struct ConfigArgs {
 #[command(next_help_heading = "Configuration")]
 pub(crate) struct PolicyArgs {
     /// How many attempts run at once: a number, `auto`, or a part of the CPUs such as `75%`
-    #[arg(long, value_name = "N|auto|P%", env = "BATCHMILL_CONCURRENCY", hide_env = true)]
+    #[arg(short = 'j', long, value_name = "N|auto|P%", env = "BATCHMILL_CONCURRENCY", hide_env = true)]
     concurrency: Option<String>,
 
     /// The longest time an attempt may run

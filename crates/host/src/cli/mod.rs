@@ -11,6 +11,7 @@ mod host_config;
 mod intake;
 mod plugin;
 mod run;
+mod try_one;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -37,6 +38,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Run one command for each job, as xargs and parallel do
     Each(Box<each::EachArgs>),
+    /// Run one job and show each node; nothing is recorded
+    Try(Box<try_one::TryArgs>),
     /// Check flow, jobs and config without running anything; all problems at once
     Check(check::CheckArgs),
     /// Show the graph of a flow
@@ -72,6 +75,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
     match cli.command {
         Command::Run(args) => run::execute(*args, &cli.global, chosen),
         Command::Each(args) => each::execute(*args, &cli.global, chosen),
+        Command::Try(args) => try_one::execute(&args, &cli.global),
         Command::Check(args) => check::execute(&args, &cli.global),
         Command::Graph(args) => graph::execute(&args, &cli.global),
         Command::Config(command) => config::execute(&command, &cli.global),

@@ -15,7 +15,6 @@ mod quarantine;
 mod raw;
 mod rehearsal;
 mod running;
-mod signals;
 mod telemetry;
 mod watch;
 
@@ -37,15 +36,12 @@ use crate::{
     progress::{Reporter, Snapshot, Style},
     refusal,
     screen::Screen,
+    signals::{Asked, Signals},
     summary,
     work::Work,
 };
 
-use self::{
-    output::Place,
-    running::Running,
-    signals::{Asked, Signals},
-};
+use self::{output::Place, running::Running};
 
 /// A batch that somebody asks for.
 pub(crate) struct Order {

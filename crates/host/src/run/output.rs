@@ -164,7 +164,7 @@ fn check_write(flag: &str, path: &Path, taken: &[(&str, Target)]) -> Result<(), 
 fn check_content(flag: &str, path: &Path, overwrite: bool) -> Result<(), Refusal> {
     match fs::metadata(path) {
         Ok(about) if about.is_file() && about.len() > 0 && !overwrite => Err(Refusal::data(format!(
-            "{flag} {}: exists and has content of another batch; name another file, or replace it with --overwrite",
+            "{flag} {}: exists and has content; --overwrite replaces it, or name another file",
             path.display()
         ))),
         _ => Ok(()),

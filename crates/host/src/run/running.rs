@@ -17,7 +17,6 @@ use super::{
     output::{self, Place},
     quarantine,
     raw::RawOutput,
-    signals::Signals,
     telemetry::Telemetry,
     watch::Watch,
 };
@@ -26,6 +25,7 @@ use crate::{
     problems::Refusal,
     progress::{self, Pace, Snapshot},
     screen::Screen,
+    signals::Signals,
     summary::{BadLines, Summary},
 };
 

@@ -8,7 +8,7 @@ use batchmill_executor::{FlowWorkload, MemoryProbe, Mill};
 use metrics::gauge;
 use tokio::task::JoinSet;
 
-use super::signals::{Asked, Signals};
+use crate::signals::{Asked, Signals};
 
 /// Gauges are brought up to date this often: more often than anybody scrapes.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);

@@ -5,11 +5,11 @@ use std::{future::Future, pin::Pin, time::Duration};
 use batchmill_core::{Pause, format_duration};
 use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
 
-use super::{
-    delivery::Seen,
+use super::delivery::Seen;
+use crate::{
+    screen::Screen,
     signals::{Asked, Signals},
 };
-use crate::screen::Screen;
 
 /// How long a batch may take to close after it was killed. Then the program leaves all the same.
 const LAST_GRACE: Duration = Duration::from_secs(2);

@@ -19,3 +19,4 @@ mod sources;
 mod stage;
 mod streams;
 mod trials;
+mod try_one;
