@@ -16,6 +16,9 @@
 //! ([`Settings::unanswered_limit`]); at the bound nothing starts. So slow sinks, a slow consumer and later the journal
 //! are one case.
 //!
+//! Whoever asks why a job waits gets a typed [`Reason`] with what stands in the way: [`Dispatch::explain`] for one job,
+//! [`Dispatch::census`] for a batch.
+//!
 //! ```
 //! use std::{num::NonZeroU32, sync::Arc};
 //! use batchmill_core::*;
