@@ -112,8 +112,11 @@ impl<M: Medium> Whole<M> {
 
     /// After `error`: the call can only be repeated if nothing of it is left in the file.
     fn cut_back(&mut self, end: u64, mut error: SinkError) -> SinkError {
-        let cut = if self.is_regular { self.cut_to(end) } else { Err(io::ErrorKind::NotSeekable.into()) };
-        if let Err(cut) = cut {
+        if !self.is_regular {
+            // A device or a pipe: there is nothing to cut, and nothing to say about that.
+            error.temporary = false;
+            error.message.push_str("; its last line may be incomplete");
+        } else if let Err(cut) = self.cut_to(end) {
             error.temporary = false;
             error.message = format!("{}; its last line may be incomplete: {cut}", error.message);
         }
