@@ -1,6 +1,7 @@
 //! The real binary, from outside: what a person at a shell would see.
 
 mod bad_input;
+mod bad_sources;
 mod batches;
 mod commands;
 mod each;

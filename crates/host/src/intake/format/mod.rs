@@ -11,3 +11,6 @@ pub(crate) use files::Files;
 pub(crate) use json_array::json_array;
 pub(crate) use json_lines::JobLines;
 pub(crate) use plain_lines::PlainLines;
+
+#[cfg(test)]
+mod tests;

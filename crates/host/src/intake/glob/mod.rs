@@ -102,3 +102,30 @@ fn exists(path: &[u8], as_folder: bool) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
     if as_folder { path.is_dir() } else { path.symlink_metadata().is_ok() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(pattern: &str) -> Vec<String> {
+        let found = find(pattern).unwrap();
+        found.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn links_are_found_but_not_followed_into_any_depth() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().display().to_string();
+        fs::create_dir(folder.path().join("a")).unwrap();
+        fs::write(folder.path().join("a/file"), "").unwrap();
+        std::os::unix::fs::symlink(".", folder.path().join("a/loop")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("a/dangling")).unwrap();
+        let under = |names: &[&str]| names.iter().map(|name| format!("{root}/{name}")).collect::<Vec<_>>();
+        assert_eq!(paths(&format!("{root}/**/f*")), under(&["a/file"]));
+        assert_eq!(paths(&format!("{root}/a/*")), under(&["a/dangling", "a/file", "a/loop"]));
+        assert_eq!(paths(&format!("{root}/a/*/")), under(&["a/loop/"]));
+        assert_eq!(paths(&format!("{root}/a/loop/f*")), under(&["a/loop/file"]), "where the pattern names it");
+        assert_eq!(paths(&format!("{root}/**/**/**/file")), under(&["a/file"]), "each once");
+        assert_eq!(paths(&format!("{root}/a/file/*")), under(&[]), "a file is no folder");
+    }
+}

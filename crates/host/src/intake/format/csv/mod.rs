@@ -69,6 +69,14 @@ impl<R: BufRead> Csv<R> {
     }
 }
 
+#[cfg(test)]
+impl<R> Csv<R> {
+    /// How much memory is held.
+    pub(super) fn kept(&self) -> usize {
+        self.cells.kept() + self.made.capacity()
+    }
+}
+
 /// Writes the JSON of a record's job: every column is a text of its input.
 fn job<R>(cells: &Cells<R>, header: &Header, made: &mut Vec<u8>) -> Result<(), Vec<Flaw>> {
     if cells.len() != header.names.len() {

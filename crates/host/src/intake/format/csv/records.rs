@@ -81,6 +81,11 @@ impl<R> Cells<R> {
         (0..self.len()).map(|number| self.at(number))
     }
 
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.raw.capacity() + self.content.capacity() + self.fields.capacity() * size_of::<(usize, Spot)>()
+    }
+
     /// What is wrong with a record, called `what`, that was not kept whole.
     pub(super) fn too_long(&self, what: &str) -> Option<Flaw> {
         let is_cut = self.length > self.raw.len() as u64;
