@@ -125,7 +125,8 @@ impl Accepted {
         if line == record.number && self.lines.is_empty() {
             return;
         }
-        self.lines.extend(self.index.rows[self.lines.len()..row as usize].iter().map(|row| row.number));
+        let known = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        self.lines.extend((known..row).map(|row| self.index.row(row).number));
         self.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
     }
 

@@ -60,7 +60,7 @@ impl Ids {
         let mut found = Vec::new();
         for (number, row) in &self.numeric {
             if let Some(other) = index.numbered(*number)
-                && !index.rows[other as usize].has_id
+                && !index.row(other).has_id
                 && let Some(id) = read(*row)
             {
                 let (row, first) = ((*row).max(other), (*row).min(other));

@@ -8,9 +8,9 @@ use std::{
 
 use batchmill_core::{JobKeys, Priority, Tenant, WallTime};
 
-use super::line::Line;
+use super::{line::Line, numbers::Numbers, rows::Rows};
 
-/// One job.
+/// Where one job is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     /// Where its line starts.
@@ -21,17 +21,29 @@ pub(crate) struct Row {
     pub(crate) length: u32,
     /// The number of its line or record, from 1: its id where it brings none.
     pub(crate) number: u32,
-    /// Its place in the list of tenants.
-    tenant: u32,
-    priority: u8,
     /// Whether it brings an id of its own.
     pub(crate) has_id: bool,
-    /// Whether it has extras.
-    has_extras: bool,
 }
 
-// A million jobs are 32 MB.
-const _: () = assert!(size_of::<Row>() == 32);
+/// What is kept of a row.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    offset: u64,
+    hash: u64,
+    length: u32,
+    /// The place of its class, and the two bits below.
+    class: u32,
+}
+
+// A million jobs are 24 MB.
+const _: () = assert!(size_of::<Stored>() == 24);
+
+/// It brings an id of its own.
+const HAS_ID: u32 = 1 << 31;
+/// It has extras.
+const HAS_EXTRAS: u32 = 1 << 30;
+/// The bits of the class itself.
+const CLASS: u32 = HAS_EXTRAS - 1;
 
 /// Keys that few jobs have.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +65,16 @@ pub(crate) struct Defaults {
 /// The jobs of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    pub(crate) rows: Vec<Row>,
+    rows: Rows<Stored>,
+    numbers: Numbers,
     /// In order of row.
     extras: Vec<Extras>,
-    tenants: Vec<Tenant>,
-    numbers: HashMap<Tenant, u32>,
+    classes: Vec<Class>,
+    places: HashMap<Class, u32>,
 }
+
+/// What many jobs have in common.
+type Class = (Tenant, Priority);
 
 /// The index cannot number more jobs or lines.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,19 +94,16 @@ impl Index {
         defaults: &Defaults,
     ) -> Result<u32, Full> {
         let row = u32::try_from(self.rows.len()).map_err(|_| Full)?;
+        let length = u32::try_from(bytes.len()).map_err(|_| Full)?;
+        let number = u32::try_from(number).map_err(|_| Full)?;
         let has_extras =
             line.cost.is_some() || line.timeout.is_some() || line.after.is_some() || line.deadline.is_some();
-        let tenant = self.tenant(line.tenant.as_ref().unwrap_or(&defaults.tenant));
-        self.rows.push(Row {
-            offset,
-            hash: hash(bytes),
-            length: u32::try_from(bytes.len()).map_err(|_| Full)?,
-            number: u32::try_from(number).map_err(|_| Full)?,
-            tenant,
-            priority: line.priority.unwrap_or(defaults.priority).0,
-            has_id: line.id.is_some(),
-            has_extras,
-        });
+        let tenant = line.tenant.as_ref().unwrap_or(&defaults.tenant);
+        let mut class = self.class((tenant.clone(), line.priority.unwrap_or(defaults.priority)))?;
+        class |= if line.id.is_some() { HAS_ID } else { 0 };
+        class |= if has_extras { HAS_EXTRAS } else { 0 };
+        self.rows.push(Stored { offset, hash: hash(bytes), length, class });
+        self.numbers.push(number);
         if has_extras {
             let cost = line.cost.unwrap_or(1.0);
             let (timeout, after, deadline) = (line.timeout, line.after, line.deadline);
@@ -101,38 +114,50 @@ impl Index {
 
     /// Removes rows, which are given in their order.
     pub(crate) fn remove(&mut self, rows: &[u32]) {
-        let goes = |row: &u32| rows.binary_search(row).is_ok();
-        self.extras.retain(|extras| !goes(&extras.row));
+        if rows.is_empty() {
+            return;
+        }
+        let stays = |row: u32| rows.binary_search(&row).is_err();
+        self.extras.retain(|extras| stays(extras.row));
         for extras in &mut self.extras {
             // As many rows as there are, and they are counted in u32.
             #[expect(clippy::cast_possible_truncation)]
             let before = rows.partition_point(|row| *row < extras.row) as u32;
             extras.row -= before;
         }
-        let mut row = 0..;
-        self.rows.retain(|_| !row.next().is_some_and(|row| goes(&row)));
+        self.numbers.retain(stays);
+        self.rows.retain(|row| u32::try_from(row).is_ok_and(stays));
     }
 
-    /// Each tenant's name is kept once.
-    fn tenant(&mut self, tenant: &Tenant) -> u32 {
-        if let Some(number) = self.numbers.get(tenant) {
-            return *number;
+    /// Each class is kept once.
+    fn class(&mut self, class: Class) -> Result<u32, Full> {
+        if let Some(place) = self.places.get(&class) {
+            return Ok(*place);
         }
-        // There are at most as many tenants as rows, and rows are counted in u32.
-        #[expect(clippy::cast_possible_truncation)]
-        let number = self.tenants.len() as u32;
-        self.tenants.push(tenant.clone());
-        self.numbers.insert(tenant.clone(), number);
-        number
+        let place = u32::try_from(self.classes.len()).ok().filter(|place| *place <= CLASS).ok_or(Full)?;
+        self.classes.push(class.clone());
+        self.places.insert(class, place);
+        Ok(place)
+    }
+
+    /// How many jobs there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// A job.
+    pub(crate) fn row(&self, row: u32) -> Row {
+        let Stored { offset, hash, length, class } = self.rows.get(row as usize);
+        Row { offset, hash, length, number: self.numbers.of(row), has_id: class & HAS_ID != 0 }
     }
 
     /// The keys of a job.
-    pub(crate) fn keys(&self, row: &Row, number: u32) -> JobKeys {
+    pub(crate) fn keys(&self, row: u32) -> JobKeys {
+        let class = self.rows.get(row as usize).class;
         let mut keys = JobKeys::default();
-        keys.priority = Priority(row.priority);
-        keys.tenant = self.tenants[row.tenant as usize].clone();
-        if row.has_extras
-            && let Ok(at) = self.extras.binary_search_by_key(&number, |extras| extras.row)
+        (keys.tenant, keys.priority) = self.classes[(class & CLASS) as usize].clone();
+        if class & HAS_EXTRAS != 0
+            && let Ok(at) = self.extras.binary_search_by_key(&row, |extras| extras.row)
         {
             let extras = &self.extras[at];
             keys.cost = extras.cost;
@@ -143,8 +168,7 @@ impl Index {
 
     /// The row of the job with this number.
     pub(crate) fn numbered(&self, number: u32) -> Option<u32> {
-        let at = self.rows.binary_search_by_key(&number, |row| row.number).ok()?;
-        u32::try_from(at).ok()
+        self.numbers.row(number)
     }
 }
 

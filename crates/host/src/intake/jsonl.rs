@@ -27,7 +27,7 @@ pub(crate) struct JsonLines {
 
 impl fmt::Debug for JsonLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JsonLines").field("name", &self.name).field("jobs", &self.index.rows.len()).finish()
+        f.debug_struct("JsonLines").field("name", &self.name).field("jobs", &self.index.len()).finish()
     }
 }
 
@@ -44,7 +44,6 @@ impl JsonLines {
     /// Takes these rows out, because their lines are among `left_out`.
     pub(super) fn leave_out(&mut self, rows: &[u32], left_out: LeftOut) {
         self.index.remove(rows);
-        self.index.rows.shrink_to_fit();
         self.left_out = left_out;
     }
 
@@ -58,16 +57,12 @@ impl JsonLines {
         self.broken.get()
     }
 
-    pub(super) fn row(&self, row: u32) -> &Row {
-        &self.index.rows[row as usize]
-    }
-
-    fn at(&self, index: u64) -> &Row {
-        &self.index.rows[usize::try_from(index).expect("an index below len() fits the address space")]
+    pub(super) fn row(&self, row: u32) -> Row {
+        self.index.row(row)
     }
 
     pub(super) fn read_id(&self, row: u32) -> Option<JobId> {
-        self.line(self.row(row)).ok().and_then(|line| line.id)
+        self.line(&self.row(row)).ok().and_then(|line| line.id)
     }
 
     /// Reads a line again.
@@ -78,7 +73,7 @@ impl JsonLines {
 
     /// The bytes of a row.
     pub(super) fn bytes(&self, row: u32) -> Result<Vec<u8>, JobError> {
-        self.read(self.row(row))
+        self.read(&self.row(row))
     }
 
     /// The bytes of a line. They must be what was accepted, to the last one.
@@ -117,23 +112,22 @@ impl JsonLines {
 
 impl JobSource for JsonLines {
     fn len(&self) -> u64 {
-        self.index.rows.len() as u64
+        self.index.len() as u64
     }
 
     fn keys(&self, index: u64) -> JobKeys {
-        let number = u32::try_from(index).expect("rows are counted in u32");
-        self.index.keys(self.at(index), number)
+        self.index.keys(place(index))
     }
 
     fn id(&self, index: u64) -> Result<JobId, JobError> {
-        let row = self.at(index);
+        let row = self.row(place(index));
         let default = || JobId::from(u64::from(row.number));
-        if row.has_id { self.line(row).map(|line| line.id.unwrap_or_else(default)) } else { Ok(default()) }
+        if row.has_id { self.line(&row).map(|line| line.id.unwrap_or_else(default)) } else { Ok(default()) }
     }
 
     fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
-        let row = self.at(index);
-        let line = self.line(row)?;
+        let row = self.row(place(index));
+        let line = self.line(&row)?;
         let keys = self.keys(index);
         let mut job = Job::new(line.id.unwrap_or_else(|| JobId::from(u64::from(row.number))), line.input);
         (job.priority, job.tenant, job.cost) = (keys.priority, keys.tenant, keys.cost);
@@ -141,6 +135,10 @@ impl JobSource for JsonLines {
         job.key = line.key;
         Ok(Cow::Owned(job))
     }
+}
+
+fn place(index: u64) -> u32 {
+    u32::try_from(index).expect("an index below len() fits: rows are counted in u32")
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl<R: BufRead> Lines<R> {
             if buffer.is_empty() {
                 break;
             }
-            let newline = buffer.iter().position(|byte| *byte == b'\n');
+            let newline = memchr::memchr(b'\n', buffer);
             let part = &buffer[..newline.unwrap_or(buffer.len())];
             let room = self.limit.saturating_sub(self.line.len());
             self.line.extend_from_slice(&part[..part.len().min(room)]);

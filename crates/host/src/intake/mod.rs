@@ -18,8 +18,10 @@ mod json;
 mod jsonl;
 mod line;
 mod lines;
+mod numbers;
 mod open;
 mod record;
+mod rows;
 mod spool;
 
 pub(crate) use accept::Rules;
