@@ -5,16 +5,14 @@ use std::{
     borrow::Cow,
     marker::PhantomData,
     num::NonZeroU32,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use async_trait::async_trait;
-use batchmill_core::{
-    BatchId, Job, JobError, JobId, JobKeys, JobResult, MetricsExporter, SinkError, StateData, Status, Verdict,
-};
+use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, JobResult, MetricsExporter, StateData, Status, Verdict};
 use batchmill_executor::{
-    Attempt, AttemptReport, BatchHandle, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening, Settings, Workload,
+    Attempt, AttemptReport, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening, Settings,
+    Workload,
 };
 use batchmill_failure_halt::Halt;
 use batchmill_flow::{StateGraph, node_fn};
@@ -60,14 +58,14 @@ fn run<W: Workload>(
     let at_once = NonZeroU32::new(concurrency).ok_or("no jobs at once")?;
     let exporter = (metrics == Metrics::On).then(exporter).transpose()?;
     let stopwatch = Stopwatch::start();
-    let results = Arc::new(Mutex::new(vec![None; jobs as usize]));
+    let collected = Collected::<JobResult>::new(jobs as usize);
     let end = runtime().block_on(async {
         let mut settings = Settings::new(at_once);
         settings.metrics = exporter.is_some();
         let scheduler = PriorityScheduler::new(&batchmill_scheduler_priority::Options::default());
         let mill = Mill::start(&settings, Box::new(scheduler));
         let source: Arc<dyn JobSource> = Arc::new(Numbers(jobs));
-        let opening = opening(Arc::new(workload(source.clone())), source, Collect(results.clone()));
+        let opening = opening(Arc::new(workload(source.clone())), source, collected.delivery());
         let batch = mill.open(opening);
         let mut observers = JoinSet::new();
         observers.spawn(observe(mill.clone(), batch.clone(), exporter));
@@ -78,22 +76,21 @@ fn run<W: Workload>(
         }
         end
     });
-    let results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
+    let results = collected.take();
     let sample = stopwatch.rate(jobs, end.counts.succeeded)?;
-    let is_right = |(place, result): (usize, &Option<JobResult>)| {
-        result.as_ref().is_some_and(|r| r.status == Status::Succeeded && r.sequence == place as u64)
-    };
+    let is_right =
+        |(place, result): (usize, &JobResult)| result.status == Status::Succeeded && result.sequence == place as u64;
     match end.verdict == Verdict::Succeeded && results.iter().enumerate().all(is_right) {
         true => Ok(sample),
         false => Err(format!("the batch ended {:?}, or a result is missing", end.verdict)),
     }
 }
 
-fn opening<W: Workload>(workload: Arc<W>, source: Arc<dyn JobSource>, delivery: Collect) -> Opening<W> {
+fn opening<W: Workload>(workload: Arc<W>, source: Arc<dyn JobSource>, delivery: Box<dyn Delivery>) -> Opening<W> {
     let id = BatchId::new("bench").expect("a valid id");
     let failure = Halt::new(&batchmill_failure_halt::Options::default()).expect("the defaults are valid");
     let retry = vec![Arc::new(Exponential::default()) as _];
-    let mut opening = Opening::new(id, workload, source, Box::new(failure), retry, Box::new(delivery));
+    let mut opening = Opening::new(id, workload, source, Box::new(failure), retry, delivery);
     opening.timeout = Some(TIMEOUT);
     opening
 }
@@ -153,23 +150,5 @@ impl<T: Task> Workload for Tasks<T> {
     }
     fn job_id(&self, index: u64) -> Result<JobId, JobError> {
         Ok(JobId::from(index + 1))
-    }
-}
-
-/// Keeps every result at its place, as `run` of the library does.
-struct Collect(Arc<Mutex<Vec<Option<JobResult>>>>);
-
-#[async_trait]
-impl Delivery for Collect {
-    async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for result in results {
-            let place = usize::try_from(result.sequence).expect("a place fits the address space");
-            places[place] = Some(result);
-        }
-        Ok(())
-    }
-    async fn close(&mut self) -> Result<(), SinkError> {
-        Ok(())
     }
 }
