@@ -57,11 +57,12 @@ struct Waiting {
 const LOT_MAX: usize = 256;
 
 impl Waiting {
-    /// Moves `results` in. A full lot changes owner as a whole, small ones are put together.
+    /// Moves `results` in. A full lot changes owner as a whole; small ones are put together, and leave the slot its room.
     fn put(&mut self, results: &mut Vec<JobResult>) {
         match self.lots.back_mut() {
             Some(Lot::Results(last)) if last.len() + results.len() <= LOT_MAX => last.append(results),
-            _ => self.lots.push_back(Lot::Results(std::mem::take(results))),
+            _ if results.len() > results.capacity() / 2 => self.lots.push_back(Lot::Results(std::mem::take(results))),
+            _ => self.lots.push_back(Lot::Results(results.drain(..).collect())),
         }
     }
 
@@ -138,6 +139,8 @@ pub(super) async fn run<W: Workload>(
             Next::End(end) => break end,
             Next::Wait => {
                 batch.outlet.wake.notified().await;
+                // Slots that are ready to run may end jobs too: their results come along in the same lot.
+                tokio::task::yield_now().await;
                 continue;
             }
         };
