@@ -55,6 +55,8 @@ struct Waiting {
 
 /// Results that are delivered at once, at most.
 const LOT_MAX: usize = 256;
+/// Fewer than this are worth a look around for more.
+const FEW: usize = 32;
 
 impl Waiting {
     /// Moves `results` in. A full lot changes owner as a whole; small ones are put together, and leave the slot its room.
@@ -104,6 +106,11 @@ impl Outlet {
             .map_or_else(Snapshot::default, |end| Snapshot { counts: end.counts, retries: end.retries })
     }
 
+    fn holds_few(&self) -> bool {
+        let waiting = self.lock();
+        matches!(waiting.lots.front(), Some(Lot::Results(results)) if waiting.lots.len() == 1 && results.len() < FEW)
+    }
+
     /// The next lot, or how the batch ended once nothing more comes, or neither yet.
     fn take(&self) -> Next {
         let mut waiting = self.lock();
@@ -139,8 +146,12 @@ pub(super) async fn run<W: Workload>(
             Next::End(end) => break end,
             Next::Wait => {
                 batch.outlet.wake.notified().await;
-                // Slots that are ready to run may end jobs too: their results come along in the same lot.
-                tokio::task::yield_now().await;
+                // A few results are from slots that wait for something. Others that are ready to run may end jobs too, and
+                // theirs come along in the same lot. Slots whose jobs end at once bring enough to go on with: kept waiting,
+                // they would stand still at the bound of unanswered records.
+                if batch.outlet.holds_few() {
+                    tokio::task::yield_now().await;
+                }
                 continue;
             }
         };
