@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, JobResult, MetricsExporter, StateData, Status, Verdict};
+use batchmill::BatchResult;
+use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, MetricsExporter, StateData, Status, Verdict};
 use batchmill_executor::{
     Attempt, AttemptReport, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening, Settings,
     Workload,
@@ -58,7 +59,7 @@ fn run<W: Workload>(
     let at_once = NonZeroU32::new(concurrency).ok_or("no jobs at once")?;
     let exporter = (metrics == Metrics::On).then(exporter).transpose()?;
     let stopwatch = Stopwatch::start();
-    let collected = Collected::<JobResult>::new(jobs as usize);
+    let collected = Collected::<BatchResult>::new(jobs as usize);
     let end = runtime().block_on(async {
         let mut settings = Settings::new(at_once);
         settings.metrics = exporter.is_some();
@@ -78,8 +79,9 @@ fn run<W: Workload>(
     });
     let results = collected.take();
     let sample = stopwatch.rate(jobs, end.counts.succeeded)?;
-    let is_right =
-        |(place, result): (usize, &JobResult)| result.status == Status::Succeeded && result.sequence == place as u64;
+    let is_right = |(place, result): (usize, &BatchResult)| {
+        result.status == Status::Succeeded && result.job_id == JobId::from(place as u64 + 1)
+    };
     match end.verdict == Verdict::Succeeded && results.iter().enumerate().all(is_right) {
         true => Ok(sample),
         false => Err(format!("the batch ended {:?}, or a result is missing", end.verdict)),

@@ -105,7 +105,7 @@ impl From<u64> for JobId {
             start -= 1;
         }
         digits[start] = b'0' + rest as u8;
-        Self(SmolStr::new(str::from_utf8(&digits[start..]).unwrap_or_default()))
+        Self(SmolStr::new_inline(str::from_utf8(&digits[start..]).unwrap_or_default()))
     }
 }
 

@@ -3,23 +3,30 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use batchmill_core::{BatchId, JobResult, SinkError};
+use batchmill_core::{BatchId, JobId, JobResult, SinkError, Status};
 
 use crate::Delivery;
 
 /// Keeps the results of a batch, each as a `T`, and hands them out in submission order.
 ///
-/// Each result is written once, to its place. Jobs end nearly in order, so the places grow as they are filled: their memory
-/// is touched for the first time by the delivery, beside the jobs that run, and not by the caller before the first start.
+/// Each result is written once, to its place, and handing them out moves none of them. Jobs end nearly in order, so the
+/// places grow as they are filled: their memory is touched for the first time by the delivery, beside the jobs that run,
+/// and not by the caller before the first start.
 #[derive(Debug)]
 pub struct Collected<T = JobResult>(Arc<Mutex<Places<T>>>);
 
-type Places<T> = Vec<Option<T>>;
+#[derive(Debug)]
+struct Places<T> {
+    /// By place; those that are not filled hold a stand-in.
+    results: Vec<T>,
+    filled: Vec<bool>,
+    count: usize,
+}
 
 impl<T: From<JobResult> + Send + 'static> Collected<T> {
     /// Ready for the results of `total` jobs.
     pub fn new(total: usize) -> Self {
-        Self(Arc::new(Mutex::new(Vec::with_capacity(total))))
+        Self(Arc::new(Mutex::new(Places::new(total))))
     }
 
     /// The side that the batch fills.
@@ -29,17 +36,32 @@ impl<T: From<JobResult> + Send + 'static> Collected<T> {
 
     /// The results so far, in submission order. What comes later is kept for the next call.
     pub fn take(&self) -> Vec<T> {
-        let places = std::mem::take(&mut *lock(&self.0));
-        if places.iter().any(Option::is_none) {
-            return places.into_iter().flatten().collect();
+        let Places { results, filled, count } = std::mem::replace(&mut *lock(&self.0), Places::new(0));
+        if count == results.len() {
+            return results;
         }
-        // Unlike `flatten`, this reuses the memory in place.
-        places.into_iter().map(|result| result.expect("looked at above")).collect()
+        results.into_iter().zip(filled).filter(|(_, filled)| *filled).map(|(result, _)| result).collect()
+    }
+}
+
+impl<T: From<JobResult>> Places<T> {
+    fn new(total: usize) -> Self {
+        Self { results: Vec::with_capacity(total), filled: Vec::with_capacity(total), count: 0 }
+    }
+
+    fn fill(&mut self, result: JobResult) {
+        let place = usize::try_from(result.sequence).expect("a place in memory");
+        if place >= self.results.len() {
+            self.results.resize_with(place + 1, || JobResult::new(JobId::from(0), 0, Status::Skipped).into());
+            self.filled.resize(place + 1, false);
+        }
+        self.results[place] = result.into();
+        self.count += usize::from(!std::mem::replace(&mut self.filled[place], true));
     }
 }
 
 fn lock<T>(places: &Mutex<Places<T>>) -> MutexGuard<'_, Places<T>> {
-    // Only whole values are written under this lock.
+    // A conversion that panics leaves its place as it was.
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -50,11 +72,7 @@ impl<T: From<JobResult> + Send + 'static> Delivery for Filling<T> {
     async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
         let places = &mut *lock(&self.0);
         for result in results {
-            let place = usize::try_from(result.sequence).expect("a place in memory");
-            if place >= places.len() {
-                places.resize_with(place + 1, || None);
-            }
-            places[place] = Some(result.into());
+            places.fill(result);
         }
         Ok(())
     }
@@ -66,8 +84,6 @@ impl<T: From<JobResult> + Send + 'static> Delivery for Filling<T> {
 
 #[cfg(test)]
 mod tests {
-    use batchmill_core::{JobId, Status};
-
     use super::*;
 
     async fn collected(sequences: &[u64]) -> Vec<u64> {

@@ -26,20 +26,22 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// How the future of an attempt came to its end.
 enum Ended {
-    Reported(AttemptReport),
+    /// With a report, which is on the desk.
+    Reported,
     Panicked(String),
     /// It did not end in time, or nothing in it listened: it was dropped.
     Dropped,
 }
 
-/// Runs one attempt. Whatever happens in it, this returns, and the attempt has really ended.
+/// Runs one attempt. Whatever happens in it, this returns, the attempt has really ended, and its report is on the desk:
+/// written there once, because it is larger than all else that a fast attempt costs to hand on.
 pub(super) async fn run<W: Workload>(
     shared: &Shared<W>,
     batch: &OpenBatch<W>,
     start: &Start,
     started: MonoTime,
     desk: &mut Desk,
-) -> AttemptReport {
+) {
     let attempt = Attempt {
         batch: &batch.id,
         index: start.lease.index.into(),
@@ -50,7 +52,7 @@ pub(super) async fn run<W: Workload>(
     };
     let span = tracing::debug_span!(parent: &batch.span, "attempt", job = start.lease.index, attempt = start.attempt);
     let mut watch = Watch { signal: &desk.signal, timer: &mut desk.timer, first_reason: None, reason: None };
-    let (outbox, timeout) = (&mut desk.outbox, start.timeout);
+    let (outbox, report, timeout) = (&mut desk.outbox, &mut desk.report, start.timeout);
     let mut waited = false;
     let ended = {
         // In a block of its own, so that a workload that panics before it has made its future panics in there too.
@@ -59,7 +61,10 @@ pub(super) async fn run<W: Workload>(
             let _inside = span.enter();
             let poll = || future.as_mut().as_pin_mut().expect("it is there until it has ended").poll(context);
             match catch_unwind(AssertUnwindSafe(poll)) {
-                Ok(Poll::Ready(report)) => return Poll::Ready(Ended::Reported(report)),
+                Ok(Poll::Ready(reported)) => {
+                    *report = reported;
+                    return Poll::Ready(Ended::Reported);
+                }
                 Ok(Poll::Pending) => {}
                 Err(payload) => return Poll::Ready(Ended::Panicked(panic_text(payload.as_ref()))),
             }
@@ -84,27 +89,26 @@ pub(super) async fn run<W: Workload>(
     if waited {
         desk.timer.disarm();
     }
-    judge(ended, first_reason, timeout)
+    judge(&mut desk.report, ended, first_reason, timeout);
 }
 
-fn judge(ended: Ended, reason: Option<CancelReason>, timeout: Option<Duration>) -> AttemptReport {
+fn judge(report: &mut AttemptReport, ended: Ended, reason: Option<CancelReason>, timeout: Option<Duration>) {
     match (ended, reason) {
-        (Ended::Panicked(text), _) => failed(ErrorClass::Crash, "panic", format!("panicked: {text}")),
+        (Ended::Panicked(text), _) => *report = failed(ErrorClass::Crash, "panic", format!("panicked: {text}")),
         (_, Some(CancelReason::Timeout)) => {
             let limit = timeout.map_or_else(String::new, |limit| format!(" within {}", format_duration(limit)));
-            failed(ErrorClass::Timeout, "timeout", format!("did not end{limit}"))
+            *report = failed(ErrorClass::Timeout, "timeout", format!("did not end{limit}"));
         }
-        (Ended::Dropped, _) => AttemptReport::ended(None, Outcome::Stopped),
-        (Ended::Reported(mut report), Some(_)) => {
+        (Ended::Dropped, _) => *report = AttemptReport::ended(None, Outcome::Stopped),
+        (Ended::Reported, Some(_)) => {
             // A stopped attempt ends by an error that says so; that is no failure of the job.
             if let Outcome::Failed(failure) = &report.outcome
                 && failure.iter().all(|failed| failed.error.class == ErrorClass::Cancelled)
             {
                 report.outcome = Outcome::Stopped;
             }
-            report
         }
-        (Ended::Reported(report), None) => report,
+        (Ended::Reported, None) => {}
     }
 }
 

@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Usage};
+use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Outcome, Usage};
 use batchmill_dispatch::{Effect, Event, Start};
 use tokio::sync::Notify;
 
-use crate::Workload;
+use crate::{AttemptReport, Workload};
 
 use super::{
     Shared,
@@ -62,6 +62,8 @@ impl<W> Post<W> {
 pub(super) struct Desk {
     pub(super) signal: CancelSignal,
     pub(super) timer: Timer,
+    /// How the last attempt ended.
+    pub(super) report: AttemptReport,
     /// Results of one batch that are not handed over yet.
     pub(super) outbox: Vec<JobResult>,
     /// What the end of the last attempt makes necessary here.
@@ -75,6 +77,7 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, post: Arc<Post<W>>
     let mut desk = Desk {
         signal,
         timer: Timer::default(),
+        report: AttemptReport::ended(None, Outcome::Stopped),
         outbox: Vec::new(),
         effects: Vec::new(),
         draws: Draws::new(),
@@ -91,12 +94,12 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, post: Arc<Post<W>>
 async fn work_on<W: Workload>(shared: &Arc<Shared<W>>, mut work: Work<W>, desk: &mut Desk) {
     let mut started = shared.clock.now();
     loop {
-        let mut report = attempt::run(shared, &work.batch, &work.start, started, desk).await;
+        attempt::run(shared, &work.batch, &work.start, started, desk).await;
         let lease = work.start.lease;
         let now = shared.clock.now();
         let ran = now - started;
-        let event =
-            Event::AttemptEnded { lease, outcome: report.outcome, usage: Usage::new(ran), draw: desk.draws.next() };
+        let outcome = std::mem::replace(&mut desk.report.outcome, Outcome::Stopped);
+        let event = Event::AttemptEnded { lease, outcome, usage: Usage::new(ran), draw: desk.draws.next() };
         let (signal, other_batch) = {
             let mut brain = shared.lock();
             let signal = brain.take_end(shared, lease, event, now, &mut desk.effects);
@@ -110,30 +113,27 @@ async fn work_on<W: Workload>(shared: &Arc<Shared<W>>, mut work: Work<W>, desk: 
         if let Some(signal) = signal {
             desk.signal = signal;
         }
-        let mut next = None;
-        for effect in desk.effects.drain(..) {
+        let mut goes_on = false;
+        // From the back: nothing is moved up behind what is taken.
+        while let Some(effect) = desk.effects.pop() {
             match effect {
                 Effect::Record(record) => {
                     if desk.outbox.capacity() == 0 {
                         desk.outbox.reserve_exact(LOT);
                     }
-                    desk.outbox.push(result(
-                        &shared.clock,
-                        &work.batch,
-                        record,
-                        report.id.take(),
-                        report.output.take(),
-                    ));
+                    let (id, output) = (desk.report.id.take(), desk.report.output.take());
+                    desk.outbox.push(result(&shared.clock, &work.batch, record, id, output));
                 }
-                Effect::Start(start) => next = Some(start),
+                Effect::Start(start) => (work.start, goes_on) = (start, true),
                 _ => {}
             }
         }
-        if next.is_none() || other_batch.is_some() || desk.outbox.len() >= LOT {
+        if !goes_on || other_batch.is_some() || desk.outbox.len() >= LOT {
             work.batch.outlet.push_all(&mut desk.outbox);
         }
-        let Some(next) = next else { return };
-        work.start = next;
+        if !goes_on {
+            return;
+        }
         if let Some(batch) = other_batch {
             work.batch = batch;
         }
