@@ -64,7 +64,11 @@ impl Waiting {
         match self.lots.back_mut() {
             Some(Lot::Results(last)) if last.len() + results.len() <= LOT_MAX => last.append(results),
             _ if results.len() > results.capacity() / 2 => self.lots.push_back(Lot::Results(std::mem::take(results))),
-            _ => self.lots.push_back(Lot::Results(results.drain(..).collect())),
+            _ => {
+                let mut few = Vec::with_capacity(results.len());
+                few.append(results);
+                self.lots.push_back(Lot::Results(few));
+            }
         }
     }
 
