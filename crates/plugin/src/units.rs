@@ -65,9 +65,23 @@ impl<'de> Deserialize<'de> for HumanDuration {
             fn visit_str<E: de::Error>(self, text: &str) -> Result<HumanDuration, E> {
                 parse_duration(text).map(HumanDuration).map_err(E::custom)
             }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<HumanDuration, E> {
+                Err(no_unit(number))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<HumanDuration, E> {
+                Err(no_unit(number.unsigned_abs()))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<HumanDuration, E> {
+                Err(no_unit(number.abs()))
+            }
         }
-        deserializer.deserialize_str(Visitor)
+        deserializer.deserialize_any(Visitor)
     }
+}
+
+/// Seconds are the likeliest guess, and still a guess: so it is offered, not made.
+fn no_unit<E: de::Error>(number: impl fmt::Display) -> E {
+    E::custom(format_args!("a duration needs a unit, for example \"{number}s\""))
 }
 
 impl JsonSchema for HumanDuration {

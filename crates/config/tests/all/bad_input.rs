@@ -18,7 +18,7 @@ fn wrong_types_say_what_was_found_and_expected() {
         &[
             "batchmill.toml:2:15: executor.concurrency: `ten` is no concurrency; write a number, \"auto\" or a percentage of \
              the CPUs such as \"75%\"",
-            "batchmill.toml:3:11: executor.timeout: invalid type: integer `5`, expected a duration such as \"30s\"",
+            "batchmill.toml:3:11: executor.timeout: a duration needs a unit, for example \"5s\"",
             "batchmill.toml:4:17: executor.drain_timeout: invalid type: sequence, expected a duration such as \"30s\"",
         ],
     );
@@ -191,8 +191,7 @@ fn variables_flags_and_sets_name_themselves() {
             "BATCHMILL_EXECUTOR__TIMEOUT (environment): executor.timeout: `soon` is not a duration; write a number with a unit, \
              for example `200ms`, `30s`, `5m` or `1h 30m`",
             "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, sinks, metrics",
-            "BATCHMILL_RETRY__OPTIONS__DELAY (environment): retry.options.delay: invalid type: integer `7`, expected a duration \
-             such as \"30s\"",
+            "BATCHMILL_RETRY__OPTIONS__DELAY (environment): retry.options.delay: a duration needs a unit, for example \"7s\"",
             "BATCHMILL_SCHEDULER__OPTIONS (environment): scheduler.options: unclosed inline table, expected `}`",
             "--concurrency: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
             "--timeout: executor.timeout: `5 parsecs` is not a duration; write a number with a unit, for example `200ms`, \
