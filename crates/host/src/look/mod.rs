@@ -138,20 +138,23 @@ fn stopped(cancel: &CancelSignal, limit: Duration) -> End {
     End { exit: Exit::Interrupted, status: "interrupted", output: Value::Null, error: None }
 }
 
-/// What a batch would do next. Fatal errors and stops are nobody's to decide.
-fn decide(inputs: &Inputs, error: &NodeError, retry: usize, elapsed: Duration) -> Retry {
-    if matches!(error.class, ErrorClass::Fatal | ErrorClass::Cancelled) {
-        return Retry::No(format!("errors of class {} are never retried", error.class));
+/// What a batch would do next. A fatal error is nobody's to decide; `None` where the attempt was stopped, which says nothing
+/// about the node.
+fn decide(inputs: &Inputs, error: &NodeError, retry: usize, elapsed: Duration) -> Option<Retry> {
+    match error.class {
+        ErrorClass::Cancelled => return None,
+        ErrorClass::Fatal => return Some(Retry::No("errors of class fatal are never retried".to_owned())),
+        _ => {}
     }
     // The largest draw: with jitter, the longest wait.
     let draw = Draw::from_bits(u64::MAX);
     let asked = FailedAttempt::new(1, error.class, elapsed, error.retry_after, draw);
     let policy = inputs.retry.get(retry).unwrap_or(&inputs.retry[0]);
-    match policy.decide(&asked) {
+    Some(match policy.decide(&asked) {
         RetryDecision::After(delay) => Retry::Within(delay),
         RetryDecision::GiveUp(reason) => Retry::No(reason.into_owned()),
         _ => Retry::No("the retry policy says nothing that this program knows".to_owned()),
-    }
+    })
 }
 
 /// Ends an attempt that takes too long or that a person has seen enough of.

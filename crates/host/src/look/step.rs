@@ -17,7 +17,7 @@ pub(super) enum Retry {
 /// One node of a superstep.
 pub(super) struct Visit {
     pub(super) run: NodeRun,
-    /// Of one that failed.
+    /// Of one that failed by itself.
     pub(super) retry: Option<Retry>,
 }
 
@@ -42,7 +42,7 @@ impl Step {
         before: &StateData,
         after: &StateData,
         took: Duration,
-        retry: impl Fn(&NodeError, usize) -> Retry,
+        retry: impl Fn(&NodeError, usize) -> Option<Retry>,
     ) -> Self {
         let number = runs.first().map_or(0, |run| run.step);
         let visit = |run: NodeRun| {
@@ -51,7 +51,7 @@ impl Step {
                 RunEnd::Handled(error) => Some(as_node_error(error)),
                 RunEnd::Failed(error) => Some(error.clone()),
             };
-            let retry = error.map(|error| retry(&error, usize::from(run.retry.0)));
+            let retry = error.and_then(|error| retry(&error, usize::from(run.retry.0)));
             Visit { run, retry }
         };
         Self { number, took, visits: runs.into_iter().map(visit).collect(), changes: changes(before, after) }

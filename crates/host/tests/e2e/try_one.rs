@@ -1,8 +1,10 @@
 //! `try`: one job, node by node.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, wait_until};
 
 const NODES: &str = "  size:\n    run: [printf, '%s', '${ .n }']\n    output: '{size: .stdout}'\n  \
     twice:\n    needs: [size]\n    set: '{n: (.n * 2)}'\n";
@@ -57,4 +59,17 @@ fn the_time_limit_of_an_attempt_ends_the_process() {
     let limit = ["try", "flow.yaml", "jobs.jsonl", "--job", "1", "--set", "executor.timeout=50ms"];
     let done = stage.batchmill(&limit).expect(1);
     assert!(done.stdout.contains("timed_out: timeout timeout: the attempt did not end within"), "{}", done.stdout);
+}
+
+#[test]
+fn an_interrupted_try_says_nothing_about_trying_again() {
+    let stage = Stage::with("  node:\n    run: [sh, -c, 'echo >> begun; exec sleep 600']\n", ["{}"]);
+    let child = stage.command(&["try", "flow.yaml", "jobs.jsonl", "--job", "1"]).spawn().unwrap();
+    wait_until("the command to begin", || stage.count("begun") == 1);
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(75), "{shown}");
+    assert!(shown.contains("\ninterrupted\n") && !shown.contains("a batch would"), "{shown}");
 }
