@@ -1,5 +1,7 @@
 //! What a batch is made of: config, flow and jobs, each read and checked, all problems of all three at once.
 
+use std::path::Path;
+
 use batchmill_config::{HostConfig, LoadRequest};
 use batchmill_core::StateData;
 use batchmill_plugin::Registry;
@@ -34,7 +36,13 @@ pub(crate) fn read(
     let registry = catalog::registry();
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
     let config = refusals.keep(loaded).map(|loaded| work.config(loaded));
-    let flow = refusals.keep(work.compile(&registry));
+    let compiled = work.compile(&registry);
+    let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.map(|(jobs, _)| jobs)));
+    let (flow, jobs) = match swapped {
+        // What else is wrong with them is only that each is not the other.
+        Some(swapped) => (refusals.keep(Err(swapped)), None),
+        None => (refusals.keep(compiled), jobs),
+    };
     let retry = config
         .as_ref()
         .zip(flow.as_ref())
@@ -45,6 +53,24 @@ pub(crate) fn read(
         (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, config, flow, retry, jobs }),
         _ => unreachable!("what is missing was refused"),
     }
+}
+
+/// The mistake of naming the jobs before the flow, as far as the names tell.
+fn swapped(work: &Work, jobs: Option<&Jobs>) -> Option<Refusal> {
+    let Work::Flow(flow) = work else { return None };
+    let ends = |path: &Path, names: &[&str]| path.extension().is_some_and(|end| names.iter().any(|name| end == *name));
+    let yaml = ["yaml", "yml"];
+    let jobs_last = match jobs {
+        Some(Jobs::File(file)) if ends(file, &yaml) && !ends(flow, &yaml) => Some(file),
+        _ => None,
+    };
+    let flow_is_jobs = !matches!(Jobs::of(flow), Jobs::File(_)) || ends(flow, &["jsonl", "ndjson", "csv", "tsv"]);
+    if !flow_is_jobs && jobs_last.is_none() {
+        return None;
+    }
+    let jobs_last = jobs_last.map(|file| format!(", and {} where the jobs do", file.display())).unwrap_or_default();
+    let flow = flow.display();
+    Some(Refusal::data(format!("{flow} stands where the flow belongs{jobs_last}: the order is FLOW, then JOBS")))
 }
 
 /// Without a flow the lines are checked all the same; only its schema can not be asked.

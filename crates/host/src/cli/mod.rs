@@ -7,11 +7,14 @@ mod config;
 mod each;
 mod global;
 mod graph;
+mod hints;
 mod host_config;
 mod intake;
 mod plugin;
 mod run;
 mod try_one;
+
+use std::env;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -62,7 +65,9 @@ pub(crate) fn execute() -> Exit {
     });
     match parsed {
         Ok((cli, matches)) => dispatch(cli, &matches),
-        Err(error) => {
+        Err(mut error) => {
+            let arguments: Vec<_> = env::args_os().skip(1).collect();
+            hints::add(&mut error, &Cli::command(), &arguments);
             // Help goes to stdout, a usage error to stderr. Where neither can be written there is nobody to tell.
             let _ = error.print();
             if error.use_stderr() { Exit::Usage } else { Exit::Success }

@@ -34,8 +34,28 @@ impl Mistake {
         let text = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = text.strip_suffix(&place).unwrap_or(&text);
-        let message = if error.is_data() { message.to_owned() } else { format!("not JSON: {message}") };
+        let message = if error.is_data() { message.to_owned() } else { format!("not JSON: {}", in_words(message)) };
         Self::at(error.column().saturating_sub(1), message)
+    }
+}
+
+/// What the parser says in its own terms, as a person would.
+fn in_words(message: &str) -> &str {
+    match message {
+        "expected value" => "expected a value here; a text stands in double quotes",
+        "expected ident" => "a word that is none of true, false and null",
+        "key must be a string" => "a name must stand in double quotes",
+        "trailing comma" => "a comma with nothing behind it",
+        "trailing characters" => "there is something after the end of the value",
+        "EOF while parsing an object" => "it ends inside an object: a `}` is missing",
+        "EOF while parsing a list" => "it ends inside a list: a `]` is missing",
+        "EOF while parsing a string" => "it ends inside a text: a `\"` is missing",
+        "EOF while parsing a value" => "it ends where a value is expected",
+        "invalid escape" => "a `\\` that begins no escape; write `\\\\` for the character",
+        r"control character (\u0000-\u001F) found while parsing a string" => {
+            r"a control character inside a text; write it as an escape such as \t or \n"
+        }
+        other => other,
     }
 }
 
@@ -233,9 +253,9 @@ mod tests {
 
     #[test]
     fn syntax_mistakes_have_their_byte() {
-        assert_eq!(mistake(r#"{"a":tru}"#), (Some(8), "not JSON: expected ident".into()));
-        assert_eq!(mistake("{} x"), (Some(3), "not JSON: trailing characters".into()));
-        assert_eq!(mistake("{").1, "not JSON: EOF while parsing an object");
+        assert_eq!(mistake(r#"{"a":tru}"#), (Some(8), "not JSON: a word that is none of true, false and null".into()));
+        assert_eq!(mistake("{} x"), (Some(3), "not JSON: there is something after the end of the value".into()));
+        assert_eq!(mistake("{").1, "not JSON: it ends inside an object: a `}` is missing");
     }
 
     #[test]

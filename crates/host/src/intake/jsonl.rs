@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(
             problems(&bytes),
             [
-                "jobs.jsonl:1:6: not JSON: expected value",
+                "jobs.jsonl:1:6: not JSON: expected a value here; a text stands in double quotes",
                 "jobs.jsonl:3:7: not UTF-8: byte 0xFF at byte 8 of the line",
                 "jobs.jsonl:4: the line has 308 bytes, at most 200 are allowed; --max-line raises it",
                 "jobs.jsonl:5:11: duplicate key `é`",

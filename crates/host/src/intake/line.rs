@@ -265,8 +265,8 @@ mod tests {
     fn what_is_no_object_is_refused() {
         assert_eq!(mistakes("[1]"), ["1: a job must be a JSON object, found a list"]);
         assert_eq!(mistakes(" null"), ["2: a job must be a JSON object, found null"]);
-        assert_eq!(mistakes("path"), ["1: not JSON: expected value"]);
-        assert_eq!(mistakes(r#"{"a":1"#), ["6: not JSON: EOF while parsing an object"]);
+        assert_eq!(mistakes("path"), ["1: not JSON: expected a value here; a text stands in double quotes"]);
+        assert_eq!(mistakes(r#"{"a":1"#), ["6: not JSON: it ends inside an object: a `}` is missing"]);
     }
 
     #[test]

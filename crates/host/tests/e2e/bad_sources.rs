@@ -153,7 +153,7 @@ const JSON: &[Case] = &[
         jobs: "[\n  {\"n\":1},\n  {\"é\":1,\n   \"é\": 2, \"n\":},\n  5, {\"id\":\"1\", \"input\":{}},\n  {\"n\":\"a\nb\"}, {\"n\":\"x\"}\n]"
             .as_bytes(),
         says: &[
-            "jobs.json:4:16: not JSON: expected value",
+            "jobs.json:4:16: not JSON: expected a value here; a text stands in double quotes",
             "jobs.json:5:3: a job must be a JSON object, found 5",
             "jobs.json:5: duplicate id `1`: line 2 has it too (a job without an id has its number)",
             "jobs.json:6:10: not JSON: a line break inside a text; write \\n",

@@ -7,6 +7,7 @@ mod commands;
 mod each;
 mod failures;
 mod graph;
+mod hints;
 mod metrics;
 mod parallel;
 mod pause;
