@@ -64,9 +64,15 @@ fn members(text: &str) -> Result<Vec<Member<'_>>, Mistake> {
         return json::members(text);
     }
     let offset = text.len() - text.trim_start().len();
-    let found = json::describe(&json::parse(text)?);
+    let begins_as_json = text[offset..].starts_with(['[', '"']);
+    // What some other program listed, piped in as xargs takes it: one mend for every such line.
+    let in_place = |mistake| if begins_as_json { mistake } else { Mistake::at(offset, PLAIN) };
+    let found = json::describe(&json::parse(text).map_err(in_place)?);
     Err(Mistake::at(offset, format!("a job must be a JSON object, found {found}")))
 }
+
+/// What is said of a line that does not even begin as JSON does.
+const PLAIN: &str = "not JSON: a job is an object such as {\"n\": 1}; plain lines are read with lines:FILE or lines:-";
 
 fn object(text: &str, what: &str) -> Result<StateData, Mistake> {
     match json::parse(text)? {
@@ -265,7 +271,7 @@ mod tests {
     fn what_is_no_object_is_refused() {
         assert_eq!(mistakes("[1]"), ["1: a job must be a JSON object, found a list"]);
         assert_eq!(mistakes(" null"), ["2: a job must be a JSON object, found null"]);
-        assert_eq!(mistakes("path"), ["1: not JSON: expected a value here; a text stands in double quotes"]);
+        assert_eq!(mistakes("path"), [format!("1: {PLAIN}")]);
         assert_eq!(mistakes(r#"{"a":1"#), ["6: not JSON: it ends inside an object: a `}` is missing"]);
     }
 

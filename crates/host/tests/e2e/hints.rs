@@ -84,7 +84,7 @@ fn what_is_no_json_is_told_in_plain_words() {
         ("{\"a\":\"x", "it ends inside a text: a `\"` is missing"),
         ("{\"a\":", "it ends where a value is expected"),
         ("{\"a\":1,}", "a comma with nothing behind it"),
-        ("hello", "expected a value here; a text stands in double quotes"),
+        ("{\"a\":x}", "expected a value here; a text stands in double quotes"),
         ("{'a':1}", "a name must stand in double quotes"),
         ("{} {}", "there is something after the end of the value"),
         ("{\"a\":\"C:\\q\"}", "a `\\` that begins no escape; write `\\\\` for the character"),
@@ -93,4 +93,13 @@ fn what_is_no_json_is_told_in_plain_words() {
         stage.write("jobs.jsonl", format!("{line}\n"));
         stage.run(&[]).expect(65).says(&format!("not JSON: {says}\n"));
     }
+}
+
+#[test]
+fn a_list_of_names_on_stdin_is_told_how_plain_lines_are_read() {
+    let stage = stage();
+    let mend = "a job is an object such as {\"n\": 1}; plain lines are read with lines:FILE or lines:-\n";
+    let done = stage.run_with_stdin(&["-"], "a.txt\n[1\ntrue.txt\n").expect(65);
+    assert_eq!(done.stderr.matches(mend).count(), 2, "{}", done.stderr);
+    done.says("stdin:1:1: not JSON: a job is").says("stdin:2:2: not JSON: it ends inside a list").says("stdin:3:1: ");
 }
