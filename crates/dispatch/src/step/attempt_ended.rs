@@ -28,7 +28,7 @@ pub(crate) fn step(
     now: MonoTime,
     lease: Lease,
     outcome: Outcome,
-    usage: Usage,
+    mut usage: Usage,
     draw: Draw,
     effects: &mut Vec<Effect>,
 ) {
@@ -46,6 +46,8 @@ pub(crate) fn step(
     if let Some(Decision::GoOn(given_up)) = decision {
         return fill::go_on(dispatch, lease, live.started, given_up, now, effects);
     }
+    // An attempt that went on without a node held its slot since before this lease.
+    usage.ran = usage.ran.max(now - live.started);
     dispatch.scheduler.on_finish(token(lease.batch, lease.index), usage);
     match (outcome, decision) {
         (Outcome::Succeeded, _) => succeeded(dispatch, lease, live, now, effects),

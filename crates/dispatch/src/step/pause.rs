@@ -1,6 +1,6 @@
 //! A person pauses a batch, or lets it go on.
 
-use batchmill_core::{MonoTime, Pause, Usage};
+use batchmill_core::{MonoTime, Pause};
 
 use crate::{
     BatchKey, Effect,
@@ -31,8 +31,6 @@ pub(crate) fn unpark(dispatch: &mut Dispatch, now: MonoTime) {
             continue;
         }
         queue::mark(dispatch, token, false);
-        // Picked, not run: the scheduler hears that it is over before it sees the token again.
-        dispatch.scheduler.on_finish(token, Usage::default());
         queue::hand_over(dispatch, key, index);
     }
 }

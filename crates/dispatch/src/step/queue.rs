@@ -41,9 +41,11 @@ pub(crate) fn remove(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
     dispatch.classes.get_mut(row.class).queued -= 1;
 }
 
-/// Sets a picked job aside until its batch takes starts, or gives it another end.
+/// Sets a picked job aside until its batch takes starts, or gives it another end. Picked, not run: the scheduler hears at
+/// once that this is over, so that nobody's share is charged for it meanwhile.
 pub(crate) fn park(dispatch: &mut Dispatch, token: Token) {
     mark(dispatch, token, true);
+    dispatch.scheduler.on_finish(token, Usage::default());
     dispatch.parked.push_back(token);
 }
 
@@ -53,14 +55,13 @@ pub(crate) fn leave_out(dispatch: &mut Dispatch, token: Token) {
     dispatch.scheduler.on_finish(token, Usage::default());
 }
 
-/// Drops jobs that were set aside. They were picked, so the scheduler hears that this is over.
+/// Drops jobs that were set aside.
 pub(crate) fn remove_parked(dispatch: &mut Dispatch, goes: impl Fn(Token) -> bool) {
     let mut parked = std::mem::take(&mut dispatch.parked);
     parked.retain(|token| {
         let stays = !goes(*token);
         if !stays {
             mark(dispatch, *token, false);
-            dispatch.scheduler.on_finish(*token, Usage::default());
         }
         stays
     });

@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use batchmill_core::Priority;
 use batchmill_dispatch::{BatchKey, Event};
 
-use crate::rig::{Rig, job, jobs, settings, setup};
+use crate::{
+    rig::{Rig, job, jobs, settings, setup},
+    schedulers::Noting,
+};
 
 fn pause(batch: u32, paused: bool) -> Event {
     Event::PauseRequested { batch: BatchKey(batch), paused }
@@ -24,6 +27,20 @@ fn a_paused_batch_lets_others_pass_and_keeps_its_order() {
     assert_eq!(rig.end_in(1, 0, batchmill_core::Outcome::Succeeded), "1/0 succeeded, start 2");
     assert_eq!(rig.ok(2), "2 succeeded, start 1");
     assert_eq!(rig.ok(1), "1 succeeded, start 1/1");
+}
+
+#[test]
+fn the_scheduler_hears_at_once_that_what_it_picked_is_set_aside() {
+    let scheduler = Noting::default();
+    let heard = scheduler.heard.clone();
+    let mut rig = Rig::under(settings(1), Box::new(scheduler));
+    rig.open(setup(), jobs(2));
+    rig.pause(true);
+    rig.now = crate::rig::ms(5);
+    assert_eq!(rig.ok(0), "0 succeeded");
+    assert_eq!(*heard.lock().unwrap(), [(0, 5), (1, 0)]);
+    assert_eq!(rig.pause(false), "start 1");
+    assert_eq!(heard.lock().unwrap().len(), 2, "picked anew, not yet over");
 }
 
 #[test]

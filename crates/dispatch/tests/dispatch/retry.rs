@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use batchmill_core::{ErrorClass, Outcome};
 
-use crate::rig::{Rig, failed_node, jobs, setup};
+use crate::{
+    rig::{Rig, failed_node, jobs, settings, setup},
+    schedulers::Noting,
+};
 
 #[test]
 fn a_retry_waits_without_a_slot() {
@@ -92,6 +95,20 @@ fn a_handled_node_goes_on_in_the_same_attempt_and_slot() {
     assert_eq!(rig.ok(0), "0 succeeded");
     assert_eq!(rig.records[0].attempts, 1);
     assert_eq!(rig.records[0].started, Some(crate::rig::ms(0)));
+}
+
+#[test]
+fn the_scheduler_hears_once_of_an_attempt_that_went_on_and_of_all_its_time() {
+    let scheduler = Noting::default();
+    let heard = scheduler.heard.clone();
+    let mut rig = Rig::under(settings(1), Box::new(scheduler));
+    rig.open(setup(), jobs(1));
+    rig.now = crate::rig::ms(20);
+    rig.fail_at(0, vec![failed_node("a", ErrorClass::Permanent, 0, true)]);
+    assert_eq!(*heard.lock().unwrap(), []);
+    rig.now = crate::rig::ms(50);
+    rig.ok(0);
+    assert_eq!(*heard.lock().unwrap(), [(0, 50)]);
 }
 
 #[test]

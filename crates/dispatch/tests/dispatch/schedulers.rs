@@ -102,6 +102,40 @@ impl Scheduler for Said {
     }
 }
 
+/// A plain scheduler that writes down how long each pick is said to have run: place and milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Noting {
+    pub(crate) heard: Arc<Mutex<Vec<(u64, u128)>>>,
+    plain: Plain,
+}
+
+impl Scheduler for Noting {
+    fn push(&mut self, entry: Entry<'_>) {
+        self.plain.push(entry);
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        self.plain.pop(now)
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        self.plain.remove(token)
+    }
+
+    fn len(&self) -> usize {
+        self.plain.len()
+    }
+
+    fn on_finish(&mut self, token: Token, usage: Usage) {
+        self.heard.lock().unwrap().push((token.0, usage.ran.as_millis()));
+        self.plain.on_finish(token, usage);
+    }
+
+    fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        self.plain.explain(token, now)
+    }
+}
+
 /// What is wrong, or only difficult, about a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
