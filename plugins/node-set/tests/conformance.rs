@@ -1,7 +1,7 @@
 //! What a node promises, and what `set` promises beyond.
 
 use batchmill_core::{
-    BatchId, BuildContext, CancelSignal, ErrorClass, JobId, JobInfo, Node, NodeContext, Options, StateData,
+    BatchId, BuildContext, CancelSignal, ErrorClass, JobId, JobInfo, Node, NodeContext, NodeError, Options, StateData,
 };
 use batchmill_plugin::Registry;
 use serde_json::{Value, json};
@@ -30,8 +30,10 @@ async fn run(filter: &str, state: Value) -> Result<Value, (ErrorClass, String, S
     let (input, signal, error) = (object(json!({"path": "p"})), CancelSignal::new(), json!({"code": "c"}));
     let context = NodeContext::new(&job, "node", &input, &signal).with_error(Some(&error));
     let state = object(state);
-    let first = node.run(&state, context).await;
-    assert_eq!(first, node.run(&state, context).await, "a repeated run yields the same");
+    let (first, second) = (node.run(&state, context).await, node.run(&state, context).await);
+    // Which of its limits a runaway expression meets first is up to the machine, and only told in the message.
+    let told = |run: &Result<_, NodeError>| run.clone().map_err(|error| (error.class, error.code));
+    assert_eq!(told(&first), told(&second), "a repeated run yields the same");
     first.map(Value::Object).map_err(|error| (error.class, error.code.into_owned(), error.message))
 }
 
