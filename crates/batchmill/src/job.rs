@@ -129,16 +129,11 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
     }
     let mut accepted = Accepted { jobs: Vec::with_capacity(total), graphs: Vec::new(), of_job: Vec::new() };
     accepted.of_job.reserve(total);
-    let mut ids: HashMap<JobId, usize> = HashMap::with_capacity(total);
+    let duplicates = duplicates(&batch);
     let mut known: HashMap<*const CompiledGraph, u32> = HashMap::new();
     for (place, BatchJob { id, graph, input, priority }) in batch.into_iter().enumerate() {
-        match ids.entry(id.clone()) {
-            Entry::Occupied(first) => {
-                problems.push(BatchProblem::DuplicateId { id: id.clone(), first: *first.get(), second: place });
-            }
-            Entry::Vacant(free) => {
-                free.insert(place);
-            }
+        if let Some(first) = duplicates.get(&place) {
+            problems.push(BatchProblem::DuplicateId { id: id.clone(), first: *first, second: place });
         }
         if let Err(refused) = graph.check_input(&input) {
             let (id, graph) = (id.clone(), graph.name().to_owned());
@@ -155,4 +150,49 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
         accepted.jobs.push(job);
     }
     accepted
+}
+
+/// The place of each job whose id another one before it has, and the place of the first that has it.
+fn duplicates(batch: &[BatchJob]) -> HashMap<usize, usize> {
+    /// Any total order will do; this one is that of numbers without leading zeros.
+    fn rank(job: &BatchJob) -> (usize, &str) {
+        (job.id.as_str().len(), job.id.as_str())
+    }
+    // Most ids are counted up, and what ascends has no duplicates: no need to remember a million of them.
+    if batch.is_sorted_by(|job, next| rank(job) < rank(next)) {
+        return HashMap::new();
+    }
+    let mut firsts: HashMap<&JobId, usize> = HashMap::with_capacity(batch.len());
+    let mut duplicates = HashMap::new();
+    for (place, job) in batch.iter().enumerate() {
+        match firsts.entry(&job.id) {
+            Entry::Occupied(first) => drop(duplicates.insert(place, *first.get())),
+            Entry::Vacant(free) => drop(free.insert(place)),
+        }
+    }
+    duplicates
+}
+
+#[cfg(test)]
+mod tests {
+    use batchmill_flow::{StateGraph, node_fn};
+
+    use super::*;
+
+    fn found(ids: &[&str]) -> Vec<(usize, usize)> {
+        let graph = Arc::new(StateGraph::new("g").node("n", node_fn(|_| ())).compile().unwrap());
+        let job = |id: &&str| BatchJob::new(JobId::new(id).unwrap(), graph.clone(), StateData::new());
+        let mut found: Vec<_> = duplicates(&ids.iter().map(job).collect::<Vec<_>>()).into_iter().collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn duplicates_are_found_whether_ids_ascend_or_not() {
+        for unique in [&[][..], &["a"], &["1", "2", "10", "11"], &["10", "9", "8"], &["b", "a"]] {
+            assert_eq!(found(unique), [], "{unique:?}");
+        }
+        assert_eq!(found(&["1", "2", "2"]), [(2, 1)]);
+        assert_eq!(found(&["b", "a", "b", "c", "b", "a"]), [(2, 0), (4, 0), (5, 1)]);
+    }
 }
