@@ -2,6 +2,11 @@
 
 use std::io::{self, BufRead};
 
+use super::{
+    line,
+    record::{Flaw, Spot},
+};
+
 /// A line without its newline.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Physical<'a> {
@@ -13,6 +18,20 @@ pub(crate) struct Physical<'a> {
     pub(crate) length: u64,
     /// Its bytes; only the first of them where it is longer than the limit.
     pub(crate) bytes: &'a [u8],
+    limit: usize,
+}
+
+impl Physical<'_> {
+    /// Where it starts, for messages.
+    pub(crate) fn start(&self) -> Spot {
+        Spot::line(self.number)
+    }
+
+    /// What is wrong with a line that is longer than the limit.
+    pub(crate) fn too_long(&self) -> Option<Flaw> {
+        let is_cut = self.length > self.bytes.len() as u64;
+        is_cut.then(|| Flaw::too_long("line", self.start(), self.length, self.limit))
+    }
 }
 
 /// Reads lines of at most `limit` bytes; longer ones are measured, not kept.
@@ -32,8 +51,13 @@ impl<R: BufRead> Lines<R> {
         Self { reader, limit, number: 0, start: 0, end: 0, line: Vec::new() }
     }
 
+    /// The next line that is not blank; `None` at the end. Blank ones are counted.
+    pub(crate) fn next_filled(&mut self) -> io::Result<Option<Physical<'_>>> {
+        self.next_that(|bytes| !line::is_blank(bytes))
+    }
+
     /// The next line whose bytes are `wanted`; `None` at the end. A last line needs no newline.
-    pub(crate) fn next_that(&mut self, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<Physical<'_>>> {
+    fn next_that(&mut self, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<Physical<'_>>> {
         loop {
             let Some(length) = self.read()? else { return Ok(None) };
             if wanted(&self.line) || length > self.line.len() as u64 {
@@ -43,7 +67,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn physical(&self, length: u64) -> Physical<'_> {
-        Physical { number: self.number, offset: self.start, length, bytes: &self.line }
+        Physical { number: self.number, offset: self.start, length, bytes: &self.line, limit: self.limit }
     }
 
     /// Reads one line; its length, `None` at the end.

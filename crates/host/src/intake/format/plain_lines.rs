@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::intake::{
     cursor::MARK,
     line,
-    lines::{Lines, Physical},
+    lines::Lines,
     record::{Broken, Flaw, Record, Records, Spot, Text},
 };
 
@@ -13,36 +13,30 @@ use crate::intake::{
 #[derive(Debug)]
 pub(crate) struct PlainLines<R> {
     lines: Lines<R>,
-    max_line: usize,
     made: Vec<u8>,
 }
 
 impl<R: BufRead> PlainLines<R> {
     pub(crate) fn new(reader: R, max_line: usize) -> Self {
-        Self { lines: Lines::new(reader, max_line), max_line, made: Vec::new() }
+        Self { lines: Lines::new(reader, max_line), made: Vec::new() }
     }
 }
 
 impl<R: BufRead> Records for PlainLines<R> {
     fn next(&mut self) -> Result<Option<Record<'_>>, Broken> {
-        let Some(Physical { number, offset, length, bytes: raw }) =
-            self.lines.next_that(|bytes| !line::is_blank(bytes))?
-        else {
-            return Ok(None);
-        };
-        let start = Spot::line(number);
-        let text = if raw.len() as u64 == length {
-            match value(raw, number == 1, &start) {
+        let Some(line) = self.lines.next_filled()? else { return Ok(None) };
+        let start = line.start();
+        let text = match line.too_long() {
+            Some(flaw) => Text::Cut(flaw),
+            None => match value(line.bytes, line.number == 1, &start) {
                 Ok(value) => {
                     made(&mut self.made, "line", value);
                     Text::Made(&self.made)
                 }
                 Err(flaw) => Text::Bad(vec![flaw]),
-            }
-        } else {
-            Text::Cut(Flaw::too_long("line", start.clone(), length, self.max_line))
+            },
         };
-        Ok(Some(Record { number, start, offset, raw, text }))
+        Ok(Some(Record { number: line.number, start, offset: line.offset, raw: line.bytes, text }))
     }
 }
 
