@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{JobError, NodeError};
 
 /// Which of its batch's retry policies decides about a failure. 0 is the host's; others stand for nodes with their own.
@@ -63,7 +65,7 @@ impl AttemptFailure {
 }
 
 /// A node that failed for good, in a flow that handles it (`on_error`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GivenUp {
     /// The node.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{BatchCounts, ErrorClass, JobError, MonoTime, Status};
 
 /// A job that ended for good, as a failure strategy sees it.
@@ -24,7 +26,7 @@ impl FinalResult {
 }
 
 /// Why a batch was stopped or paused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StopReason {
     /// The rule as the user wrote it, for example `soon,fail=10%`.
@@ -49,14 +51,30 @@ impl StopReason {
     }
 }
 
-/// Why a batch starts nothing until a person lets it go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a batch starts nothing until a person lets it go on, or, where its store is full, until there is room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pause {
     /// A person asked for it.
     Requested,
     /// The failure strategy did.
     Rule(StopReason),
+    /// Its store has no room: it goes on by itself. Says what is full.
+    StorageFull(String),
+}
+
+/// Why a batch takes no more starts and gives its waiting jobs an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Closing {
+    /// The failure strategy, or a fatal error, stopped it.
+    Halted(StopReason),
+    /// A person cancelled it.
+    Cancelled,
+    /// Its deadline passed.
+    DeadlinePassed,
 }
 
 /// What a failure strategy answers after each final result.
@@ -74,7 +92,8 @@ pub enum Directive {
 }
 
 /// What became of a batch as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
     /// Every job succeeded.
@@ -91,6 +110,8 @@ pub enum Verdict {
     Drained,
     /// Its results could not be stored.
     StorageFailed(String),
+    /// Another host owns it now; what it records counts.
+    Fenced,
     /// The host can not go on: a decision plugin panicked. What was recorded is recorded; the rest waits for a new host.
     HostFailed(String),
 }

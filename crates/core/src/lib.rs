@@ -49,11 +49,13 @@ pub use checkpoint::{Checkpoint, CheckpointError, CheckpointId, Checkpointer, Pe
 pub use counts::{BatchCounts, Bucket, ConservationError};
 pub use error::{AttemptRecord, ErrorClass, JobError, UnknownErrorClass};
 pub use factory::{BuildContext, BuildError, Factory, Options, PluginKind, Problem, nearest};
-pub use failure::{Directive, FailureStrategy, FinalResult, Pause, StopReason, Verdict};
+pub use failure::{Closing, Directive, FailureStrategy, FinalResult, Pause, StopReason, Verdict};
 pub use governor::{Adjustment, Governor, LoadSample};
 pub use id::{BatchId, IdError, JobId, Tenant};
 pub use job::{BadPriority, Job, JobKeys, Priority};
-pub use journal::{Journal, JournalAnswer, JournalError, JournalEvent, Position};
+pub use journal::{
+    Delivered, Journal, JournalAnswer, JournalError, JournalEvent, Position, Recalled, Setback, StartLog,
+};
 pub use metrics::{MetricsError, MetricsExporter};
 pub use node::{JobInfo, Node, NodeContext, NodeError, StateData};
 pub use notes::Notes;
@@ -61,7 +63,7 @@ pub use result::JobResult;
 pub use retry::{Draw, FailedAttempt, RetryBudget, RetryDecision, RetryPolicy};
 pub use scheduler::{ClassId, Entry, Pick, Position as QueuePosition, Scheduler, Token, Usage};
 pub use schema::{hoist_definitions, take_definitions};
-pub use sink::{ResultSink, SinkError};
+pub use sink::{ResultSink, Resumed, SinkError};
 pub use size::{BadSize, format_size, parse_size};
 pub use state::{IllegalTransition, JobState, Status, Transition};
 pub use time::{BadDuration, MonoTime, WallTime, format_duration, parse_duration};

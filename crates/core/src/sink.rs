@@ -47,12 +47,23 @@ impl SinkError {
     }
 }
 
+/// Where a sink goes on after a resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resumed {
+    /// Behind what the mark stands for: what was written after it is gone, or will come again.
+    AtMark,
+    /// It is empty: everything must come again.
+    Empty,
+}
+
 /// Takes the results of a batch as they come.
 ///
 /// # The caller promises
 /// - one call at a time; `close` once, last; nothing after an error that is not temporary;
 /// - results of one batch come in order of completion; jobs that end at the same moment come in any order;
-/// - after a resume a result may come again: `(batch, job_id)` is the key to recognise it by.
+/// - after a resume a result may come again: `(batch, job_id)` is the key to recognise it by;
+/// - `resume` comes before the first `write`, and only where a batch goes on that wrote to this sink before.
 ///
 /// # The implementer promises
 /// - when `write` answers `Ok` the results are its responsibility: the answer moves the resume mark;
@@ -65,6 +76,19 @@ pub trait ResultSink: Send + fmt::Debug {
 
     /// Makes what was written durable.
     async fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Stands for everything that was written so far: a resume goes on behind the last mark that was recorded. At most
+    /// 1,024 bytes. `None` for a sink that cannot take back what it wrote: results after the last record come again.
+    fn mark(&self) -> Option<String> {
+        None
+    }
+
+    /// Goes on where an earlier host stopped. A sink with marks takes back what it wrote after `mark`, or, without one,
+    /// everything, so that no result stands in it twice.
+    async fn resume(&mut self, mark: Option<&str>) -> Result<Resumed, SinkError> {
+        let _ = mark;
+        Ok(Resumed::AtMark)
+    }
 
     /// Flushes and lets go of what the sink holds.
     async fn close(&mut self) -> Result<(), SinkError>;
