@@ -27,6 +27,7 @@ mod counts;
 mod error;
 mod factory;
 mod failure;
+pub mod fault;
 mod governor;
 mod id;
 mod job;
