@@ -59,6 +59,16 @@ impl JobResult {
         }
     }
 
+    /// Whether an attempt of its own decided the end, or a limit of its own: the failure strategy heard of it. Not of jobs
+    /// that ended because a person, a rule or the batch's deadline ended them.
+    pub fn by_attempt(&self) -> bool {
+        match self.status {
+            Status::Succeeded | Status::Failed | Status::Quarantined => true,
+            Status::TimedOut => self.error.as_ref().is_none_or(|error| error.code != "batch_deadline"),
+            Status::Cancelled | Status::Skipped => false,
+        }
+    }
+
     /// The outward form: one JSON object, the fields and order of the reference.
     pub fn to_record<'a>(&'a self, batch: &'a BatchId) -> impl Serialize + 'a {
         Record { batch, result: self }

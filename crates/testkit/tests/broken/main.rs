@@ -2,6 +2,7 @@
 
 mod checkpointer;
 mod failure;
+mod journal;
 mod retry;
 mod scheduler;
 mod sink;
