@@ -5,6 +5,7 @@
 mod audit;
 mod bench;
 mod ci;
+mod crash;
 mod examples;
 mod metadata;
 mod servers;
@@ -33,6 +34,11 @@ const VERBS: &[Verb] = &[
         "audit",
         "audits the crates in your cargo registry, the main example (arguments: --limit N, -- FLAGS OF batchmill run)",
         audit::audit,
+    ),
+    (
+        "crash",
+        "kills a host again and again and checks what is left (arguments: --kills N, --jobs N, --seed N, --keep)",
+        crash::crash,
     ),
     ("bench", "runs the benchmarks in release (arguments go to them)", bench::bench),
 ];
