@@ -62,6 +62,7 @@ pub(crate) fn run(scene: &Scene, kill: Option<&Kill>) -> Result<End, String> {
             }
             is_killed = true;
         }
+        // tidy: allow(sleeps): the moment of a kill is random, and nothing is waited for that could be missed
         thread::sleep(Duration::from_millis(1));
     };
     Ok(match (status.signal(), status.code()) {
