@@ -110,12 +110,19 @@ impl From<CheckpointError> for JobError {
 /// Keeps checkpoints, keyed by thread and checkpoint id.
 ///
 /// # The caller promises
-/// - one writer a thread at a time; ids of a thread grow; `parent` names an earlier checkpoint of the thread or nothing.
+/// - one writer a thread at a time; ids of a thread grow; `parent` names an earlier checkpoint of the thread or nothing;
+/// - several puts of a thread may be in flight at once; each is polled before the next one is, and further until it is
+///   ready or dropped, oldest first.
 ///
 /// # The implementer promises
+/// - calls of one thread take effect in the order in which they were first polled, those whose future was dropped after
+///   that included: each of these has its effect as a whole or not at all, and never after a call that was polled later;
 /// - `put` of an id that exists replaces that checkpoint;
-/// - what `put` has confirmed, `get` returns, from any task;
-/// - `get` and `list` of an unknown thread are empty, not an error; `delete_thread` may repeat.
+/// - what `put` has confirmed, `get` returns, from any task, for as long as promised: a later process too, unless it is
+///   memory;
+/// - `get` and `list` of an unknown thread are empty, not an error; `delete_thread` may repeat;
+/// - one that keeps only the latest checkpoint of a thread keeps the one with the largest id, and knows no other; a put that
+///   is superseded before it is written need never be written, and is confirmed with the later one.
 #[async_trait]
 pub trait Checkpointer: Send + Sync + fmt::Debug {
     /// Keeps a checkpoint.
@@ -129,6 +136,13 @@ pub trait Checkpointer: Send + Sync + fmt::Debug {
 
     /// Forgets a thread.
     async fn delete_thread(&self, thread: &ThreadId) -> Result<(), CheckpointError>;
+
+    /// Whether the record of a job's end, in the journal of the batch, deletes the job's thread in the same transaction,
+    /// and stands in one order with the puts before it. Then a flow that has finished waits for no put that is in flight,
+    /// and nobody else deletes. Otherwise who records results deletes the thread afterwards.
+    fn deletes_with_result(&self) -> bool {
+        false
+    }
 }
 
 const _: fn(&dyn Checkpointer) = |_| {};

@@ -1,12 +1,18 @@
 //! Attempts that run flows.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use batchmill_core::{
-    AttemptFailure, BatchId, Checkpointer, JobError, JobId, JobInfo, NodeError, NodeFailure, Outcome, RetryRef,
-    ThreadId,
+    AttemptFailure, BatchId, Checkpointer, JobError, JobId, JobInfo, JobResult, NodeError, NodeFailure, Outcome,
+    RetryRef, Status, ThreadId,
 };
 use batchmill_flow::{AttemptEnd, AttemptRequest, CompiledGraph, ExecutionEngine};
+use futures_util::future::join_all;
 
 use crate::{Attempt, AttemptReport, JobSource, Workload};
 
@@ -44,6 +50,38 @@ pub struct FlowWorkload {
     engine: ExecutionEngine,
     checkpointer: Option<Arc<dyn Checkpointer>>,
     jobs: Arc<dyn JobSource>,
+    resumed: bool,
+    deletion: Deletion,
+}
+
+/// Who deletes the checkpoints of a job that has ended.
+enum Deletion {
+    /// The attempt that succeeded; without success, who delivers the result.
+    AtTheEnd,
+    /// The record of the result.
+    WithResult,
+    /// Who has recorded the result. The places of jobs whose flow has finished, which have checkpoints and whose result is
+    /// not recorded yet.
+    AfterResult(Mutex<HashSet<u64>>),
+}
+
+impl Deletion {
+    fn note_finished(&self, index: u64) {
+        if let Self::AfterResult(finished) = self {
+            finished.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
+        }
+    }
+
+    /// Whether a job that has ended may have left checkpoints.
+    fn is_due(&self, result: &JobResult) -> bool {
+        match self {
+            Self::WithResult => false,
+            Self::AfterResult(finished) if result.status == Status::Succeeded => {
+                finished.lock().unwrap_or_else(PoisonError::into_inner).remove(&result.sequence)
+            }
+            _ => result.status != Status::Succeeded,
+        }
+    }
 }
 
 impl FlowWorkload {
@@ -53,7 +91,24 @@ impl FlowWorkload {
             Some(checkpointer) => ExecutionEngine::new().checkpointer(checkpointer.clone()),
             None => ExecutionEngine::new(),
         };
-        Self { graphs, engine, checkpointer, jobs }
+        Self { graphs, engine, checkpointer, jobs, resumed: false, deletion: Deletion::AtTheEnd }
+    }
+
+    /// The same for a batch whose results are recorded in a journal: the checkpoints of a finished job stay until its
+    /// result is recorded, so that a crash in between does not run it from the start.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.engine = self.engine.without_deletion();
+        let with_result = self.checkpointer.as_ref().is_none_or(|checkpointer| checkpointer.deletes_with_result());
+        self.deletion = if with_result { Deletion::WithResult } else { Deletion::AfterResult(Mutex::default()) };
+        self
+    }
+
+    /// The same for a batch that another host began: it may have left checkpoints of any job.
+    #[must_use]
+    pub fn resumed(mut self) -> Self {
+        self.resumed = true;
+        self
     }
 }
 
@@ -73,11 +128,16 @@ impl Workload for FlowWorkload {
             job: &info,
             input: &job.input,
             cancel: attempt.cancel,
-            resume: attempt.resume,
+            resume: attempt.resume || self.resumed,
             given_up: attempt.given_up,
         };
         match self.engine.attempt(graph, request).await {
-            AttemptEnd::Done { output, .. } => AttemptReport::succeeded(info.id, output),
+            AttemptEnd::Done { output, checkpointed } => {
+                if checkpointed {
+                    self.deletion.note_finished(attempt.index);
+                }
+                AttemptReport::succeeded(info.id, output)
+            }
             AttemptEnd::Stopped => AttemptReport::ended(Some(info.id), Outcome::Stopped),
             AttemptEnd::Failed(failure) => {
                 let failure = shift(failure, offset);
@@ -90,11 +150,17 @@ impl Workload for FlowWorkload {
         self.jobs.id(index)
     }
 
-    async fn abandon(&self, batch: &BatchId, index: u64) {
-        let (Some(checkpointer), Ok(id)) = (&self.checkpointer, self.jobs.id(index)) else { return };
-        if let Err(error) = checkpointer.delete_thread(&ThreadId::of(batch, &id)).await {
-            tracing::warn!(%error, job = %id, "the checkpoints of a job that has ended can not be deleted");
-        }
+    async fn forget(&self, batch: &BatchId, results: &[JobResult]) {
+        let Some(checkpointer) = &self.checkpointer else { return };
+        let left = results.iter().filter(|result| self.deletion.is_due(result));
+        // All at once: a database then deletes them together.
+        join_all(left.map(async |result| {
+            if let Err(error) = checkpointer.delete_thread(&ThreadId::of(batch, &result.job_id)).await {
+                // The job has ended all the same; what is left takes room and nothing more.
+                tracing::warn!(%error, job = %result.job_id, "the checkpoints of a job that has ended can not be deleted");
+            }
+        }))
+        .await;
     }
 }
 

@@ -40,6 +40,10 @@ impl Checkpointer for TimedCheckpointer {
     async fn delete_thread(&self, thread: &ThreadId) -> Result<(), CheckpointError> {
         self.inner.delete_thread(thread).await
     }
+
+    fn deletes_with_result(&self) -> bool {
+        self.inner.deletes_with_result()
+    }
 }
 
 impl fmt::Debug for TimedCheckpointer {

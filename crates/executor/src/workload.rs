@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use batchmill_core::{BatchId, CancelSignal, GivenUp, JobError, JobId, Outcome};
+use batchmill_core::{BatchId, CancelSignal, GivenUp, JobError, JobId, JobResult, Outcome};
 use serde_json::Value;
 
 /// One attempt to run.
@@ -55,9 +55,10 @@ pub trait Workload: Send + Sync + 'static {
     /// The id of a job, for the result of one that never ran.
     fn job_id(&self, index: u64) -> Result<JobId, JobError>;
 
-    /// A job has ended without success: what is kept for its next attempt can go.
-    fn abandon(&self, batch: &BatchId, index: u64) -> impl Future<Output = ()> + Send {
-        let _ = (batch, index);
+    /// Jobs of the batch have ended: what is kept for attempts of theirs can go. Called with a journal when it has recorded
+    /// `results`, without one before they are delivered.
+    fn forget(&self, batch: &BatchId, results: &[JobResult]) -> impl Future<Output = ()> + Send {
+        let _ = (batch, results);
         std::future::ready(())
     }
 }

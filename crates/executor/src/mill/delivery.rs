@@ -159,7 +159,8 @@ pub(super) async fn run<W: Workload>(
                 continue;
             }
         };
-        let jobs = abandon_unsuccessful(&batch, &results).await;
+        batch.workload.forget(&batch.id, &results).await;
+        let jobs = places(&results);
         if failed.is_some() {
             continue;
         }
@@ -192,16 +193,10 @@ pub(super) async fn run<W: Workload>(
     let _ = ended.send(Some(end));
 }
 
-/// Lets go of what is kept for jobs that will not run again; the places of all.
-async fn abandon_unsuccessful<W: Workload>(batch: &OpenBatch<W>, results: &[JobResult]) -> Vec<u32> {
-    let mut places = Vec::with_capacity(results.len());
-    for result in results {
-        if result.status != Status::Succeeded {
-            batch.workload.abandon(&batch.id, result.sequence).await;
-        }
-        places.push(u32::try_from(result.sequence).expect("a batch has fewer than 2^32 jobs"));
-    }
-    places
+/// The places of the jobs that have ended.
+fn places(results: &[JobResult]) -> Vec<u32> {
+    let place = |result: &JobResult| u32::try_from(result.sequence).expect("a batch has fewer than 2^32 jobs");
+    results.iter().map(place).collect()
 }
 
 /// The end of a job in words. Slots do it as soon as it is decided, so that a result is built once, where it is delivered

@@ -109,6 +109,8 @@ pub struct Execution<'g> {
     pub(super) errors: Vec<(u32, Value)>,
     /// What is already known of the next superstep.
     pub(super) known: Vec<(u32, NodeEnd)>,
+    /// Nodes that failed in the next superstep and whose flow goes on without them once they are given up.
+    pub(super) failed: Vec<u32>,
     /// Nodes that count as failed for good at their next visit.
     pub(super) given_up: Vec<(u32, JobError)>,
     handles_errors: bool,
@@ -163,6 +165,7 @@ impl<'g> Execution<'g> {
             arrivals: Arrivals::default(),
             errors: Vec::new(),
             known: Vec::new(),
+            failed: Vec::new(),
             given_up: Vec::new(),
             handles_errors: false,
             dead_end: None,
@@ -252,6 +255,7 @@ impl<'g> Execution<'g> {
             return self.keep(ends, context);
         }
         self.step += 1;
+        self.failed.clear();
         self.merge(&mut ends);
         match self.route(&ends, context) {
             Err(failure) => self.end_here(failure),
@@ -266,6 +270,11 @@ impl<'g> Execution<'g> {
     /// The updates are merged and nothing can follow.
     fn end_here(&mut self, failure: Box<AttemptFailure>) -> Stepped {
         Stepped::Failed(self.dead_end.insert(failure).clone())
+    }
+
+    /// The state holds no more bytes than this.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     pub(super) fn is_dead_end(&self) -> bool {
@@ -304,28 +313,6 @@ impl<'g> Execution<'g> {
     fn blank_notes(&self) -> Vec<(u32, Notes)> {
         let looked_at = self.trace.as_ref().map(|_| self.ready.iter());
         looked_at.into_iter().flatten().map(|node| (*node, Notes::default())).collect()
-    }
-
-    /// Nodes that are visited now and whose retries are used up count as failed.
-    fn apply_given_up(&mut self) {
-        for i in (0..self.given_up.len()).rev() {
-            let node = self.given_up[i].0;
-            if self.ready.binary_search(&node).is_err() || self.known.iter().any(|(known, _)| *known == node) {
-                continue;
-            }
-            let (_, error) = self.given_up.swap_remove(i);
-            self.known.push((node, self.end_of_given_up(node, error)));
-        }
-    }
-
-    fn end_of_given_up(&self, node: u32, error: JobError) -> NodeEnd {
-        if self.graph.node(node).on_error != CompiledOnError::Fail {
-            return NodeEnd::Handled(Box::new(error));
-        }
-        let mut node_error = NodeError::new(error.class, error.code, error.message);
-        node_error.retry_after = error.retry_after;
-        node_error.output = error.output;
-        NodeEnd::Failed { error: Box::new(node_error), by_flow: true }
     }
 
     fn refuse_bad_updates(&self, ends: &mut [NodeEnd]) {
@@ -415,6 +402,9 @@ impl<'g> Execution<'g> {
                 NodeEnd::Failed { error, .. } if told_to_end && error.class == ErrorClass::Cancelled => {}
                 NodeEnd::Failed { error, by_flow } => {
                     let (compiled, handled) = (self.graph.node(*node), self.is_handled(*node, &error, by_flow));
+                    if handled && !self.failed.contains(node) {
+                        self.failed.push(*node);
+                    }
                     failures.push(NodeFailure::at_node(compiled.name.clone(), *error, compiled.retry, handled));
                 }
                 done => self.known.push((*node, done)),

@@ -2,8 +2,11 @@
 
 mod arrivals;
 mod attempt;
+mod commits;
 mod execution;
+mod giving_up;
 mod guard;
+mod keeper;
 mod limit;
 mod routing;
 mod snapshot;

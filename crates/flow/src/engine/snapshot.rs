@@ -39,7 +39,7 @@ impl<'g> Execution<'g> {
         Ok(execution)
     }
 
-    /// Arrivals at joins, and `$error` of nodes that run next.
+    /// Arrivals at joins, `$error` of nodes that run next, and which of these have failed there.
     fn remembered(&self) -> Value {
         let mut remembered = Map::new();
         if !self.arrivals.is_empty() {
@@ -51,6 +51,10 @@ impl<'g> Execution<'g> {
             let name = |node: &u32| self.graph.node(*node).name.to_string();
             let errors: Map<_, _> = self.errors.iter().map(|(node, error)| (name(node), error.clone())).collect();
             remembered.insert("errors".to_owned(), errors.into());
+        }
+        if !self.failed.is_empty() {
+            let failed: Vec<&str> = self.failed.iter().map(|node| &*self.graph.node(*node).name).collect();
+            remembered.insert("failed".to_owned(), json!(failed));
         }
         if remembered.is_empty() { Value::Null } else { remembered.into() }
     }
@@ -67,6 +71,10 @@ impl<'g> Execution<'g> {
             self.errors.push((find(self.graph, node)?, error.clone()));
         }
         self.errors.sort_by_key(|(node, _)| *node);
+        let failed = remembered.get("failed").and_then(Value::as_array).into_iter().flatten();
+        for node in failed.filter_map(Value::as_str) {
+            self.failed.push(find(self.graph, node)?);
+        }
         Ok(())
     }
 }

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use batchmill_core::{BatchId, CancelSignal, Checkpointer, JobError, JobId, JobInfo, NodeError, StateData};
 
-use super::{AttemptEnd, AttemptRequest, Execution, StepContext, Stepped, attempt::attempt};
+use super::{
+    AttemptEnd, AttemptRequest, Execution, StepContext, Stepped,
+    attempt::attempt,
+    keeper::{Keeper, Thread},
+};
 use crate::graph::CompiledGraph;
 
 /// Runs compiled graphs. Cheap to clone; one serves any number of attempts at once.
 #[derive(Debug, Clone)]
 pub struct ExecutionEngine {
     checkpointer: Option<Arc<dyn Checkpointer>>,
+    leaves_finished: bool,
     /// Who runs where no job is named.
     nobody: JobInfo,
 }
@@ -25,13 +30,22 @@ impl ExecutionEngine {
     /// An engine without checkpoints: a retry starts from the beginning.
     pub fn new() -> Self {
         let batch = BatchId::new("engine").expect("a valid id");
-        Self { checkpointer: None, nobody: JobInfo::new(batch, JobId::from(0)) }
+        Self { checkpointer: None, leaves_finished: false, nobody: JobInfo::new(batch, JobId::from(0)) }
     }
 
     /// The same, keeping checkpoints.
     #[must_use]
     pub fn checkpointer(mut self, checkpointer: Arc<dyn Checkpointer>) -> Self {
         self.checkpointer = Some(checkpointer);
+        self
+    }
+
+    /// The same, leaving the checkpoints of a finished flow where they are, for hosts that record results: until the
+    /// result is recorded, a crash must find them. Who records it deletes them, with it
+    /// ([`Checkpointer::deletes_with_result`]) or after it.
+    #[must_use]
+    pub fn without_deletion(mut self) -> Self {
+        self.leaves_finished = true;
         self
     }
 
@@ -67,6 +81,9 @@ impl ExecutionEngine {
     ///
     /// The future may be dropped at any await; the thread then holds what was kept until then.
     pub async fn attempt(&self, graph: &CompiledGraph, request: AttemptRequest<'_>) -> AttemptEnd {
-        attempt(self.checkpointer.as_deref(), graph, request).await
+        let thread = Thread::of(request.job);
+        let mode = graph.checkpoint_mode();
+        let keeper = Keeper::new(self.checkpointer.as_deref(), self.leaves_finished, &thread, mode);
+        attempt(keeper, graph, request).await
     }
 }
