@@ -1,5 +1,7 @@
 //! The host's configuration as types. The doc comments are the manual: they become the descriptions of the schema.
 
+use std::num::NonZeroU32;
+
 use batchmill_core::Options;
 use batchmill_plugin::HumanDuration;
 use schemars::JsonSchema;
@@ -37,7 +39,12 @@ pub struct Executor {
     pub timeout: Timeout,
     /// How long a drain waits for running attempts before they are stopped; "0s" does not wait.
     pub drain_timeout: HumanDuration,
+    /// A job whose host was lost so often while it ran is not run again: it is `quarantined`.
+    pub crash_limit: NonZeroU32,
 }
+
+/// Three times is no chance any more.
+const CRASH_LIMIT: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
 /// A policy chosen by name. Its options belong to the plugin and are checked by it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +83,7 @@ impl Default for Executor {
             concurrency: Concurrency::Fixed(10),
             timeout: Timeout::FIVE_MINUTES,
             drain_timeout: HumanDuration::from_secs(20),
+            crash_limit: CRASH_LIMIT,
         }
     }
 }

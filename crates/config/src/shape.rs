@@ -3,6 +3,8 @@
 //! A layer is looked at by itself, so that a wrong value is reported even where a stronger layer overrides it, and so
 //! that one wrong value hides no other. What is inside `options` is the plugin's, see [`crate::slot`].
 
+use std::num::NonZeroU32;
+
 use batchmill_core::{Options, Problem};
 use batchmill_plugin::HumanDuration;
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
@@ -31,6 +33,7 @@ static HOST: Shape = Table(&[
             ("concurrency", Leaf(fits::<Concurrency>)),
             ("timeout", Leaf(fits::<Timeout>)),
             ("drain_timeout", Leaf(fits::<HumanDuration>)),
+            ("crash_limit", Leaf(fits::<NonZeroU32>)),
         ]),
     ),
     ("scheduler", SLOT),

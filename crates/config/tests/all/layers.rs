@@ -140,7 +140,10 @@ fn values_of_variables_and_sets_are_toml_or_bare_words() {
         .set(" executor.timeout = 1h 30m ")
         .good();
     let config = serde_json::to_value(&loaded.config).unwrap();
-    assert_eq!(config["executor"], json!({"concurrency": "75%", "timeout": "90m", "drain_timeout": "20s"}));
+    assert_eq!(
+        config["executor"],
+        json!({"concurrency": "75%", "timeout": "90m", "drain_timeout": "20s", "crash_limit": 3})
+    );
     assert_eq!(config["failure"]["options"], json!({"rules": ["soon,fail=3"]}));
     assert_eq!(config["scheduler"]["options"], json!({"age_step": "1s"}));
     assert_eq!(config["retry"]["options"], json!({"factor": 1.5}));

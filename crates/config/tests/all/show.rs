@@ -23,6 +23,7 @@ fn every_value_is_shown_with_its_origin() {
 concurrency = 10  # from default
 timeout = "1m"  # from batchmill.toml:2
 drain_timeout = "20s"  # from default
+crash_limit = 3  # from default
 
 [scheduler]
 kind = "fifo"  # from --set
@@ -52,7 +53,7 @@ path = "out.jsonl"  # from system.toml:3
 
 #[test]
 fn without_origins_it_is_plain_toml() {
-    let expected = "sinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\n\n[scheduler]\nkind = \
+    let expected = "sinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
                     \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n";
     assert_eq!(Case::new().good().show(false), expected);
 }

@@ -1,6 +1,11 @@
 //! A batch that runs.
 
-use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, Pause, RetryPolicy, Verdict};
 use batchmill_dispatch::{BatchKey, BatchSetup, Event, Explanation, NewJob, Share};
@@ -15,6 +20,9 @@ use super::{
 
 /// Jobs whose keys are handed to dispatch at a time.
 const ACCEPT_AT_ONCE: u64 = 512;
+
+/// Three times is no chance any more.
+const CRASH_LIMIT: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
 /// What a batch is opened with.
 #[non_exhaustive]
@@ -37,6 +45,8 @@ pub struct Opening<W> {
     pub timeout: Option<Duration>,
     /// Bounds the batch.
     pub deadline: Option<Duration>,
+    /// A job whose host was lost so often while it ran is quarantined.
+    pub crash_limit: NonZeroU32,
     /// A trial: so many jobs start, those that the scheduler picks first, and the batch ends when they have.
     pub limit: Option<NonZeroU64>,
 }
@@ -52,7 +62,8 @@ impl<W> Opening<W> {
         delivery: Box<dyn Delivery>,
     ) -> Self {
         let flow = id.to_string();
-        Self { id, flow, workload, jobs, failure, retry, delivery, timeout: None, deadline: None, limit: None }
+        let (timeout, deadline, limit) = (None, None, None);
+        Self { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline, crash_limit: CRASH_LIMIT, limit }
     }
 }
 
@@ -123,9 +134,10 @@ impl Pauses {
 }
 
 pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
-    let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline, limit } = opening;
+    let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline, crash_limit, limit } = opening;
     let mut setup = BatchSetup::new(failure, retry);
     setup.timeout = timeout;
+    setup.crash_limit = crash_limit.get();
     setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
     setup.limit = limit;
     let now = shared.clock.now();

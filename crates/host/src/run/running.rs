@@ -81,6 +81,7 @@ impl Running {
             Opening::new(start.batch.clone(), Arc::new(workload), jobs, failure, retry, Box::new(delivery));
         opening.flow = flow;
         opening.timeout = Some(config.executor.timeout.get());
+        opening.crash_limit = config.executor.crash_limit;
         opening.deadline = start.args.deadline;
         opening.limit = start.args.limit;
         let begun = mill.clock().now();
