@@ -64,10 +64,10 @@ pub enum Pause {
     StorageFull(String),
 }
 
-/// Why a batch takes no more starts and gives its waiting jobs an end.
+/// Why a batch takes no more starts and gives its waiting jobs an end. A closed set: whoever reads one decides the end of
+/// jobs by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Closing {
     /// The failure strategy, or a fatal error, stopped it.
     Halted(StopReason),

@@ -3,12 +3,12 @@
 use std::{collections::HashMap, fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    BatchCounts, ClassId, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, StopReason,
-    Token, Transition,
+    BatchCounts, ClassId, Closing, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, Token,
+    Transition,
 };
 
 use crate::{
-    BatchKey, NewJob, StopCause,
+    BatchKey, JournalFailure, NewJob,
     budget::Budget,
     edge::{Decider, ask},
     trouble::Trouble,
@@ -32,8 +32,13 @@ pub struct BatchSetup {
     /// How many jobs to make room for; there may be more or fewer.
     pub expected_jobs: usize,
     /// A trial: so many jobs start, those that the scheduler picks first, and the batch ends when they have. The others
-    /// stay pending.
+    /// stay pending. Jobs that began under earlier hosts count; of those that ended, the ones that were neither cancelled
+    /// nor skipped.
     pub limit: Option<NonZeroU64>,
+    /// When it was first accepted, by an earlier host: since when its jobs are queued.
+    pub accepted: Option<MonoTime>,
+    /// An earlier host ran jobs of it: any job may have a checkpoint, also one of which nothing else is known.
+    pub resumed: bool,
 }
 
 impl BatchSetup {
@@ -43,7 +48,17 @@ impl BatchSetup {
     /// If there is no retry policy.
     pub fn new(failure: Box<dyn FailureStrategy>, retry: Vec<Arc<dyn RetryPolicy>>) -> Self {
         assert!(!retry.is_empty(), "a batch has at least one retry policy");
-        Self { failure, retry, timeout: None, deadline: None, crash_limit: 3, expected_jobs: 0, limit: None }
+        Self {
+            failure,
+            retry,
+            timeout: None,
+            deadline: None,
+            crash_limit: 3,
+            expected_jobs: 0,
+            limit: None,
+            accepted: None,
+            resumed: false,
+        }
     }
 }
 
@@ -58,7 +73,8 @@ pub(crate) struct Row {
     pub(crate) attempts: u32,
     pub(crate) crashes: u32,
     pub(crate) state: JobState,
-    /// Picked while its batch takes no starts, and set aside: until it does, or, beyond the limit of a trial, for good.
+    /// Picked and set aside: until its batch takes starts, or no other suspect runs, or, beyond the limit of a trial, for
+    /// good.
     pub(crate) parked: bool,
 }
 
@@ -81,14 +97,6 @@ impl Wishes {
     }
 }
 
-/// Why a batch takes no more starts and gives its waiting jobs an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Closing {
-    Halted(StopReason),
-    Cancelled,
-    DeadlinePassed,
-}
-
 pub(crate) struct Batch {
     pub(crate) key: BatchKey,
     pub(crate) setup: BatchSetup,
@@ -102,11 +110,17 @@ pub(crate) struct Batch {
     pub(crate) begun: u64,
     pub(crate) begun_open: u64,
     pub(crate) sealed: bool,
+    /// By its failure strategy or a person.
     pub(crate) paused: Option<Pause>,
+    /// What is full of its store, until there is room.
+    pub(crate) storage_full: Option<String>,
     /// Set once; rows before `closed_upto` have got their end.
     pub(crate) closing: Option<Closing>,
     pub(crate) closed_upto: usize,
-    pub(crate) storage_failed: Option<String>,
+    /// Why nothing of it is recorded any more.
+    pub(crate) journal_failed: Option<JournalFailure>,
+    /// Jobs that were lost with their hosts as often as may be; they end when it is sealed.
+    pub(crate) poison: Vec<u32>,
 }
 
 impl Batch {
@@ -125,9 +139,11 @@ impl Batch {
             begun_open: 0,
             sealed: false,
             paused: None,
+            storage_full: None,
             closing: None,
             closed_upto: 0,
-            storage_failed: None,
+            journal_failed: None,
+            poison: Vec::new(),
         }
     }
 
@@ -166,7 +182,18 @@ impl Batch {
     /// Whether jobs of this batch may start. A deadline counts from its moment on, also when its timer comes late.
     pub(crate) fn takes_starts(&self, now: MonoTime) -> bool {
         let in_time = self.setup.deadline.is_none_or(|deadline| now < deadline);
-        self.sealed && self.paused.is_none() && self.closing.is_none() && self.storage_failed.is_none() && in_time
+        let waits = self.paused.is_some() || self.storage_full.is_some();
+        self.sealed && !waits && self.closing.is_none() && self.journal_failed.is_none() && in_time
+    }
+
+    /// Whether one more loss of its host would be the last: it may be what takes hosts down.
+    pub(crate) fn is_suspect(&self, row: &Row) -> bool {
+        row.crashes > 0 && row.crashes + 1 == self.setup.crash_limit
+    }
+
+    /// Whether a job lost its host as often as may be.
+    pub(crate) fn is_poison(&self, crashes: u32) -> bool {
+        crashes > 0 && crashes >= self.setup.crash_limit
     }
 
     /// Whether as many jobs have started as may.
@@ -199,16 +226,6 @@ pub(crate) fn token(batch: BatchKey, index: u32) -> Token {
 #[expect(clippy::cast_possible_truncation, reason = "taking the two halves apart")]
 pub(crate) fn of_token(token: Token) -> (BatchKey, u32) {
     (BatchKey((token.0 >> 32) as u32), token.0 as u32)
-}
-
-impl Closing {
-    pub(crate) fn stop_cause(&self) -> StopCause {
-        match self {
-            Self::Halted(_) => StopCause::Halt,
-            Self::Cancelled => StopCause::Cancel,
-            Self::DeadlinePassed => StopCause::BatchDeadline,
-        }
-    }
 }
 
 #[cfg(test)]

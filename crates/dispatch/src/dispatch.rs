@@ -9,12 +9,12 @@ use std::{
 use batchmill_core::{BatchCounts, MonoTime, Pause, Scheduler, Tenant, Token};
 
 use crate::{
-    BatchKey, BatchSetup, Effect, Event,
+    BatchKey, BatchSetup, Effect, Event, JournalFailure,
     batch::Batch,
     classes::Classes,
     edge::Queue,
     slots::Slots,
-    step::{self, waiting::WaitingEnd},
+    step::{self, suspects::Suspects, waiting::WaitingEnd},
     timers::{Due, Timers},
 };
 
@@ -72,6 +72,8 @@ pub struct Dispatch {
     pub(crate) slots: Slots,
     pub(crate) timers: Timers,
     pub(crate) parked: VecDeque<Token>,
+    /// Jobs that may be what takes hosts down.
+    pub(crate) suspects: Suspects,
     /// Waiting jobs whose end is decided, but whose records find no room yet. None of them can start meanwhile: while
     /// there is no room nothing does.
     pub(crate) ends: VecDeque<(BatchKey, u32, WaitingEnd)>,
@@ -100,6 +102,7 @@ impl Dispatch {
             slots: Slots::default(),
             timers: Timers::default(),
             parked: VecDeque::new(),
+            suspects: Suspects::default(),
             ends: VecDeque::new(),
             closing: Vec::new(),
             short_of_tokens: Vec::new(),
@@ -134,12 +137,19 @@ impl Dispatch {
             }
             Event::Answered { batch, jobs } => step::answered::step(self, now, batch, &jobs, effects),
             Event::TimerFired => step::timer_fired::step(self, now, effects),
-            Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, &jobs, effects),
+            Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, jobs, effects),
+            Event::Recalled { batch, ends, closing, paused } => {
+                step::recalled::step(self, now, batch, &ends, closing, paused, effects);
+            }
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
             Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
-            Event::DeliveryFailed { batch, message } => step::delivery_failed::step(self, now, batch, message, effects),
+            Event::StorageFull { batch, why } => step::storage_full::step(self, now, batch, why, effects),
+            Event::JournalFailed { batch, failure } => step::journal_failed::step(self, now, batch, failure, effects),
+            Event::DeliveryFailed { batch, message } => {
+                step::journal_failed::step(self, now, batch, JournalFailure::Broken(message), effects);
+            }
             Event::DrainRequested => step::drain::step(self, now, None, effects),
             Event::StopRequested { how } => step::drain::step(self, now, Some(how), effects),
         }
@@ -158,9 +168,10 @@ impl Dispatch {
         self.batch(batch).map(|batch| batch.retries)
     }
 
-    /// Why an open batch starts nothing, while it is paused.
-    pub fn paused(&self, batch: BatchKey) -> Option<&Pause> {
-        self.batch(batch)?.paused.as_ref()
+    /// Why an open batch starts nothing, while it is paused: by its store, or else by its failure strategy or a person.
+    pub fn paused(&self, batch: BatchKey) -> Option<Pause> {
+        let batch = self.batch(batch)?;
+        batch.storage_full.clone().map(Pause::StorageFull).or_else(|| batch.paused.clone())
     }
 
     /// Numbers of the host as a whole.
@@ -168,7 +179,7 @@ impl Dispatch {
         Totals {
             running: self.slots.running(),
             limit: self.settings.limit.get(),
-            queued: self.scheduler.len() as u64 + self.parked.len() as u64,
+            queued: self.scheduler.len() as u64 + self.parked.len() as u64 + self.suspects.aside.len() as u64,
             backing_off: self.backing_off,
             unanswered: self.unanswered,
             stale: self.stale,

@@ -3,12 +3,13 @@
 use std::{fmt, time::Duration};
 
 use batchmill_core::{
-    BatchCounts, CancelReason, ErrorClass, GivenUp, JobError, MonoTime, Priority, Status, StopReason, Tenant, Verdict,
+    BatchCounts, CancelReason, Closing, ErrorClass, GivenUp, JobError, MonoTime, Pause, Priority, Status, Tenant,
+    Verdict,
 };
 
 use serde::Serialize;
 
-use crate::{BatchKey, FailedTry, Lease, Share};
+use crate::{BatchKey, FailedTry, Lease, Setback, Share};
 
 /// What to do. Executed in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,7 @@ pub enum Effect {
     },
     /// Send [`crate::Event::TimerFired`] at this moment, instead of any moment named before.
     WakeAt(MonoTime),
-    /// A job will run again: for logs and metrics.
+    /// A job will run again: for logs, metrics and the journal.
     Retrying {
         /// The attempt that failed.
         lease: Lease,
@@ -35,15 +36,25 @@ pub enum Effect {
         class: ErrorClass,
         /// When it is due again.
         due: MonoTime,
+        /// What another host must know of it.
+        setback: Box<Setback>,
     },
-    /// The failure strategy, or a fatal error, stops or pauses a batch: for logs, metrics and the journal.
-    Stopping {
+    /// A batch takes no more starts, and its waiting jobs get an end: for logs, metrics and the journal. Said once, and
+    /// before the record of the end that is the cause: a journal that has the one must have the other, because what was
+    /// decided is never decided again.
+    Closing {
         /// The batch.
         batch: BatchKey,
         /// Why.
-        reason: StopReason,
-        /// Whether it pauses only.
-        paused: bool,
+        closing: Closing,
+    },
+    /// The failure strategy or a person pauses a batch, or lets it go on: for logs and the journal. Before the record of
+    /// the end that is the cause. A store that is full is not told of again.
+    Paused {
+        /// The batch.
+        batch: BatchKey,
+        /// Why; `None`: it goes on.
+        pause: Option<Pause>,
     },
     /// Nothing more comes from this batch; its key is void.
     BatchEnded {

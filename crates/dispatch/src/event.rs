@@ -2,7 +2,9 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Priority, Tenant, Usage};
+use batchmill_core::{CancelReason, Closing, Draw, FinalResult, MonoTime, Outcome, Pause, Priority, Tenant, Usage};
+
+use crate::Past;
 
 /// Stands for an open batch. Keys are never used twice in the life of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,13 +43,25 @@ pub struct NewJob {
     pub after: Option<MonoTime>,
     /// Ended by this moment, or timed out.
     pub deadline: Option<MonoTime>,
+    /// What earlier hosts left of it.
+    pub past: Past,
 }
 
 impl Default for NewJob {
     fn default() -> Self {
         let (priority, tenant) = (Priority::default(), Tenant::default());
-        Self { priority, tenant, cost: 1.0, timeout: None, after: None, deadline: None }
+        Self { priority, tenant, cost: 1.0, timeout: None, after: None, deadline: None, past: Past::None }
     }
+}
+
+/// Why a journal takes nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalFailure {
+    /// Another host owns the batch.
+    Fenced,
+    /// It can not be written. Says why, with the place.
+    Broken(String),
 }
 
 /// What can happen. One event, one file under `step/`.
@@ -60,6 +74,19 @@ pub enum Event {
         batch: BatchKey,
         /// The jobs.
         jobs: Vec<NewJob>,
+    },
+    /// What earlier hosts of a batch decided as a whole; after all its jobs and before [`Event::Sealed`]. May come in
+    /// parts.
+    Recalled {
+        /// The batch, which is not sealed.
+        batch: BatchKey,
+        /// The ends that its failure strategy heard of, in the order of the journal. It hears of them again; what it
+        /// answers was obeyed then, and is in `closing` and `paused`.
+        ends: Vec<FinalResult>,
+        /// Why it takes no more starts.
+        closing: Option<Closing>,
+        /// Why it starts nothing until a person lets it go on.
+        paused: Option<Pause>,
     },
     /// All jobs of a batch are accepted: its total is known and it may start.
     Sealed {
@@ -92,6 +119,20 @@ pub enum Event {
         batch: BatchKey,
         /// Why, with the place.
         message: String,
+    },
+    /// The journal of a batch takes nothing any more. Nothing is recorded after that.
+    JournalFailed {
+        /// The batch.
+        batch: BatchKey,
+        /// Why.
+        failure: JournalFailure,
+    },
+    /// The store of a batch has no room: it starts nothing until it has. A pause by a person is another matter.
+    StorageFull {
+        /// The batch.
+        batch: BatchKey,
+        /// What is full; `None`: there is room again.
+        why: Option<String>,
     },
     /// So many attempts may run at once from now on.
     LimitChanged {

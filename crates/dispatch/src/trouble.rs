@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use batchmill_core::{ErrorClass, GivenUp, MonoTime};
 
+use crate::Setback;
+
 /// One attempt that failed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -20,10 +22,17 @@ pub struct FailedTry {
     pub ran: Duration,
 }
 
+impl FailedTry {
+    /// Attempt number `attempt`, which ended at `at`.
+    pub fn new(attempt: u32, class: ErrorClass, message: impl Into<String>, at: MonoTime, ran: Duration) -> Self {
+        Self { attempt, class, message: message.into(), at, ran }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Trouble {
-    /// When the first attempt started.
-    pub(crate) first_started: MonoTime,
+    /// When the first attempt started, where that is known: a host that died says of a job only that it ran.
+    pub(crate) first_started: Option<MonoTime>,
     pub(crate) tries: Vec<FailedTry>,
     /// How often each node failed; `None` stands for failures of the attempt as a whole.
     failures: Vec<(Option<Arc<str>>, u32)>,
@@ -33,7 +42,31 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     pub(crate) fn new(first_started: MonoTime) -> Self {
-        Self { first_started, tries: Vec::new(), failures: Vec::new(), given_up: Vec::new() }
+        Self { first_started: Some(first_started), tries: Vec::new(), failures: Vec::new(), given_up: Vec::new() }
+    }
+
+    /// What an earlier host knew.
+    pub(crate) fn recalled(setback: Setback) -> Self {
+        let Setback { first_started, tries, failures, given_up, .. } = setback;
+        Self { first_started, tries, failures, given_up }
+    }
+
+    /// What a later host must know of a job that is due again at `due`.
+    pub(crate) fn setback(&self, attempts: u32, crashes: u32, due: MonoTime) -> Setback {
+        Setback {
+            attempts,
+            crashes,
+            first_started: self.first_started,
+            failures: self.failures.clone(),
+            tries: self.tries.clone(),
+            given_up: self.given_up.clone(),
+            due,
+        }
+    }
+
+    /// When the first attempt started: the one that started at `started`, if none is known.
+    pub(crate) fn begun(&mut self, started: MonoTime) -> MonoTime {
+        *self.first_started.get_or_insert(started)
     }
 
     /// Counts one more failure of `node` and says how many there are now.

@@ -116,14 +116,14 @@ impl Dispatch {
                 }
                 _ => Reason::Backoff,
             },
-            _ => self.why_not_now(batch),
+            _ => self.why_not_now(batch, row),
         }
     }
 
     /// Why a job that waits will not start in this life of its batch.
     fn why_never(&self, batch: &Batch, index: u32, exceptions: &Exceptions, now: MonoTime) -> Option<Reason> {
-        if let Some(message) = &batch.storage_failed {
-            return Some(Reason::StorageFailed { message: message.clone() });
+        if let Some(failure) = &batch.journal_failed {
+            return Some(failure.into());
         }
         if let Some(status) = exceptions.promised.get(&index) {
             return Some(Reason::EndDecided { status: *status });
@@ -145,12 +145,18 @@ impl Dispatch {
     }
 
     /// Why a job that is ready does not start now: what dispatch asks before a start, in the same order.
-    fn why_not_now(&self, batch: &Batch) -> Reason {
+    fn why_not_now(&self, batch: &Batch, row: &Row) -> Reason {
         if !batch.sealed {
             return Reason::Accepting;
         }
+        if let Some(message) = &batch.storage_full {
+            return Reason::StorageFull { message: message.clone() };
+        }
         if let Some(pause) = &batch.paused {
             return pause.into();
+        }
+        if let Some(other) = self.suspects.running.filter(|_| batch.is_suspect(row)) {
+            return Reason::Suspect { other: other.slot.0 };
         }
         let (limit, unanswered, parking) =
             (self.settings.limit.get(), self.settings.unanswered_limit.get(), self.settings.parked_limit.get());
@@ -228,6 +234,7 @@ impl Exceptions {
             || self.in_line.contains(&index)
             || self.wishes && batch.is_too_late(index, now)
             || is_left_out(batch, index)
+            || batch.is_suspect(&batch.rows[index as usize])
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::{fmt, num::NonZeroU32};
 
-use batchmill_core::{Pause, Status};
+use batchmill_core::{Closing, Pause, Status};
 use serde::Serialize;
 
-use crate::{StopCause, batch::Closing};
+use crate::{JournalFailure, StopCause};
 
 /// Why a job stands where it stands, with what stands in its way. What is true of one job alone is in
 /// [`Explanation`](super::Explanation), so that jobs with the same reason can be counted together.
@@ -28,6 +28,16 @@ pub enum Reason {
     Paused {
         /// By this rule; by a person where there is none.
         rule: Option<String>,
+    },
+    /// The store of its batch is full; it goes on by itself when there is room.
+    StorageFull {
+        /// What is full.
+        message: String,
+    },
+    /// It was lost with its host so often that once more is the limit. Such jobs run one at a time, and one runs.
+    Suspect {
+        /// Where the other one runs.
+        other: u32,
     },
     /// Its batch is a trial, and others were first.
     Trial {
@@ -72,6 +82,8 @@ pub enum Reason {
         /// Why, with the place.
         message: String,
     },
+    /// Another host owns its batch, and runs it.
+    Fenced,
     /// An attempt runs.
     Running,
     /// An attempt runs and was told to end.
@@ -100,6 +112,8 @@ impl Reason {
             Self::Backoff => "backoff",
             Self::RetryBudget { .. } => "retry_budget",
             Self::Paused { .. } => "paused",
+            Self::StorageFull { .. } => "storage_full",
+            Self::Suspect { .. } => "suspect",
             Self::Trial { .. } => "trial",
             Self::Slots { .. } => "slots",
             Self::Unanswered { .. } => "unanswered",
@@ -111,6 +125,7 @@ impl Reason {
             Self::BatchDeadline => "batch_deadline",
             Self::EndDecided { .. } => "end_decided",
             Self::StorageFailed { .. } => "storage_failed",
+            Self::Fenced => "fenced",
             Self::Running => "running",
             Self::Stopping { .. } => "stopping",
             Self::Recording { .. } => "recording",
@@ -129,10 +144,20 @@ impl From<&Closing> for Reason {
     }
 }
 
+impl From<&JournalFailure> for Reason {
+    fn from(failure: &JournalFailure) -> Self {
+        match failure {
+            JournalFailure::Fenced => Self::Fenced,
+            JournalFailure::Broken(message) => Self::StorageFailed { message: message.clone() },
+        }
+    }
+}
+
 impl From<&Pause> for Reason {
     fn from(pause: &Pause) -> Self {
         match pause {
             Pause::Rule(reason) => Self::Paused { rule: Some(reason.rule.clone()) },
+            Pause::StorageFull(message) => Self::StorageFull { message: message.clone() },
             // What a later version may add is no rule.
             _ => Self::Paused { rule: None },
         }
@@ -149,6 +174,11 @@ impl fmt::Display for Reason {
             Self::RetryBudget { .. } => f.write_str("the retry budget of the batch is empty"),
             Self::Paused { rule: Some(rule) } => write!(f, "the batch is paused by `{rule}`"),
             Self::Paused { rule: None } => f.write_str("the batch is paused by a person"),
+            Self::StorageFull { message } => write!(f, "the store is full: {message}"),
+            Self::Suspect { other } => write!(
+                f,
+                "it may be what took its hosts down: such jobs run one at a time, and another one runs in slot {other}"
+            ),
             Self::Trial { limit } => write!(f, "the trial starts no more than {limit}"),
             Self::Slots { limit: 1 } => f.write_str("the only slot is taken"),
             Self::Slots { limit } => write!(f, "all {limit} slots are taken"),
@@ -163,6 +193,7 @@ impl fmt::Display for Reason {
             Self::BatchDeadline => f.write_str("the deadline of the batch has passed"),
             Self::EndDecided { status } => write!(f, "the end is decided ({status}) and waits for room for its record"),
             Self::StorageFailed { message } => write!(f, "results can not be stored: {message}"),
+            Self::Fenced => f.write_str("another host owns the batch"),
             Self::Running => f.write_str("an attempt runs"),
             Self::Stopping { cause } => write!(f, "the attempt was told to end: {cause}"),
             Self::Recording { status } => write!(f, "{status}, and the record is on the way"),
@@ -183,6 +214,8 @@ mod tests {
             Reason::Backoff,
             Reason::RetryBudget { burst: NonZeroU32::MIN },
             Reason::Paused { rule: Some(rule.clone()) },
+            Reason::StorageFull { message: "no space left".to_owned() },
+            Reason::Suspect { other: 2 },
             Reason::Trial { limit: 2 },
             Reason::Slots { limit: 2 },
             Reason::Unanswered { limit: 2 },
@@ -194,6 +227,7 @@ mod tests {
             Reason::BatchDeadline,
             Reason::EndDecided { status },
             Reason::StorageFailed { message: "gone".to_owned() },
+            Reason::Fenced,
             Reason::Running,
             Reason::Stopping { cause: StopCause::Halt },
             Reason::Recording { status },

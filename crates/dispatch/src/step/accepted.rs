@@ -1,16 +1,23 @@
-//! Jobs arrive.
+//! Jobs arrive: new ones, or what earlier hosts of their batch left of them.
 
-use batchmill_core::{JobState, MonoTime};
+use batchmill_core::{JobState, MonoTime, Status};
 
 use crate::{
-    BatchKey, Effect, NewJob,
-    batch::{Row, Wishes},
+    BatchKey, Effect, NewJob, Past, Setback,
+    batch::{Batch, Row, Wishes},
     dispatch::Dispatch,
     step::{close, queue},
     timers::Due,
+    trouble::Trouble,
 };
 
-pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, jobs: &[NewJob], effects: &mut Vec<Effect>) {
+pub(crate) fn step(
+    dispatch: &mut Dispatch,
+    now: MonoTime,
+    key: BatchKey,
+    jobs: Vec<NewJob>,
+    effects: &mut Vec<Effect>,
+) {
     for job in jobs {
         accept(dispatch, now, key, job);
     }
@@ -18,24 +25,82 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, jobs: 
     close::go_on(dispatch, now, effects);
 }
 
-fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &NewJob) {
-    let Dispatch { batches, classes, timers, .. } = dispatch;
+fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
+    let Dispatch { batches, classes, .. } = dispatch;
     let Some(batch) = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut) else { return };
     assert!(!batch.sealed, "a sealed batch takes no jobs");
     let index = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
-    let waits = job.after.filter(|after| *after > now);
-    let state = if waits.is_some() { JobState::Pending } else { JobState::Ready };
+    let (state, due) = first_state(batch, &job, now);
     let class = classes.of(&job.tenant, job.priority);
-    batch.rows.push(Row { enqueued: now, class, epoch: 0, slot: 0, attempts: 0, crashes: 0, state, parked: false });
+    let enqueued = batch.setup.accepted.unwrap_or(now);
+    batch.rows.push(Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, crashes: 0, state, parked: false });
     batch.counts.accepted(state);
-    if let Some(wishes) = Wishes::of(job) {
+    if !state.is_ended() {
+        wish(dispatch, key, index, &job);
+    }
+    match job.past {
+        Past::None => {}
+        Past::Ended(status) => count_past(dispatch, key, status),
+        Past::Interrupted(setback) => interrupted(dispatch, key, index, *setback),
+    }
+    match (state, due) {
+        (JobState::Pending, Some(after)) => dispatch.timers.arm(after, Due::Admit(key, index)),
+        (JobState::Backoff, Some(due)) => {
+            dispatch.backing_off += 1;
+            dispatch.timers.arm(due, Due::Retry(key, index, EARLIER));
+        }
+        (JobState::Ready, _) => queue::push(dispatch, key, index),
+        _ => {}
+    }
+}
+
+/// The epoch of all attempts under earlier hosts.
+const EARLIER: u32 = 1;
+
+/// Where a job stands at first, and when that changes by itself.
+fn first_state(batch: &Batch, job: &NewJob, now: MonoTime) -> (JobState, Option<MonoTime>) {
+    match &job.past {
+        Past::Ended(status) => (JobState::Ended(*status), None),
+        // What is left of its delay; and where retries cost tokens, it gets in line for one.
+        Past::Interrupted(setback) if setback.due > now || batch.budget.is_some() && setback.attempts > 0 => {
+            (JobState::Backoff, Some(setback.due))
+        }
+        // It has started: its `after` has come.
+        Past::Interrupted(_) => (JobState::Ready, None),
+        Past::None => match job.after.filter(|after| *after > now) {
+            Some(after) => (JobState::Pending, Some(after)),
+            None => (JobState::Ready, None),
+        },
+    }
+}
+
+fn wish(dispatch: &mut Dispatch, key: BatchKey, index: u32, job: &NewJob) {
+    if let Some(at) = job.deadline {
+        dispatch.timers.arm(at, Due::JobDeadline(key, index));
+    }
+    if let (Some(wishes), Some(batch)) = (Wishes::of(job), dispatch.batch_mut(key)) {
         batch.wishes.insert(index, wishes);
     }
-    if let Some(at) = job.deadline {
-        timers.arm(at, Due::JobDeadline(key, index));
+}
+
+/// A trial counts what has begun: jobs that ended by an attempt. Those that were cancelled or skipped may never have.
+fn count_past(dispatch: &mut Dispatch, key: BatchKey, status: Status) {
+    if let Some(batch) = dispatch.batch_mut(key)
+        && !matches!(status, Status::Cancelled | Status::Skipped)
+    {
+        batch.begun += 1;
     }
-    match waits {
-        Some(after) => timers.arm(after, Due::Admit(key, index)),
-        None => queue::push(dispatch, key, index),
+}
+
+fn interrupted(dispatch: &mut Dispatch, key: BatchKey, index: u32, setback: Setback) {
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    batch.begun += 1;
+    batch.begun_open += 1;
+    let is_poison = batch.is_poison(setback.crashes);
+    let row = &mut batch.rows[index as usize];
+    (row.epoch, row.attempts, row.crashes) = (EARLIER, setback.attempts, setback.crashes);
+    batch.troubles.insert(index, Box::new(Trouble::recalled(setback)));
+    if is_poison {
+        batch.poison.push(index);
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         budget, close,
         fill::{self, fill},
         finish::{End, Heard, finish},
-        queue,
+        queue, suspects, waiting,
     },
     timers::Due,
     trouble::{FailedTry, Trouble},
@@ -49,6 +49,7 @@ pub(crate) fn step(
     // An attempt that went on without a node held its slot since before this lease.
     usage.ran = usage.ran.max(now - live.started);
     dispatch.scheduler.on_finish(token(lease.batch, lease.index), usage);
+    suspects::ended(dispatch, lease);
     match (outcome, decision) {
         (Outcome::Succeeded, _) => succeeded(dispatch, lease, live, now, effects),
         (Outcome::Failed(failure), Some(decision)) => {
@@ -66,7 +67,7 @@ pub(crate) fn step(
         // Stopped, and what a later version may add: the attempt is void.
         _ => stopped(dispatch, lease, live, now, effects),
     }
-    if dispatch.draining || dispatch.batch(lease.batch).is_some_and(|batch| batch.storage_failed.is_some()) {
+    if dispatch.draining || dispatch.batch(lease.batch).is_some_and(|batch| batch.journal_failed.is_some()) {
         close::end_if_over(dispatch, lease.batch, now, effects);
         close::go_on(dispatch, now, effects);
     }
@@ -124,7 +125,7 @@ fn decide(
     now: MonoTime,
 ) -> Decision {
     let mut trouble = batch.troubles.remove(&lease.index).unwrap_or_else(|| Box::new(Trouble::new(live.started)));
-    let elapsed = now - trouble.first_started;
+    let elapsed = now - trouble.begun(live.started);
     let (mut delay, mut given_up) = (None::<Duration>, Vec::new());
     let (mut fatal, mut over) = (None, None);
     for (place, failed) in failure.iter().enumerate() {
@@ -181,6 +182,7 @@ fn remember(dispatch: &mut Dispatch, lease: Lease, live: Live, failure: &Attempt
     let tried =
         FailedTry { attempt, class: first.class, message: first.message.clone(), at: now, ran: now - live.started };
     let trouble = batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started)));
+    trouble.begun(live.started);
     trouble.tries.push(tried);
 }
 
@@ -195,11 +197,13 @@ fn retry(
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
     batch.apply(lease.index, Transition::Retry);
     batch.retries += 1;
-    let epoch = batch.rows[lease.index as usize].epoch;
+    let row = batch.rows[lease.index as usize];
     let due = now + delay;
+    let trouble = batch.troubles.get(&lease.index).expect("the attempt that failed is remembered");
+    let setback = Box::new(trouble.setback(row.attempts, row.crashes, due));
     dispatch.backing_off += 1;
-    dispatch.timers.arm(due, Due::Retry(lease.batch, lease.index, epoch));
-    effects.push(Effect::Retrying { lease, class, due });
+    dispatch.timers.arm(due, Due::Retry(lease.batch, lease.index, row.epoch));
+    effects.push(Effect::Retrying { lease, class, due, setback });
 }
 
 fn is_closing(dispatch: &Dispatch, lease: Lease) -> bool {
@@ -215,14 +219,11 @@ fn closed(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effe
 
 fn lost(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
-    let limit = batch.setup.crash_limit;
     let row = &mut batch.rows[lease.index as usize];
     row.crashes = row.crashes.saturating_add(1);
     let crashes = row.crashes;
-    if crashes >= limit {
-        let message = format!("its host or worker was lost {crashes} times while it ran");
-        let error = JobError::new(ErrorClass::Crash, "crash_limit", message);
-        let end = End::running(Status::Quarantined, error, live.started, Heard::Yes);
+    if batch.is_poison(crashes) {
+        let end = End::running(Status::Quarantined, waiting::crash_limit(crashes), live.started, Heard::Yes);
         finish(dispatch, lease.batch, lease.index, end, now, effects);
     } else {
         back_to_queue(dispatch, lease, live, now, effects);
@@ -235,7 +236,7 @@ fn back_to_queue(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTim
     }
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
     // It has started, whatever became of that.
-    batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started)));
+    batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started))).begun(live.started);
     batch.apply(lease.index, Transition::Lost);
     queue::push(dispatch, lease.batch, lease.index);
 }

@@ -70,7 +70,7 @@ fn next(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime) -> Option<u32> {
 
 /// Whether retries of a batch will run at all: where it is closing they get their end instead.
 fn has_future(batch: &Batch) -> bool {
-    batch.closing.is_none() && batch.storage_failed.is_none()
+    batch.closing.is_none() && batch.journal_failed.is_none()
 }
 
 /// Tells the timers when the next token is there for somebody who waits.

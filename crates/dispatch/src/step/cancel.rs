@@ -1,10 +1,9 @@
 //! A person cancels a batch, or some of its jobs.
 
-use batchmill_core::{CancelReason, JobState, MonoTime};
+use batchmill_core::{CancelReason, Closing, JobState, MonoTime};
 
 use crate::{
     BatchKey, Effect, SlotId, StopCause,
-    batch::Closing,
     dispatch::Dispatch,
     step::{
         close, fill,

@@ -1,10 +1,10 @@
 //! Giving every waiting job of a batch its end, and ending the batch.
 
-use batchmill_core::{CancelReason, ErrorClass, JobError, JobState, MonoTime, Status, Verdict};
+use batchmill_core::{CancelReason, Closing, ErrorClass, JobError, JobState, MonoTime, Status, Verdict};
 
 use crate::{
-    BatchKey, Effect, Reason, Share, StopCause,
-    batch::{Batch, Closing, of_token},
+    BatchKey, Effect, JournalFailure, Reason, Share, StopCause,
+    batch::{Batch, of_token},
     dispatch::Dispatch,
     step::{
         budget,
@@ -23,16 +23,37 @@ pub(crate) fn begin(
     now: MonoTime,
     effects: &mut Vec<Effect>,
 ) {
-    let Some(batch) = dispatch.batch_mut(key) else { return };
-    let cause = closing.stop_cause();
-    if batch.closing.is_none() {
-        batch.closing = Some(closing);
-        dispatch.closing.push(key);
-    }
+    let cause = stop_cause(&closing);
+    decide(dispatch, key, closing, effects);
     if stop_running {
         stop_batch(dispatch, key, cause, effects);
     }
     go_on(dispatch, now, effects);
+}
+
+/// The first half of it: the decision, and the word of it.
+pub(crate) fn decide(dispatch: &mut Dispatch, key: BatchKey, closing: Closing, effects: &mut Vec<Effect>) {
+    if dispatch.batch(key).is_some_and(|batch| batch.closing.is_none()) {
+        restore(dispatch, key, closing.clone());
+        effects.push(Effect::Closing { batch: key, closing });
+    }
+}
+
+/// Closes a batch that is open, without a word.
+pub(crate) fn restore(dispatch: &mut Dispatch, key: BatchKey, closing: Closing) {
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    if batch.closing.is_none() {
+        batch.closing = Some(closing);
+        dispatch.closing.push(key);
+    }
+}
+
+fn stop_cause(closing: &Closing) -> StopCause {
+    match closing {
+        Closing::Halted(_) => StopCause::Halt,
+        Closing::Cancelled => StopCause::Cancel,
+        Closing::DeadlinePassed => StopCause::BatchDeadline,
+    }
 }
 
 /// Tells every running attempt of a batch to end.
@@ -59,7 +80,7 @@ pub(crate) fn go_on(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Ef
 
 fn close_on(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch(key) else { return };
-    let Some(closing) = batch.closing.clone().filter(|_| batch.storage_failed.is_none()) else { return };
+    let Some(closing) = batch.closing.clone().filter(|_| batch.journal_failed.is_none()) else { return };
     let (total, mut index) = (batch.rows.len(), batch.closed_upto);
     while index < total && dispatch.has_room() {
         let place = u32::try_from(index).expect("a batch has fewer than 2^32 jobs");
@@ -106,8 +127,11 @@ fn left(dispatch: &Dispatch, key: BatchKey, now: MonoTime) -> Vec<Share> {
 }
 
 fn verdict(dispatch: &Dispatch, batch: &Batch) -> Option<Verdict> {
-    if let Some(message) = &batch.storage_failed {
-        return (batch.counts.running == 0).then(|| Verdict::StorageFailed(message.clone()));
+    if let Some(failure) = &batch.journal_failed {
+        return (batch.counts.running == 0).then(|| match failure {
+            JournalFailure::Fenced => Verdict::Fenced,
+            JournalFailure::Broken(message) => Verdict::StorageFailed(message.clone()),
+        });
     }
     let complete = batch.counts.is_complete();
     match &batch.closing {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use batchmill_core::{GivenUp, MonoTime, Pick, Token, Transition};
 
 use crate::{
-    BatchKey, Effect, Start,
+    BatchKey, Effect, Lease, Start,
     batch::of_token,
     dispatch::Dispatch,
     step::{
-        queue,
+        queue, suspects,
         waiting::{self, WaitingEnd},
     },
     timers::Due,
@@ -33,6 +33,8 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                     // Its timer comes later than this pick.
                     queue::park(dispatch, token);
                     waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
+                } else if dispatch.suspects.running.is_some() && batch.is_suspect(&batch.rows[index as usize]) {
+                    suspects::set_aside(dispatch, token);
                 } else {
                     start(dispatch, key, index, now, effects);
                 }
@@ -76,13 +78,14 @@ fn not_passed(dispatch: &mut Dispatch, at: MonoTime, now: MonoTime) -> MonoTime 
 }
 
 fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
-    let Dispatch { batches, classes, slots, .. } = dispatch;
+    let Dispatch { batches, classes, slots, suspects, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
     batch.apply(index, Transition::Start);
     let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
     // Only a job that ran before can have something to go on without.
     let again = batch.rows[index as usize].epoch > 0;
     let given_up = if again { batch.take_given_up(index) } else { Vec::new() };
+    let is_suspect = batch.is_suspect(&batch.rows[index as usize]);
     let row = &mut batch.rows[index as usize];
     classes.get_mut(row.class).queued -= 1;
     // The first epoch is 1: a lease made of zeros is void.
@@ -93,10 +96,13 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     }
     let lease = slots.take(key, index, row.epoch, now);
     row.slot = lease.slot.0;
+    if is_suspect {
+        suspects.running = Some(lease);
+    }
     effects.push(Effect::Start(Start {
         lease,
         attempt: row.attempts.saturating_add(1),
-        resume: row.epoch > 1,
+        resume: row.epoch > 1 || batch.setup.resumed,
         timeout,
         queued: row.enqueued,
         given_up,
@@ -107,19 +113,22 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
 /// that is left.
 pub(crate) fn go_on(
     dispatch: &mut Dispatch,
-    lease: crate::Lease,
+    before: Lease,
     started: MonoTime,
     given_up: Vec<GivenUp>,
     now: MonoTime,
     effects: &mut Vec<Effect>,
 ) {
-    let Dispatch { batches, slots, .. } = dispatch;
-    let Some(batch) = batches[lease.batch.0 as usize].as_deref_mut() else { return };
-    let timeout = batch.wishes(lease.index).timeout.or(batch.setup.timeout);
-    let row = &mut batch.rows[lease.index as usize];
+    let Dispatch { batches, slots, suspects, .. } = dispatch;
+    let Some(batch) = batches[before.batch.0 as usize].as_deref_mut() else { return };
+    let timeout = batch.wishes(before.index).timeout.or(batch.setup.timeout);
+    let row = &mut batch.rows[before.index as usize];
     row.epoch += 1;
-    let lease = slots.take(lease.batch, lease.index, row.epoch, started);
+    let lease = slots.take(before.batch, before.index, row.epoch, started);
     row.slot = lease.slot.0;
+    if suspects.running == Some(before) {
+        suspects.running = Some(lease);
+    }
     effects.push(Effect::Start(Start {
         lease,
         attempt: row.attempts.saturating_add(1),

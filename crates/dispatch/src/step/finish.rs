@@ -1,10 +1,12 @@
 //! Deciding the end of a job.
 
-use batchmill_core::{Directive, ErrorClass, FinalResult, JobError, MonoTime, Pause, Status, StopReason, Transition};
+use batchmill_core::{
+    Closing, Directive, ErrorClass, FinalResult, JobError, MonoTime, Pause, Status, StopReason, Transition,
+};
 
 use crate::{
     BatchKey, Effect, Failure, Record,
-    batch::Closing,
+    batch::Batch,
     dispatch::Dispatch,
     edge::{self, Decider},
     step::close,
@@ -49,9 +51,27 @@ pub(crate) fn finish(
     effects: &mut Vec<Effect>,
 ) {
     let End { status, error, started, heard } = end;
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    batch.apply(index, Transition::End(status));
+    let stop = match heard {
+        Heard::Yes => {
+            let result = FinalResult::new(status, error.as_ref(), now);
+            let directive = judge(batch, &result);
+            obey(dispatch, key, directive, effects)
+        }
+        Heard::No => None,
+    };
+    record(dispatch, key, index, End { status, error, started, heard }, now, effects);
+    if let Some((closing, stop_running)) = stop {
+        close::begin(dispatch, key, closing, stop_running, now, effects);
+    }
+}
+
+/// Hands out the record of an end.
+fn record(dispatch: &mut Dispatch, key: BatchKey, index: u32, end: End, now: MonoTime, effects: &mut Vec<Effect>) {
+    let End { status, error, started, .. } = end;
     let Dispatch { batches, classes, unanswered, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
-    batch.apply(index, Transition::End(status));
     *unanswered += 1;
     let row = batch.rows[index as usize];
     if row.epoch > 0 {
@@ -60,9 +80,8 @@ pub(crate) fn finish(
     let class = classes.get(row.class);
     // Most jobs have no trouble: do not hash for them.
     let trouble = if batch.troubles.is_empty() { None } else { batch.troubles.remove(&index) };
-    let result = FinalResult::new(status, error.as_ref(), now);
     let (started, tries) = match trouble {
-        Some(trouble) => (Some(trouble.first_started), trouble.tries),
+        Some(trouble) => (trouble.first_started.or(started), trouble.tries),
         None => (started, Vec::new()),
     };
     effects.push(Effect::Record(Record {
@@ -77,31 +96,42 @@ pub(crate) fn finish(
         started,
         finished: now,
     }));
-    if heard == Heard::No {
-        return;
-    }
-    let submitted = batch.counts.submitted;
-    let answer = edge::ask(Decider::Failure, || batch.setup.failure.on_result(&result, submitted));
-    let directive = match (answer, result.class) {
-        (_, Some(ErrorClass::Fatal)) => Directive::Now(StopReason::new("fatal", "a job reported a fatal error")),
-        // It is told of every end, so that a replay leads to the same state; only its first stop counts.
-        _ if batch.closing.is_some() => return,
-        (directive, _) => directive,
-    };
-    obey(dispatch, key, directive, now, effects);
 }
 
-fn obey(dispatch: &mut Dispatch, key: BatchKey, directive: Directive, now: MonoTime, effects: &mut Vec<Effect>) {
-    let (reason, stop) = match directive {
-        Directive::Continue => return,
-        Directive::Pause(reason) => return pause(dispatch, key, reason, effects),
+/// What the failure strategy wants after this end.
+fn judge(batch: &mut Batch, result: &FinalResult) -> Directive {
+    let submitted = batch.counts.submitted;
+    let answer = edge::ask(Decider::Failure, || batch.setup.failure.on_result(result, submitted));
+    match result.class {
+        Some(ErrorClass::Fatal) => Directive::Now(StopReason::new("fatal", "a job reported a fatal error")),
+        // It is told of every end, so that a replay leads to the same state; only its first stop counts.
+        _ if batch.closing.is_some() => Directive::Continue,
+        _ => answer,
+    }
+}
+
+/// Says what is decided, before the record of the end that is its cause. What is to be done about a stop, and whether that
+/// ends running attempts, is left for after it.
+fn obey(
+    dispatch: &mut Dispatch,
+    key: BatchKey,
+    directive: Directive,
+    effects: &mut Vec<Effect>,
+) -> Option<(Closing, bool)> {
+    let (reason, stop_running) = match directive {
+        Directive::Continue => return None,
+        Directive::Pause(reason) => {
+            pause(dispatch, key, reason, effects);
+            return None;
+        }
         Directive::Soon(reason) => (reason, false),
         Directive::Now(reason) => (reason, true),
         // A directive of a later version that this one can not obey: the careful reading of a wish to stop.
         _ => (StopReason::new("unknown", "the failure strategy asked for something unknown"), false),
     };
-    effects.push(Effect::Stopping { batch: key, reason: reason.clone(), paused: false });
-    close::begin(dispatch, key, Closing::Halted(reason), stop, now, effects);
+    let closing = Closing::Halted(reason);
+    close::decide(dispatch, key, closing.clone(), effects);
+    Some((closing, stop_running))
 }
 
 /// Pauses a batch, once: what still runs may end in the same way, and a person has been told already.
@@ -110,6 +140,6 @@ fn pause(dispatch: &mut Dispatch, key: BatchKey, reason: StopReason, effects: &m
     if matches!(batch.paused, Some(Pause::Rule(_))) {
         return;
     }
-    batch.paused = Some(Pause::Rule(reason.clone()));
-    effects.push(Effect::Stopping { batch: key, reason, paused: true });
+    batch.paused = Some(Pause::Rule(reason));
+    effects.push(Effect::Paused { batch: key, pause: batch.paused.clone() });
 }

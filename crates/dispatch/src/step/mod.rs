@@ -1,15 +1,17 @@
-//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`], [`waiting`], [`close`] and
-//! [`budget`].
+//! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`], [`waiting`], [`close`],
+//! [`suspects`] and [`budget`].
 
 pub(crate) mod accepted;
 pub(crate) mod answered;
 pub(crate) mod attempt_ended;
 pub(crate) mod cancel;
-pub(crate) mod delivery_failed;
 pub(crate) mod drain;
+pub(crate) mod journal_failed;
 pub(crate) mod limit_changed;
 pub(crate) mod pause;
+pub(crate) mod recalled;
 pub(crate) mod sealed;
+pub(crate) mod storage_full;
 pub(crate) mod timer_fired;
 
 pub(crate) mod budget;
@@ -17,4 +19,5 @@ pub(crate) mod close;
 pub(crate) mod fill;
 pub(crate) mod finish;
 pub(crate) mod queue;
+pub(crate) mod suspects;
 pub(crate) mod waiting;

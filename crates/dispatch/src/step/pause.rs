@@ -13,9 +13,12 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, paused
     let Some(batch) = dispatch.batch_mut(key) else { return };
     if paused {
         // The rule that paused it says more than the person who would have.
-        batch.paused.get_or_insert(Pause::Requested);
-    } else {
-        batch.paused = None;
+        if batch.paused.is_none() {
+            batch.paused = Some(Pause::Requested);
+            effects.push(Effect::Paused { batch: key, pause: batch.paused.clone() });
+        }
+    } else if batch.paused.take().is_some() {
+        effects.push(Effect::Paused { batch: key, pause: None });
         unpark(dispatch, now);
         fill::fill(dispatch, now, effects);
     }

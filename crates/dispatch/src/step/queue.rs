@@ -58,14 +58,17 @@ pub(crate) fn leave_out(dispatch: &mut Dispatch, token: Token) {
 /// Drops jobs that were set aside.
 pub(crate) fn remove_parked(dispatch: &mut Dispatch, goes: impl Fn(Token) -> bool) {
     let mut parked = std::mem::take(&mut dispatch.parked);
-    parked.retain(|token| {
-        let stays = !goes(*token);
-        if !stays {
-            mark(dispatch, *token, false);
-        }
-        stays
-    });
-    dispatch.parked = parked;
+    let mut aside = std::mem::take(&mut dispatch.suspects.aside);
+    for tokens in [&mut parked, &mut aside] {
+        tokens.retain(|token| {
+            let stays = !goes(*token);
+            if !stays {
+                mark(dispatch, *token, false);
+            }
+            stays
+        });
+    }
+    (dispatch.parked, dispatch.suspects.aside) = (parked, aside);
 }
 
 /// Notes on a job's row whether it is set aside.

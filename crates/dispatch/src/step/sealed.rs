@@ -16,12 +16,21 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, effect
     batch.sealed = true;
     // Picked while the batch was not allowed to start.
     pause::unpark(dispatch, now);
+    quarantine(dispatch, key, now, effects);
     end_those_too_late(dispatch, key, now, effects);
     close::end_if_over(dispatch, key, now, effects);
     fill::fill(dispatch, now, effects);
 }
 
-/// Jobs whose deadline passed before the total was known: the failure strategy is told the total with each end.
+/// Jobs that took their hosts down as often as may be. Not before now: the failure strategy is told the total with each end.
+fn quarantine(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    for index in std::mem::take(&mut batch.poison) {
+        waiting::end(dispatch, key, index, WaitingEnd::CrashLimit, now, effects);
+    }
+}
+
+/// Jobs whose deadline passed before the total was known.
 fn end_those_too_late(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch(key) else { return };
     let mut late: Vec<u32> = batch.wishes.keys().copied().filter(|index| batch.is_too_late(*index, now)).collect();

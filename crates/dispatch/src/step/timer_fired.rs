@@ -1,10 +1,9 @@
 //! Something is due.
 
-use batchmill_core::{CancelReason, JobState, MonoTime, Transition};
+use batchmill_core::{CancelReason, Closing, JobState, MonoTime, Transition};
 
 use crate::{
     BatchKey, Effect, StopCause,
-    batch::Closing,
     dispatch::Dispatch,
     step::{
         budget, close, fill, queue,

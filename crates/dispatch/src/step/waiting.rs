@@ -1,4 +1,4 @@
-//! The end of single jobs that wait: cancelled, or past their deadline.
+//! The end of single jobs that wait: cancelled, past their deadline, or lost with their hosts too often.
 
 use batchmill_core::{ErrorClass, JobError, JobState, MonoTime, Status};
 
@@ -17,6 +17,7 @@ use crate::{
 pub(crate) enum WaitingEnd {
     Cancelled,
     Deadline,
+    CrashLimit,
 }
 
 impl WaitingEnd {
@@ -24,6 +25,7 @@ impl WaitingEnd {
         match self {
             Self::Cancelled => Status::Cancelled,
             Self::Deadline => Status::TimedOut,
+            Self::CrashLimit => Status::Quarantined,
         }
     }
 }
@@ -72,8 +74,18 @@ fn end_now(
             let error = JobError::new(ErrorClass::Timeout, "deadline", "its deadline passed before it could end");
             End::waiting(why.status(), error, Heard::Yes)
         }
+        WaitingEnd::CrashLimit => {
+            let row = dispatch.batch(key).map(|batch| batch.rows[index as usize]);
+            End::waiting(why.status(), crash_limit(row.map_or(0, |row| row.crashes)), Heard::Yes)
+        }
     };
     finish(dispatch, key, index, end, now, effects);
+}
+
+/// The error of a job that is not run again, because it may be what takes hosts down.
+pub(crate) fn crash_limit(crashes: u32) -> JobError {
+    let times = if crashes == 1 { "once".to_owned() } else { format!("{crashes} times") };
+    JobError::new(ErrorClass::Crash, "crash_limit", format!("its host or worker was lost {times} while it ran"))
 }
 
 /// Whether a job of this batch waits for the record of an end that is decided.

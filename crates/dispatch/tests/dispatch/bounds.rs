@@ -42,7 +42,7 @@ fn at_the_bound_of_unanswered_records_nothing_starts_until_one_is_answered() {
 fn a_batch_closes_as_fast_as_records_are_answered() {
     let mut rig = narrow(1, 2);
     rig.open(setup(), jobs(4));
-    assert_eq!(rig.cancel(None), "stop 0, 1 cancelled (cancelled), 2 cancelled (cancelled)");
+    assert_eq!(rig.cancel(None), "stopping by request, stop 0, 1 cancelled (cancelled), 2 cancelled (cancelled)");
     assert_eq!(rig.step(answered(0, 1)), "3 cancelled (cancelled)");
 }
 
@@ -52,7 +52,7 @@ fn a_batch_goes_on_closing_when_another_one_makes_room() {
     rig.open(setup(), jobs(1));
     rig.ok(0);
     rig.open(setup(), jobs(1));
-    assert_eq!(rig.step(Event::CancelRequested { batch: BatchKey(1), jobs: None }), "", "no room");
+    assert_eq!(rig.step(Event::CancelRequested { batch: BatchKey(1), jobs: None }), "stopping by request", "no room");
     assert_eq!(rig.answer(), "1/0 cancelled (cancelled), end of batch 0: Succeeded, end of batch 1: Cancelled");
 }
 

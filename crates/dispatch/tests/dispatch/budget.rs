@@ -88,7 +88,7 @@ fn each_batch_has_its_own_budget() {
 fn a_batch_that_is_cancelled_ends_its_parked_retries() {
     let mut rig = all_failed(thrifty(1, 0.0, 0.001), jobs(3));
     rig.at(100);
-    assert_eq!(rig.cancel(None), "stop 0, 1 cancelled (cancelled), 2 cancelled (cancelled)");
+    assert_eq!(rig.cancel(None), "stopping by request, stop 0, 1 cancelled (cancelled), 2 cancelled (cancelled)");
     rig.ok(0);
     assert_eq!(rig.answer(), "end of batch 0: Cancelled");
     assert_eq!(rig.at(2_000_000), "", "nothing waits for a token any more");
@@ -114,7 +114,7 @@ fn a_closing_batch_spends_no_tokens() {
         rig.fail(index, ErrorClass::Transient);
     }
     rig.at(100);
-    assert_eq!(rig.at(5000), "stop 0, 1 skipped (batch_deadline), 2 skipped (batch_deadline)");
+    assert_eq!(rig.at(5000), "stopping by deadline, stop 0, 1 skipped (batch_deadline), 2 skipped (batch_deadline)");
 }
 
 #[test]

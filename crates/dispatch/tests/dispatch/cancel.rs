@@ -12,7 +12,7 @@ use crate::{
 fn a_cancelled_batch_has_cancelled_jobs_and_no_skipped_ones() {
     let mut rig = Rig::new(1);
     rig.open(setup(), vec![job(|_| ()), job(|_| ()), job(|job| job.after = Some(ms(50)))]);
-    assert_eq!(rig.cancel(None), "stop 0, 1 cancelled (cancelled), 2 cancelled (cancelled)");
+    assert_eq!(rig.cancel(None), "stopping by request, stop 0, 1 cancelled (cancelled), 2 cancelled (cancelled)");
     assert_eq!(rig.end(0, Outcome::Stopped), "0 cancelled (cancelled)");
     assert_eq!(rig.answer(), "end of batch 0: Cancelled");
 }
@@ -37,7 +37,7 @@ fn what_a_person_cancelled_stays_cancelled_when_the_batch_stops_too() {
     let strategy = Scripted::new([(1, Directive::Now(StopReason::new("now,fail=1", "")))]);
     rig.open(setup_with(strategy), jobs(2));
     assert_eq!(rig.cancel(Some(vec![1])), "stop 1");
-    assert_eq!(rig.fail(0, ErrorClass::Permanent), "0 failed (test), stopping by now,fail=1");
+    assert_eq!(rig.fail(0, ErrorClass::Permanent), "stopping by now,fail=1, 0 failed (test)");
     assert_eq!(rig.end(1, Outcome::Stopped), "1 cancelled (cancelled)");
 }
 
@@ -66,7 +66,7 @@ fn jobs_that_arrive_in_a_cancelled_batch_are_cancelled() {
     let mut rig = Rig::new(1);
     let batch = rig.dispatch.open(setup(), rig.now);
     rig.step(Event::JobsAccepted { batch, jobs: jobs(1) });
-    assert_eq!(rig.cancel(None), "0 cancelled (cancelled)");
+    assert_eq!(rig.cancel(None), "stopping by request, 0 cancelled (cancelled)");
     assert_eq!(rig.answer(), "");
     assert_eq!(rig.step(Event::JobsAccepted { batch, jobs: jobs(1) }), "1 cancelled (cancelled)");
     assert_eq!(rig.answer(), "", "more may come");

@@ -81,7 +81,7 @@ fn the_deadline_of_a_batch_times_running_jobs_out_and_skips_waiting_ones() {
     let mut setup = setup();
     setup.deadline = Some(ms(10));
     assert_eq!(rig.open(setup, jobs(2)), "wake at 10, start 0");
-    assert_eq!(rig.at(10), "stop 0, 1 skipped (batch_deadline)");
+    assert_eq!(rig.at(10), "stopping by deadline, stop 0, 1 skipped (batch_deadline)");
     assert_eq!(rig.end(0, Outcome::Stopped), "0 timed_out (batch_deadline)");
     assert_eq!(rig.answer(), "end of batch 0: DeadlinePassed");
 }
@@ -94,6 +94,6 @@ fn nothing_starts_after_the_deadline_of_its_batch_though_the_alarm_is_late() {
     rig.open(setup, jobs(2));
     rig.now = ms(11);
     assert_eq!(rig.ok(0), "0 succeeded", "an exit that came late but before the alarm counts");
-    assert_eq!(rig.at(11), "1 skipped (batch_deadline)");
+    assert_eq!(rig.at(11), "stopping by deadline, 1 skipped (batch_deadline)");
     assert_eq!(rig.answer(), "end of batch 0: DeadlinePassed");
 }

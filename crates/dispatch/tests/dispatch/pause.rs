@@ -20,10 +20,10 @@ fn a_paused_batch_lets_others_pass_and_keeps_its_order() {
     let with = |priority| job(|job| job.priority = Priority(priority));
     rig.open(setup(), vec![with(9), with(5), with(7)]);
     rig.open(setup(), jobs(2));
-    assert_eq!(rig.pause(true), "");
+    assert_eq!(rig.pause(true), "pausing by request");
     assert_eq!(rig.ok(0), "0 succeeded, start 1/0", "more urgent ones are set aside");
     assert_eq!(rig.dispatch.totals().queued, 3, "they still count as queued");
-    assert_eq!(rig.pause(false), "");
+    assert_eq!(rig.pause(false), "going on");
     assert_eq!(rig.end_in(1, 0, batchmill_core::Outcome::Succeeded), "1/0 succeeded, start 2");
     assert_eq!(rig.ok(2), "2 succeeded, start 1");
     assert_eq!(rig.ok(1), "1 succeeded, start 1/1");
@@ -39,7 +39,7 @@ fn the_scheduler_hears_at_once_that_what_it_picked_is_set_aside() {
     rig.now = crate::rig::ms(5);
     assert_eq!(rig.ok(0), "0 succeeded");
     assert_eq!(*heard.lock().unwrap(), [(0, 5), (1, 0)]);
-    assert_eq!(rig.pause(false), "start 1");
+    assert_eq!(rig.pause(false), "going on, start 1");
     assert_eq!(heard.lock().unwrap().len(), 2, "picked anew, not yet over");
 }
 
@@ -50,7 +50,7 @@ fn running_jobs_of_a_paused_batch_go_on() {
     rig.pause(true);
     assert_eq!(rig.ok(0), "0 succeeded");
     assert_eq!(rig.answer(), "");
-    assert_eq!(rig.pause(false), "start 1");
+    assert_eq!(rig.pause(false), "going on, start 1");
 }
 
 #[test]
@@ -61,9 +61,9 @@ fn jobs_that_are_set_aside_can_be_cancelled() {
     rig.pause(true);
     assert_eq!(rig.step(Event::Sealed { batch: BatchKey(0) }), "");
     assert_eq!(rig.cancel(Some(vec![1])), "1 cancelled (cancelled)");
-    assert_eq!(rig.pause(false), "start 0");
+    assert_eq!(rig.pause(false), "going on, start 0");
     rig.pause(true);
-    assert_eq!(rig.cancel(None), "stop 0");
+    assert_eq!(rig.cancel(None), "stopping by request, stop 0");
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_handler_does_not_hold_a_fatal_error_back() {
     let failures =
         vec![failed_node("a", ErrorClass::Permanent, 0, false), failed_node("b", ErrorClass::Fatal, 0, true)];
     let told = rig.fail_at(0, failures);
-    assert_eq!(told, "0 failed (test), stopping by fatal, stop 1, 2 skipped (halted)");
+    assert_eq!(told, "stopping by fatal, 0 failed (test), stop 1, 2 skipped (halted)");
     assert_eq!(rig.records[0].failure.as_ref().unwrap().error.class, ErrorClass::Fatal);
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    AttemptFailure, CancelReason, Draw, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, RetryRef, Scheduler,
-    Usage, Verdict,
+    AttemptFailure, CancelReason, Closing, Draw, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, Pause,
+    RetryRef, Scheduler, Usage, Verdict,
 };
 use batchmill_dispatch::{BatchKey, BatchSetup, Dispatch, Effect, Event, Lease, NewJob, Record, Settings};
 
@@ -197,9 +197,16 @@ fn text(effect: &Effect) -> String {
         Effect::Retrying { lease, due, .. } => {
             format!("retry {} at {}", name(lease.batch, lease.index), due.as_nanos() / 1_000_000)
         }
-        Effect::Stopping { reason, paused, .. } => {
-            format!("{} by {}", if *paused { "pausing" } else { "stopping" }, reason.rule)
-        }
+        Effect::Closing { closing, .. } => match closing {
+            Closing::Halted(reason) => format!("stopping by {}", reason.rule),
+            Closing::Cancelled => "stopping by request".to_owned(),
+            Closing::DeadlinePassed => "stopping by deadline".to_owned(),
+        },
+        Effect::Paused { pause, .. } => match pause {
+            Some(Pause::Rule(reason)) => format!("pausing by {}", reason.rule),
+            Some(_) => "pausing by request".to_owned(),
+            None => "going on".to_owned(),
+        },
         Effect::BatchEnded { batch, verdict, .. } => format!("end of batch {}: {}", batch.0, verdict_text(verdict)),
         other => format!("{other:?}"),
     }

@@ -38,7 +38,7 @@ fn jobs_of_a_trial_are_tried_again_and_it_waits_for_them() {
     rig.pause(true);
     assert_eq!(rig.at(100), "");
     assert_eq!(rig.answer(), "", "nor while it waits at a pause");
-    assert_eq!(rig.pause(false), "start 0 attempt 2");
+    assert_eq!(rig.pause(false), "going on, start 0 attempt 2");
     assert_eq!(rig.fail(0, ErrorClass::Permanent), "0 failed (test)");
     assert_eq!(rig.answer(), "end of batch 0: SomeFailed");
 }
@@ -80,7 +80,7 @@ fn what_a_trial_left_out_can_be_cancelled_and_meets_its_deadline() {
 fn a_trial_that_is_stopped_gives_the_others_their_end() {
     let mut rig = Rig::new(1);
     rig.open(trial(1), jobs(2));
-    assert_eq!(rig.cancel(None), "stop 0, 1 cancelled (cancelled)");
+    assert_eq!(rig.cancel(None), "stopping by request, stop 0, 1 cancelled (cancelled)");
     rig.end(0, batchmill_core::Outcome::Stopped);
     assert_eq!(rig.answer(), "end of batch 0: Cancelled");
 }

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use batchmill_core::{CancelReason, CancelSignal, MonoTime, Verdict};
+use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Pause, StopReason, Verdict};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, SlotId, Start};
 use tokio::task::JoinSet;
 
@@ -100,7 +100,11 @@ impl<W: Workload> Brain<W> {
     /// Takes an event that comes from no slot.
     pub(super) fn take(&mut self, shared: &Arc<Shared<W>>, event: Event) {
         self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
-        let asked_to_pause = if let Event::PauseRequested { batch, .. } = event { Some(batch) } else { None };
+        // Pauses that dispatch is told of, and so does not tell of.
+        let told = match event {
+            Event::Recalled { batch, .. } | Event::StorageFull { batch, .. } => Some(batch),
+            _ => None,
+        };
         let now = self.advance(shared.clock.now());
         let mut effects = std::mem::take(&mut self.effects);
         self.decide(shared, now, event, &mut effects);
@@ -108,7 +112,7 @@ impl<W: Workload> Brain<W> {
             self.carry_out(shared, effect);
         }
         self.effects = effects;
-        if let Some(batch) = asked_to_pause {
+        if let Some(batch) = told {
             self.tell_paused(batch);
         }
     }
@@ -215,17 +219,16 @@ impl<W: Workload> Brain<W> {
                 }
                 tracing::debug!(job = lease.index, %class, "the attempt failed and will be repeated");
             }
-            Effect::Stopping { batch, reason, paused } => {
-                let id = self.batch(batch).map(|batch| batch.id.to_string());
-                let action = if paused { "pauses" } else { "stops" };
-                if reason.success && !paused {
-                    tracing::info!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
-                } else {
-                    tracing::warn!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
+            Effect::Closing { batch, closing } => {
+                if let Closing::Halted(reason) = &closing {
+                    self.tell_rule(batch, reason, "stops");
                 }
-                if paused {
-                    self.tell_paused(batch);
+            }
+            Effect::Paused { batch, pause } => {
+                if let Some(Pause::Rule(reason)) = &pause {
+                    self.tell_rule(batch, reason, "pauses");
                 }
+                self.tell_paused(batch);
             }
             Effect::BatchEnded { batch, verdict, counts, retries, left } => {
                 self.tell_scheduler_faults();
@@ -234,6 +237,16 @@ impl<W: Workload> Brain<W> {
                 }
             }
             other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),
+        }
+    }
+
+    /// Logs what a rule does to a batch.
+    fn tell_rule(&self, batch: BatchKey, reason: &StopReason, action: &str) {
+        let id = self.batch(batch).map(|batch| batch.id.to_string());
+        if reason.success {
+            tracing::info!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
+        } else {
+            tracing::warn!(batch = id, rule = %reason.rule, "{}: the batch {action}", reason.message);
         }
     }
 
@@ -253,7 +266,7 @@ impl<W: Workload> Brain<W> {
     /// Tells those who watch a batch what dispatch says about its pause.
     fn tell_paused(&self, key: BatchKey) {
         if let Some(batch) = self.batch(key) {
-            batch.paused.send_replace(self.dispatch.paused(key).cloned());
+            batch.paused.send_replace(self.dispatch.paused(key));
         }
     }
 

@@ -40,7 +40,7 @@ impl Batch {
 
     /// Lets those in line go on as far as there are tokens.
     pub(super) fn serve(&mut self, now: MonoTime) {
-        if self.line.is_empty() || !self.closing.is_empty() || self.storage_failed {
+        if self.line.is_empty() || !self.closing.is_empty() || self.cut_off.is_some() {
             return;
         }
         self.refill(now);
@@ -62,7 +62,7 @@ impl Batch {
     /// When the next token is there for somebody who waits.
     pub(super) fn next_token(&self) -> Option<MonoTime> {
         let waits = |index: &u32| matches!(self.jobs[*index as usize].at, At::Backoff(_));
-        let serves = self.closing.is_empty() && !self.storage_failed;
+        let serves = self.closing.is_empty() && self.cut_off.is_none();
         let wait = TOKEN.saturating_sub(self.tokens.0) * self.nanos_each();
         (serves && self.line.iter().any(waits)).then(|| MonoTime::from_nanos(self.tokens.1.as_nanos() + wait))
     }

@@ -1,9 +1,9 @@
 //! Holding each effect against the model, in order.
 
-use batchmill_core::{BatchCounts, Directive, ErrorClass, MonoTime, Status, Verdict};
-use batchmill_dispatch::{Effect, Lease, Record, Start, StopCause};
+use batchmill_core::{BatchCounts, Closing, Directive, ErrorClass, MonoTime, Pause, Status, Verdict};
+use batchmill_dispatch::{BatchKey, Effect, JournalFailure, Lease, Record, Setback, Start, StopCause};
 
-use super::{At, Check, Close, Expect, Model};
+use super::{At, Check, Close, Expect, Model, Paused};
 use crate::halting;
 
 macro_rules! hold {
@@ -24,24 +24,25 @@ impl Model {
                     self.serve_lines(now);
                     self.start(now, start)?;
                 }
-                Effect::Record(record) => {
-                    let follows = match rest.peek() {
-                        Some(Effect::Stopping { batch, reason, paused }) if *batch == record.batch => {
-                            Some((reason.rule.as_str(), *paused))
-                        }
-                        _ => None,
-                    };
-                    if self.record(now, record, follows)? {
-                        rest.next();
-                    }
+                Effect::Record(record) => self.record(now, record, None)?,
+                // What a rule decides is said before the record of the end that is its cause.
+                Effect::Closing { batch, closing: Closing::Halted(reason) } => {
+                    let record = caused(rest.next(), *batch)?;
+                    self.record(now, record, Some((&reason.rule, false)))?;
                 }
+                Effect::Paused { batch, pause: Some(Pause::Rule(reason)) } => {
+                    let record = caused(rest.next(), *batch)?;
+                    self.record(now, record, Some((&reason.rule, true)))?;
+                }
+                Effect::Closing { batch, closing } => self.closes(*batch, closing)?,
+                Effect::Paused { batch, pause } => self.pauses(*batch, pause.as_ref())?,
                 Effect::Stop { lease, .. } => {
                     hold!(self.live.get(&lease.slot.0) == Some(lease), "stop for a lease that is not live: {lease:?}");
                     let job = self.job(*lease).ok_or("stop for an unknown job")?;
                     job.stop_sent = true;
                 }
                 Effect::WakeAt(at) => self.alarm = Some(*at),
-                Effect::Retrying { lease, class: _, due } => self.retrying(*lease, *due)?,
+                Effect::Retrying { lease, class: _, due, setback } => self.retrying(*lease, *due, setback)?,
                 Effect::BatchEnded { batch, verdict, counts, retries, left } => {
                     let jobs: u64 = left.iter().map(|share| share.jobs).sum();
                     hold!(jobs == counts.submitted - counts.ended(), "{jobs} jobs are left of {counts:?}: {left:?}");
@@ -67,10 +68,12 @@ impl Model {
         hold!(self.unanswered < self.settings.unanswered_limit.get(), "start without room for its record: {start:?}");
         hold!(!self.live.contains_key(&slot.0), "a slot with two leases: {start:?}");
         hold!(slot.0 < self.highest_limit, "a slot above the highest limit: {start:?}");
-        let batch =
-            self.batches.get_mut(&key.0).ok_or_else(|| format!("start in a batch that is not open: {start:?}"))?;
-        let may = batch.sealed && !batch.paused && batch.closing.is_empty() && !batch.storage_failed;
-        hold!(may, "start in a batch that takes none: {start:?}");
+        let not_open = || format!("start in a batch that is not open: {start:?}");
+        let batch = self.batches.get(&key.0).ok_or_else(not_open)?;
+        let job = batch.jobs.get(index as usize).ok_or("start of an unknown job")?;
+        hold!(!self.is_held_as_suspect(batch, job), "two suspects at once: {start:?}");
+        let batch = self.batches.get_mut(&key.0).ok_or_else(not_open)?;
+        hold!(batch.is_open_for_starts(), "start in a batch that takes none: {start:?}");
         let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
         hold!(in_time, "start after the deadline of the batch: {start:?}");
         hold!(epoch > 1 || !batch.is_limit_reached(), "a trial starts too many: {start:?}");
@@ -102,7 +105,10 @@ impl Model {
         let started = self.batches.get(&lease.batch.0).and_then(|batch| batch.jobs.get(lease.index as usize));
         let key = order.key(started.ok_or("start of an unknown job")?);
         let ready = self.batches.values().filter(|batch| super::rest::takes_starts(batch, now));
-        let ready = ready.flat_map(|batch| batch.jobs.iter().filter(|job| !batch.leaves_out(job)));
+        let alone = self.running_suspect().is_some();
+        let held = |batch: &super::Batch, job: &super::Job| alone && job.is_suspect(batch.opened.crash_limit);
+        let ready =
+            ready.flat_map(|batch| batch.jobs.iter().filter(move |job| !batch.leaves_out(job) && !held(batch, job)));
         let may = |job: &&super::Job| job.at == At::Ready && job.doomed.is_empty() && !job.is_too_late(now);
         let before = ready.filter(may).find(|job| order.key(job) < key);
         hold!(before.is_none(), "{before:?} waits longer than the order {order:?} allows: {start:?}");
@@ -127,12 +133,13 @@ impl Model {
         Ok(())
     }
 
-    fn retrying(&mut self, lease: Lease, due: MonoTime) -> Check {
+    fn retrying(&mut self, lease: Lease, due: MonoTime, setback: &Setback) -> Check {
         let step = self.step;
         match std::mem::replace(&mut self.expect, Expect::Nothing) {
             Expect::Retry { lease: expected, due: at, given_up } if expected == lease && at == due => {
                 let job = self.job(lease).ok_or("retry of an unknown job")?;
                 (job.at, job.given_up, job.backoff_step) = (At::Backoff(due), given_up, step);
+                job.is_handed_on(setback, due)?;
                 self.batches.get_mut(&lease.batch.0).ok_or("retry in an unknown batch")?.retries += 1;
                 Ok(())
             }
@@ -140,8 +147,8 @@ impl Model {
         }
     }
 
-    /// Takes a record; says whether the effect that `follows` belongs to it.
-    fn record(&mut self, now: MonoTime, record: &Record, follows: Option<(&str, bool)>) -> Result<bool, String> {
+    /// Takes a record, and what a rule was said to do because of it: which one, and whether it pauses only.
+    fn record(&mut self, now: MonoTime, record: &Record, said: Option<(&str, bool)>) -> Check {
         let key = record.batch.0;
         hold!(!self.ended.contains(&key), "a record after the end of its batch: {record:?}");
         let expect = std::mem::replace(&mut self.expect, Expect::Nothing);
@@ -173,11 +180,11 @@ impl Model {
         self.unanswered += 1;
         let ceiling = self.settings.unanswered_limit.get() + u64::from(self.highest_limit);
         hold!(self.unanswered + self.live.len() as u64 <= ceiling, "records pile up: {}", self.unanswered);
-        self.judged(record, total, follows)
+        self.judged(record, total, said)
     }
 
     /// The failure strategy has heard of it, and its answer is obeyed.
-    fn judged(&mut self, record: &Record, total: u64, follows: Option<(&str, bool)>) -> Result<bool, String> {
+    fn judged(&mut self, record: &Record, total: u64, said: Option<(&str, bool)>) -> Check {
         let error = record.failure.as_ref().map(|failure| &failure.error);
         let is_heard = match record.status {
             Status::Succeeded | Status::Failed | Status::Quarantined => true,
@@ -186,41 +193,69 @@ impl Model {
         };
         let batch = self.batches.get_mut(&record.batch.0).ok_or("a record of an unknown batch")?;
         if !is_heard {
-            return Ok(false);
+            hold!(said.is_none(), "{said:?} because of an end that the strategy does not hear of: {record:?}");
+            return Ok(());
         }
         let heard = batch.opened.heard.lock().unwrap().pop_front().ok_or("the strategy was not told")?;
         let class = error.map(|error| error.class);
         hold!((heard.status, heard.class, heard.total) == (record.status, class, total), "it was told {heard:?}");
         if let Some(halt) = &mut batch.opened.halt {
-            let (right, said) = (halt.hears(heard.status, total), halting::said(&heard.answer));
-            hold!(right == said, "the rules say {right:?}, the strategy {said:?}: {halt:?}");
+            let (right, answer) = (halt.hears(heard.status, total), halting::said(&heard.answer));
+            hold!(right == answer, "the rules say {right:?}, the strategy {answer:?}: {halt:?}");
         }
         let (rule, paused, stop) = match heard.answer {
             _ if class == Some(ErrorClass::Fatal) => ("fatal".to_owned(), false, Some(StopCause::Halt)),
             Directive::Pause(reason) => (reason.rule, true, None),
             Directive::Soon(reason) => (reason.rule, false, None),
             Directive::Now(reason) => (reason.rule, false, Some(StopCause::Halt)),
-            _ => return Ok(false),
-        };
-        let obeyed = follows == Some((rule.as_str(), paused));
-        if class != Some(ErrorClass::Fatal) && !batch.closing.is_empty() {
-            let open = batch.close_step == self.step;
-            hold!(!obeyed || open, "an answer counts although the batch is closing: {rule}");
-            if !obeyed {
-                return Ok(false);
+            _ => {
+                hold!(said.is_none(), "{said:?}, and the strategy said nothing");
+                return Ok(());
             }
+        };
+        let is_closing = batch.told.is_some();
+        let is_again = paused && matches!(batch.paused, Some(Paused::Rule(_)));
+        if is_closing || is_again {
+            hold!(said.is_none(), "an answer counts although the batch is closing or paused: {rule}");
+            // A fatal error still ends what runs.
+            if class == Some(ErrorClass::Fatal) {
+                batch.stop_running(StopCause::Halt, self.step);
+            }
+            return Ok(());
         }
-        if paused && batch.paused_by_rule {
-            hold!(!obeyed, "a batch is paused twice: {rule}");
-            return Ok(false);
-        }
-        hold!(obeyed, "the strategy said {rule}, and it was not obeyed: {follows:?}");
+        hold!(said == Some((rule.as_str(), paused)), "the strategy said {rule}, and it was not obeyed: {said:?}");
         if paused {
-            (batch.paused, batch.paused_by_rule) = (true, true);
+            batch.paused = Some(Paused::Rule(rule));
         } else {
+            batch.told = Some(Close::Halted(rule.clone()));
             batch.begin_close(Close::Halted(rule), stop, self.step);
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// A person or a deadline closes a batch; said once.
+    fn closes(&mut self, key: BatchKey, closing: &Closing) -> Check {
+        let batch = self.batches.get_mut(&key.0).ok_or("a batch closes that is not open")?;
+        let close = match closing {
+            Closing::Cancelled => Close::Cancelled,
+            _ => Close::Deadline,
+        };
+        hold!(batch.told.is_none(), "a batch closes twice: {closing:?}");
+        hold!(batch.closing.contains(&close), "{closing:?} out of nowhere");
+        batch.told = Some(close);
+        Ok(())
+    }
+
+    /// A person pauses a batch, or lets it go on; said where that changes something.
+    fn pauses(&mut self, key: BatchKey, pause: Option<&Pause>) -> Check {
+        let batch = self.batches.get_mut(&key.0).ok_or("a batch pauses that is not open")?;
+        let fits = match pause {
+            None => batch.paused.is_none(),
+            Some(_) => batch.paused == Some(Paused::Requested) && pause == Some(&Pause::Requested),
+        };
+        hold!(fits && batch.pause_is_due, "{pause:?} where {:?} is the pause", batch.paused);
+        batch.pause_is_due = false;
+        Ok(())
     }
 
     fn batch_ended(&mut self, key: u32, verdict: &Verdict, counts: &BatchCounts, retries: u64) -> Check {
@@ -229,19 +264,20 @@ impl Model {
         hold!(*counts == super::rest::counts(&batch), "batch {key} ended with other counts: {counts:?}");
         hold!(retries == batch.retries, "batch {key} ended with {retries} retries, not {}", batch.retries);
         let fits = match verdict {
-            Verdict::StorageFailed(_) => batch.storage_failed,
+            Verdict::StorageFailed(_) => matches!(batch.cut_off, Some(JournalFailure::Broken(_))),
+            Verdict::Fenced => batch.cut_off == Some(JournalFailure::Fenced),
             Verdict::Drained => {
                 let promised = batch.jobs.iter().any(|job| job.waits() && !job.doomed.is_empty());
                 self.draining && batch.recording() == 0 && batch.closing.is_empty() && !promised
             }
-            _ if batch.storage_failed => false,
+            _ if batch.cut_off.is_some() => false,
             verdict if batch.is_trial_over() && batch.sealed && batch.closing.is_empty() => {
                 *verdict == Verdict::of(counts)
             }
             _ if !batch.is_complete() => false,
-            Verdict::Halted(reason) => batch.closing.contains(&Close::Halted(reason.rule.clone())),
-            Verdict::Cancelled => batch.closing.contains(&Close::Cancelled),
-            Verdict::DeadlinePassed => batch.closing.contains(&Close::Deadline),
+            Verdict::Halted(reason) => batch.told == Some(Close::Halted(reason.rule.clone())),
+            Verdict::Cancelled => batch.told == Some(Close::Cancelled),
+            Verdict::DeadlinePassed => batch.told == Some(Close::Deadline),
             verdict => batch.closing.is_empty() && batch.sealed && *verdict == Verdict::of(counts),
         };
         hold!(fits, "{verdict:?} does not fit batch {key}: {batch:?}");
@@ -249,5 +285,13 @@ impl Model {
         self.unanswered -= batch.jobs.len() as u64;
         self.ended.push(key);
         Ok(())
+    }
+}
+
+/// The record that what a rule does must be followed by.
+fn caused(next: Option<&Effect>, batch: BatchKey) -> Result<&Record, String> {
+    match next {
+        Some(Effect::Record(record)) if record.batch == batch => Ok(record),
+        other => Err(format!("what a rule does comes before the record of its cause, not {other:?}")),
     }
 }

@@ -1,9 +1,9 @@
 //! What each event means to the model.
 
 use batchmill_core::{AttemptFailure, Draw, ErrorClass, FailedAttempt, MonoTime, Outcome, RetryDecision, Status};
-use batchmill_dispatch::{Event, Lease, NewJob, StopCause};
+use batchmill_dispatch::{Event, JournalFailure, Lease, NewJob, StopCause};
 
-use super::{At, Batch, Close, Expect, Job, Model};
+use super::{At, Batch, Close, Expect, Job, Model, Paused};
 
 impl Model {
     pub(super) fn hear(&mut self, now: MonoTime, event: &Event) {
@@ -23,12 +23,10 @@ impl Model {
             Event::AttemptEnded { lease, outcome, draw, .. } => self.attempt_ended(now, *lease, outcome, *draw),
             Event::TimerFired => self.timer_fired(now),
             Event::Answered { batch, jobs } => self.answered(batch.0, jobs),
-            Event::DeliveryFailed { batch, .. } => {
-                if let Some(batch) = self.batches.get_mut(&batch.0).filter(|batch| !batch.storage_failed) {
-                    batch.storage_failed = true;
-                    stop_running(batch, StopCause::Host, step);
-                }
+            Event::DeliveryFailed { batch, message } => {
+                self.cut_off(batch.0, JournalFailure::Broken(message.clone()));
             }
+            Event::JournalFailed { batch, failure } => self.cut_off(batch.0, failure.clone()),
             Event::LimitChanged { limit } => {
                 self.settings.limit = *limit;
                 self.highest_limit = self.highest_limit.max(limit.get());
@@ -42,8 +40,8 @@ impl Model {
             }
             Event::PauseRequested { batch, paused } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
-                    batch.paused = *paused;
-                    batch.paused_by_rule &= *paused;
+                    batch.pause_is_due = batch.paused.is_some() != *paused;
+                    batch.paused = paused.then(|| batch.paused.take().unwrap_or(Paused::Requested));
                 }
             }
             Event::DrainRequested => self.draining = true,
@@ -52,6 +50,14 @@ impl Model {
                 self.batches.values_mut().for_each(|batch| stop_running(batch, StopCause::Host, step));
             }
             _ => unreachable!("an event that the model does not know: {event:?}"),
+        }
+    }
+
+    fn cut_off(&mut self, key: u32, failure: JournalFailure) {
+        let step = self.step;
+        if let Some(batch) = self.batches.get_mut(&key).filter(|batch| batch.cut_off.is_none()) {
+            batch.cut_off = Some(failure);
+            stop_running(batch, StopCause::Host, step);
         }
     }
 

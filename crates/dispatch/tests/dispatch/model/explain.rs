@@ -67,7 +67,7 @@ impl Model {
             At::Ended(_) => return "ended",
             At::Recording(_) => return "recording",
             At::Running(_) => return if job.stop.is_empty() { "running" } else { "stopping" },
-            _ if batch.storage_failed => return "storage failed",
+            _ if batch.cut_off.is_some() => return "storage failed",
             _ if !job.doomed.is_empty() => return "end decided",
             _ if !batch.closing.is_empty() => return "closing",
             _ if batch.opened.deadline.is_some_and(|deadline| deadline <= now) => return "closing",
@@ -81,8 +81,12 @@ impl Model {
         }
         if !batch.sealed {
             "accepting"
-        } else if batch.paused {
+        } else if batch.storage_full {
+            "storage full"
+        } else if batch.paused.is_some() {
             "paused"
+        } else if self.is_held_as_suspect(batch, job) {
+            "suspect"
         } else if self.unanswered >= self.settings.unanswered_limit.get() {
             "unanswered"
         } else if self.live.len() >= self.settings.limit.get() as usize {
@@ -107,6 +111,8 @@ fn tag(reason: &Reason) -> &'static str {
         Reason::Backoff => "backoff",
         Reason::RetryBudget { .. } => "retry budget",
         Reason::Paused { .. } => "paused",
+        Reason::StorageFull { .. } => "storage full",
+        Reason::Suspect { .. } => "suspect",
         Reason::Trial { .. } => "trial",
         Reason::Slots { .. } => "slots",
         Reason::Unanswered { .. } => "unanswered",
@@ -115,6 +121,7 @@ fn tag(reason: &Reason) -> &'static str {
         Reason::Halted { .. } | Reason::Cancelled | Reason::BatchDeadline => "closing",
         Reason::EndDecided { .. } => "end decided",
         Reason::StorageFailed { .. } => "storage failed",
+        Reason::Fenced => "storage failed",
         Reason::Running => "running",
         Reason::Stopping { .. } => "stopping",
         Reason::Recording { .. } => "recording",

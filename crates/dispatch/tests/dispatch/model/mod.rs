@@ -10,8 +10,9 @@ mod rest;
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{MonoTime, RetryBudget, RetryPolicy, Status};
-use batchmill_dispatch::{Dispatch, Effect, Event, Lease, NewJob, Settings, StopCause};
+use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Setback, Settings, StopCause};
 
+use self::effects::hold;
 use crate::{halting::PlainHalt, policies::HeardLog, schedulers::LastPick};
 
 /// What does not hold, as a sentence.
@@ -63,6 +64,24 @@ impl Job {
         self.new.deadline.is_some_and(|deadline| deadline <= now)
     }
 
+    /// Whether one more loss of its host is the limit.
+    fn is_suspect(&self, limit: u32) -> bool {
+        self.crashes > 0 && self.crashes + 1 == limit
+    }
+
+    /// Whether what another host is told of it is the truth.
+    fn is_handed_on(&self, setback: &Setback, due: MonoTime) -> Check {
+        let failures: BTreeMap<_, _> = setback.failures.iter().cloned().collect();
+        let counters = (setback.attempts, setback.crashes, setback.tries.len());
+        hold!(counters == (self.attempts, self.crashes, self.tries), "wrong counters: {setback:?} of {self:?}");
+        hold!(failures == self.failures, "wrong failures: {setback:?} of {self:?}");
+        let without = setback.given_up.iter().map(|up| &up.node);
+        hold!(without.eq(&self.given_up), "wrong nodes are given up: {setback:?} of {self:?}");
+        let moments = (setback.first_started, setback.due);
+        hold!(moments == (self.first_started, due), "wrong moments: {setback:?} of {self:?}");
+        Ok(())
+    }
+
     /// Notes a reason to end; the first that decides about the job stays.
     fn told(&mut self, cause: StopCause, step: u64) {
         let host_only = self.stop.iter().all(|known| *known == StopCause::Host);
@@ -80,6 +99,13 @@ pub(crate) enum Close {
     Halted(String),
     Cancelled,
     Deadline,
+}
+
+/// Why a batch starts nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Paused {
+    Requested,
+    Rule(String),
 }
 
 /// How a batch was opened.
@@ -101,14 +127,19 @@ pub(crate) struct Batch {
     opened: Opened,
     pub(crate) jobs: Vec<Job>,
     pub(crate) sealed: bool,
-    pub(crate) paused: bool,
-    /// Its strategy paused it, and nobody has let it go on.
-    paused_by_rule: bool,
+    pub(crate) paused: Option<Paused>,
+    /// Its pause changed, and dispatch has not said so yet.
+    pause_is_due: bool,
+    /// Its store is full.
+    pub(crate) storage_full: bool,
     /// Empty while it is open; several where one step had several reasons.
     pub(crate) closing: Vec<Close>,
     close_step: u64,
+    /// Which of them dispatch said it is.
+    told: Option<Close>,
     deadline_fired: bool,
-    storage_failed: bool,
+    /// Why nothing of it is recorded any more.
+    cut_off: Option<JournalFailure>,
     retries: u64,
     /// Millionths of tokens at a moment.
     tokens: (u64, MonoTime),
@@ -152,16 +183,27 @@ impl Batch {
             self.close_step = step;
         }
         if let Some(cause) = stop {
-            for job in self.jobs.iter_mut().filter(|job| matches!(job.at, At::Running(_))) {
-                job.told(cause, step);
-            }
+            self.stop_running(cause, step);
         }
+    }
+
+    /// Every attempt that runs is told to end.
+    fn stop_running(&mut self, cause: StopCause, step: u64) {
+        for job in self.jobs.iter_mut().filter(|job| matches!(job.at, At::Running(_))) {
+            job.told(cause, step);
+        }
+    }
+
+    /// Whether anything of it may start, its deadline aside.
+    fn is_open_for_starts(&self) -> bool {
+        let waits = self.paused.is_some() || self.storage_full;
+        self.sealed && !waits && self.closing.is_empty() && self.cut_off.is_none()
     }
 
     /// How a job ends that waits while the batch closes.
     fn ends_of_waiting(&self) -> Vec<Status> {
         let end = |close: &Close| if *close == Close::Cancelled { Status::Cancelled } else { Status::Skipped };
-        self.closing.iter().map(end).collect()
+        self.told.iter().chain(if self.told.is_none() { &self.closing[..] } else { &[] }).map(end).collect()
     }
 }
 
@@ -250,12 +292,14 @@ impl Model {
             opened,
             jobs: Vec::new(),
             sealed: false,
-            paused: false,
-            paused_by_rule: false,
+            paused: None,
+            pause_is_due: false,
+            storage_full: false,
             closing: Vec::new(),
             close_step: 0,
+            told: None,
             deadline_fired: false,
-            storage_failed: false,
+            cut_off: None,
             retries: 0,
             tokens: (full, now),
             line: Vec::new(),
@@ -288,6 +332,19 @@ impl Model {
         if std::mem::take(&mut self.serves_lines) {
             self.batches.values_mut().for_each(|batch| batch.serve(now));
         }
+    }
+
+    /// Where a job runs that may be what takes hosts down.
+    fn running_suspect(&self) -> Option<&Lease> {
+        self.live.values().find(|lease| {
+            let batch = &self.batches[&lease.batch.0];
+            batch.jobs[lease.index as usize].is_suspect(batch.opened.crash_limit)
+        })
+    }
+
+    /// Whether a job must wait until another one that may take the host down has ended.
+    fn is_held_as_suspect(&self, batch: &Batch, job: &Job) -> bool {
+        job.is_suspect(batch.opened.crash_limit) && self.running_suspect().is_some()
     }
 
     fn job(&mut self, lease: Lease) -> Option<&mut Job> {

@@ -24,9 +24,14 @@ impl Model {
         for job in batch.jobs.iter().filter(|job| matches!(job.at, At::Running(_))) {
             hold!(job.stop.is_empty() != job.stop_sent, "told to stop, or not: {job:?}");
         }
+        hold!(
+            batch.closing.is_empty() == batch.told.is_none(),
+            "batch {key} closes, and nobody says so, or the reverse"
+        );
+        hold!(!batch.pause_is_due, "batch {key} pauses or goes on, and nobody says so");
         // Where there is room, nobody waits for the record of its end.
         let waits_in_vain = |job: &Job| job.waits() && (!batch.closing.is_empty() || !job.doomed.is_empty());
-        if self.unanswered < self.settings.unanswered_limit.get() && !batch.storage_failed {
+        if self.unanswered < self.settings.unanswered_limit.get() && batch.cut_off.is_none() {
             let forgotten = batch.jobs.iter().find(|job| waits_in_vain(job));
             hold!(forgotten.is_none(), "batch {key}: an end is due and there is room: {forgotten:?}");
         }
@@ -45,7 +50,7 @@ impl Model {
             && !doomed;
         let trial = batch.is_trial_over() && batch.sealed && batch.closing.is_empty();
         let complete = trial || batch.is_complete() && (batch.sealed || self.draining && !batch.closing.is_empty());
-        drained || complete || (batch.storage_failed && idle)
+        drained || complete || (batch.cut_off.is_some() && idle)
     }
 
     fn totals(&self, dispatch: &Dispatch) -> Check {
@@ -73,7 +78,8 @@ impl Model {
             return Ok(());
         }
         let idle = self.batches.values().filter(|batch| takes_starts(batch, now));
-        let idle = idle.flat_map(|batch| batch.jobs.iter().filter(|job| !batch.leaves_out(job)));
+        let may = |batch: &Batch, job: &Job| !batch.leaves_out(job) && !self.is_held_as_suspect(batch, job);
+        let idle = idle.flat_map(|batch| batch.jobs.iter().filter(move |job| may(batch, job)));
         match { idle }.find(|job| job.at == At::Ready && !job.is_too_late(now)) {
             None => Ok(()),
             Some(job) => Err(format!("a slot idles while this job may start: {job:?}")),
@@ -111,7 +117,7 @@ impl Model {
 
 pub(super) fn takes_starts(batch: &Batch, now: MonoTime) -> bool {
     let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
-    batch.sealed && !batch.paused && batch.closing.is_empty() && !batch.storage_failed && in_time
+    batch.is_open_for_starts() && in_time
 }
 
 /// Everything that an alarm must not miss.

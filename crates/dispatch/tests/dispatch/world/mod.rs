@@ -263,7 +263,7 @@ impl World {
             let first = |of: fn(&Batch) -> bool| {
                 self.model.batches.iter().find(|(_, batch)| of(batch)).map(|(key, _)| BatchKey(*key))
             };
-            let (paused, unsealed) = (first(|batch| batch.paused), first(|batch| !batch.sealed));
+            let (paused, unsealed) = (first(|batch| batch.paused.is_some()), first(|batch| !batch.sealed));
             let lease = self.model.live.values().next().copied();
             if let Some(batch) = paused {
                 self.step(Event::PauseRequested { batch, paused: false })?;

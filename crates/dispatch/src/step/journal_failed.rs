@@ -3,15 +3,21 @@
 use batchmill_core::MonoTime;
 
 use crate::{
-    BatchKey, Effect, StopCause,
+    BatchKey, Effect, JournalFailure, StopCause,
     dispatch::Dispatch,
     step::{close, fill},
 };
 
-pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, message: String, effects: &mut Vec<Effect>) {
+pub(crate) fn step(
+    dispatch: &mut Dispatch,
+    now: MonoTime,
+    key: BatchKey,
+    failure: JournalFailure,
+    effects: &mut Vec<Effect>,
+) {
     let Some(batch) = dispatch.batch_mut(key) else { return };
-    if batch.storage_failed.is_none() {
-        batch.storage_failed = Some(message);
+    if batch.journal_failed.is_none() {
+        batch.journal_failed = Some(failure);
         close::stop_batch(dispatch, key, StopCause::Host, effects);
     }
     close::end_if_over(dispatch, key, now, effects);
