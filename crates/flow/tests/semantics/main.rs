@@ -14,6 +14,7 @@ mod kinds;
 mod large;
 mod limits;
 mod loops;
+mod memory;
 mod random;
 mod refused;
 mod sizes;

@@ -2,12 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, RwLock},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use batchmill_core::{Checkpoint, CheckpointError, CheckpointId, Checkpointer, ThreadId};
-use batchmill_testkit::checkpointer::{cases, run};
+use batchmill_testkit::checkpointer::{Subject, cases, run};
+use serde_json::{Value, json};
 
 use crate::caught;
 
@@ -26,6 +30,17 @@ enum Flaw {
     SignedIds,
     KeepsAHundred,
     LosesConcurrentWrites,
+    TextWithoutNul,
+    NumbersAsFloats,
+    SortsKeys,
+    NothingDeep,
+    AtMostAMebibyte,
+    NeedsANextNode,
+    CutsNames,
+    PutsOvertake,
+    BeginsLate,
+    DroppedPutsAreHalf,
+    DroppedPutsComeLate,
 }
 
 type Threads = BTreeMap<String, BTreeMap<CheckpointId, Checkpoint>>;
@@ -35,43 +50,126 @@ struct Memory {
     flaw: Flaw,
     threads: RwLock<Threads>,
     last_put: Mutex<Option<Checkpoint>>,
+    only_latest: bool,
+    puts: AtomicUsize,
+    /// What a dropped put leaves to the next call.
+    late: Mutex<Option<(String, Checkpoint)>>,
 }
 
 impl Memory {
+    fn new(flaw: Flaw, only_latest: bool) -> Self {
+        let (threads, last_put, puts, late) = Default::default();
+        Self { flaw, threads, last_put, only_latest, puts, late }
+    }
+
     fn name(&self, thread: &ThreadId) -> String {
-        if self.flaw == Flaw::FoldsCase { thread.0.to_lowercase() } else { thread.0.to_string() }
+        match self.flaw {
+            Flaw::FoldsCase => thread.0.to_lowercase(),
+            Flaw::CutsNames => thread.0.chars().take(255).collect(),
+            _ => thread.0.to_string(),
+        }
+    }
+
+    fn insert(&self, name: String, checkpoint: Checkpoint) {
+        let mut threads = self.threads.write().unwrap();
+        let of_thread = threads.entry(name).or_default();
+        if !(self.flaw == Flaw::KeepsTheFirstOfAnId && of_thread.contains_key(&checkpoint.id)) {
+            of_thread.insert(checkpoint.id, checkpoint);
+        }
+        let kept = match self.flaw {
+            Flaw::KeepsAHundred => 100,
+            _ if self.only_latest => 1,
+            _ => usize::MAX,
+        };
+        if of_thread.len() > kept {
+            of_thread.pop_first();
+        }
+    }
+
+    /// What the flaw makes of a state.
+    fn spoil(&self, checkpoint: &mut Checkpoint) -> Result<(), CheckpointError> {
+        let text = serde_json::to_string(&checkpoint.state).unwrap();
+        let refused = match self.flaw {
+            Flaw::SignedIds => i64::try_from(checkpoint.id.0).is_err(),
+            Flaw::TextWithoutNul => text.contains("\\u0000"),
+            Flaw::NothingDeep => text.contains("[[[[") || text.matches('[').count() > 20,
+            Flaw::AtMostAMebibyte => text.len() > 1 << 20,
+            Flaw::NeedsANextNode => checkpoint.next.is_empty(),
+            _ => false,
+        };
+        match self.flaw {
+            Flaw::ForgetsPending => checkpoint.pending.clear(),
+            Flaw::ForgetsParents => checkpoint.parent = None,
+            Flaw::SortsKeys => checkpoint.state.sort_keys(),
+            Flaw::NumbersAsFloats => {
+                for value in checkpoint.state.values_mut() {
+                    as_floats(value);
+                }
+            }
+            _ => {}
+        }
+        if refused { Err(CheckpointError::new("refused")) } else { Ok(()) }
+    }
+}
+
+fn as_floats(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(as_floats),
+        Value::Number(number) => *value = json!(number.as_f64()),
+        _ => {}
+    }
+}
+
+/// A put that has begun.
+struct Begun<'a>(&'a Memory, Option<(String, Checkpoint)>);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let Some((name, mut checkpoint)) = self.1.take() else { return };
+        if self.0.flaw == Flaw::DroppedPutsAreHalf {
+            checkpoint.state.clear();
+            self.0.insert(name, checkpoint);
+        } else {
+            *self.0.late.lock().unwrap() = Some((name, checkpoint));
+        }
     }
 }
 
 #[async_trait]
 impl Checkpointer for Memory {
     async fn put(&self, thread: &ThreadId, mut checkpoint: Checkpoint) -> Result<(), CheckpointError> {
+        self.spoil(&mut checkpoint)?;
+        let name = self.name(thread);
+        *self.last_put.lock().unwrap() = Some(checkpoint.clone());
         match self.flaw {
-            Flaw::ForgetsPending => checkpoint.pending.clear(),
-            Flaw::ForgetsParents => checkpoint.parent = None,
-            Flaw::SignedIds if i64::try_from(checkpoint.id.0).is_err() => {
-                return Err(CheckpointError::new("too large an id"));
+            Flaw::LosesConcurrentWrites => {
+                // Read, let others write, then write back the whole.
+                let mut threads = self.threads.read().unwrap().clone();
+                tokio::task::yield_now().await;
+                std::thread::yield_now();
+                threads.entry(name).or_default().insert(checkpoint.id, checkpoint);
+                *self.threads.write().unwrap() = threads;
+                return Ok(());
+            }
+            Flaw::PutsOvertake => {
+                for _ in 0..self.puts.fetch_add(1, Ordering::SeqCst) % 3 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Flaw::BeginsLate => tokio::task::yield_now().await,
+            Flaw::DroppedPutsAreHalf | Flaw::DroppedPutsComeLate => {
+                let mut begun = Begun(self, Some((name, checkpoint)));
+                tokio::task::yield_now().await;
+                let (name, checkpoint) = begun.1.take().unwrap();
+                self.insert(name, checkpoint);
+                if let Some((name, checkpoint)) = self.late.lock().unwrap().take() {
+                    self.insert(name, checkpoint);
+                }
+                return Ok(());
             }
             _ => {}
         }
-        *self.last_put.lock().unwrap() = Some(checkpoint.clone());
-        if self.flaw == Flaw::LosesConcurrentWrites {
-            // Read, let others write, then write back the whole.
-            let mut threads = self.threads.read().unwrap().clone();
-            tokio::task::yield_now().await;
-            std::thread::yield_now();
-            threads.entry(self.name(thread)).or_default().insert(checkpoint.id, checkpoint);
-            *self.threads.write().unwrap() = threads;
-            return Ok(());
-        }
-        let mut threads = self.threads.write().unwrap();
-        let of_thread = threads.entry(self.name(thread)).or_default();
-        if !(self.flaw == Flaw::KeepsTheFirstOfAnId && of_thread.contains_key(&checkpoint.id)) {
-            of_thread.insert(checkpoint.id, checkpoint);
-        }
-        if self.flaw == Flaw::KeepsAHundred && of_thread.len() > 100 {
-            of_thread.pop_first();
-        }
+        self.insert(name, checkpoint);
         Ok(())
     }
 
@@ -111,31 +209,64 @@ impl Checkpointer for Memory {
     }
 }
 
-fn memory(flaw: Flaw) -> Box<dyn Checkpointer> {
-    Box::new(Memory { flaw, threads: RwLock::default(), last_put: Mutex::default() })
+fn memory(flaw: Flaw) -> Subject {
+    Subject::new(Memory::new(flaw, false))
+}
+
+fn of_latest(flaw: Flaw) -> Subject {
+    Subject::new(Memory::new(flaw, true)).only_latest()
 }
 
 #[test]
 fn a_right_checkpointer_passes_every_case() {
-    run(|| memory(Flaw::None)).assert_passed();
+    let report = run(|| memory(Flaw::None));
+    report.assert_passed();
+    assert_eq!(report.not_applicable(), ["what_was_confirmed_outlives_the_process"]);
+    run(|| of_latest(Flaw::None)).assert_passed();
 }
 
 #[test]
 fn each_flaw_is_caught_by_the_case_about_it() {
     for (flaw, case) in [
         (Flaw::UnknownIsAnError, "an_unknown_thread_is_empty"),
-        (Flaw::ForgetsPending, "what_was_put_is_there_whole"),
         (Flaw::LatestIsTheLastPut, "the_latest_has_the_largest_id"),
         (Flaw::IgnoresTheId, "each_id_finds_its_checkpoint"),
         (Flaw::ListsOldestFirst, "list_is_latest_first"),
         (Flaw::KeepsTheFirstOfAnId, "the_same_id_replaces"),
         (Flaw::ForgetsParents, "parents_are_kept"),
-        (Flaw::FoldsCase, "threads_do_not_mix"),
-        (Flaw::DeletesByPrefix, "delete_forgets_one_thread_and_may_repeat"),
         (Flaw::SignedIds, "extreme_ids_are_taken"),
         (Flaw::KeepsAHundred, "a_thousand_checkpoints_are_taken"),
+        (Flaw::ForgetsPending, "what_was_put_is_there_whole"),
+        (Flaw::NeedsANextNode, "an_empty_checkpoint_is_taken"),
+        (Flaw::TextWithoutNul, "any_text_survives"),
+        (Flaw::NumbersAsFloats, "numbers_survive_to_the_last_digit"),
+        (Flaw::SortsKeys, "keys_stay_in_their_order"),
+        (Flaw::NothingDeep, "a_deep_state_survives"),
+        (Flaw::AtMostAMebibyte, "sixteen_mebibytes_survive"),
+        (Flaw::FoldsCase, "threads_do_not_mix"),
+        (Flaw::CutsNames, "the_longest_names_are_told_apart"),
+        (Flaw::DeletesByPrefix, "delete_forgets_one_thread_and_may_repeat"),
         (Flaw::LosesConcurrentWrites, "threads_write_at_the_same_time"),
+        (Flaw::LosesConcurrentWrites, "threads_come_and_go_at_the_same_time"),
+        (Flaw::PutsOvertake, "puts_in_flight_take_effect_in_their_order"),
+        (Flaw::BeginsLate, "a_call_sees_the_puts_before_it"),
+        (Flaw::DroppedPutsAreHalf, "a_dropped_put_is_there_whole_or_not_at_all"),
+        (Flaw::DroppedPutsComeLate, "a_dropped_put_never_comes_late"),
     ] {
         caught(flaw, case, cases(), || memory(flaw));
     }
+}
+
+#[test]
+fn one_that_should_keep_only_the_latest_is_caught_keeping_more_or_another() {
+    let keeps_all = || Subject::new(Memory::new(Flaw::None, false)).only_latest();
+    caught("keeps all", "list_is_latest_first", cases(), keeps_all);
+    caught("keeps one", "list_is_latest_first", cases(), || Subject::new(Memory::new(Flaw::None, true)));
+    caught("the last put", "the_latest_has_the_largest_id", cases(), || of_latest(Flaw::LatestIsTheLastPut));
+}
+
+#[test]
+fn one_that_forgets_with_its_process_is_caught() {
+    let forgets = || memory(Flaw::None).reopened_by(|| Arc::new(Memory::new(Flaw::None, false)));
+    caught("forgets", "what_was_confirmed_outlives_the_process", cases(), forgets);
 }
