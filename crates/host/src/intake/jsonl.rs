@@ -86,7 +86,7 @@ impl JsonLines {
             let message = format!("{}: could not be read: {error}", self.place(row));
             return Err(self.stop("source_unreadable", Refusal::storage(message)));
         }
-        if index::hash(&bytes) == row.hash { Ok(bytes) } else { Err(self.changed(row)) }
+        if index::hash_of_line(&bytes) == row.hash { Ok(bytes) } else { Err(self.changed(row)) }
     }
 
     fn changed(&self, row: &Row) -> JobError {
@@ -238,6 +238,21 @@ mod tests {
         );
         // `02` is not what a line number looks like, and line 3 has an id of its own.
         assert!(accept(b"{}\n{}\n{\"id\":\"02\",\"input\":{}}\n{\"id\":\"3\",\"input\":{}}\n").is_ok());
+    }
+
+    #[test]
+    fn ids_that_ascend_for_a_while_are_found_again_later() {
+        let lines =
+            |ids: &[&str]| ids.iter().map(|id| format!("{{\"id\":\"{id}\",\"input\":{{}}}}\n")).collect::<String>();
+        assert!(accept(lines(&["j9", "j10", "j11", "j2", "j1"]).as_bytes()).is_ok());
+        assert_eq!(
+            problems(lines(&["j9", "j10", "j11", "j10", "j1", "j9", "j1"]).as_bytes()),
+            [
+                "jobs.jsonl:4: duplicate id `j10`: line 2 has it too",
+                "jobs.jsonl:6: duplicate id `j9`: line 1 has it too",
+                "jobs.jsonl:7: duplicate id `j1`: line 5 has it too",
+            ]
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod apart;
 mod front;
 mod index;
 mod lane;
+mod ring;
 
 use std::{fmt, ops::Bound};
 
@@ -32,7 +33,7 @@ const LOOKS_BEFORE_INDEX: usize = 64;
 /// that leave the same lane one after the other; otherwise amortised constant time: the first few search, then an index is
 /// kept for as long as it is of use. A removed token may be pushed again at once.
 ///
-/// Each token carries a note: what its scheduler has to know of it when it leaves. Up to seven bytes of it take no room.
+/// Each token carries a note: what its scheduler has to know of it when it leaves. Four bytes of it make 20 bytes a token.
 pub struct Lanes<N = ()> {
     lanes: Vec<Lane<N>>,
     len: usize,
