@@ -131,6 +131,8 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
     accepted.of_job.reserve(total);
     let duplicates = duplicates(&batch);
     let mut known: HashMap<*const CompiledGraph, u32> = HashMap::new();
+    // Most jobs have the graph of the one before: no need to look it up.
+    let mut last = None;
     for (place, BatchJob { id, graph, input, priority }) in batch.into_iter().enumerate() {
         if let Some(first) = duplicates.get(&place) {
             problems.push(BatchProblem::DuplicateId { id: id.clone(), first: *first, second: place });
@@ -139,11 +141,16 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
             let (id, graph) = (id.clone(), graph.name().to_owned());
             problems.push(BatchProblem::Input { id, place, graph, problems: refused });
         }
-        let number = *known.entry(Arc::as_ptr(&graph)).or_insert_with(|| {
-            accepted.graphs.push(graph);
-            // There are no more graphs than jobs, whose number is checked above.
-            u32::try_from(accepted.graphs.len() - 1).unwrap_or(u32::MAX)
-        });
+        let pointer = Arc::as_ptr(&graph);
+        let number = match last {
+            Some((of_last, number)) if of_last == pointer => number,
+            _ => *known.entry(pointer).or_insert_with(|| {
+                accepted.graphs.push(graph);
+                // There are no more graphs than jobs, whose number is checked above.
+                u32::try_from(accepted.graphs.len() - 1).unwrap_or(u32::MAX)
+            }),
+        };
+        last = Some((pointer, number));
         accepted.of_job.push(number);
         let mut job = Job::new(id, input);
         job.priority = priority;

@@ -48,10 +48,22 @@ impl Cost {
 
     /// What was used, for a cost of 1.
     pub(crate) fn per_cost(self, used: u64) -> u64 {
+        if self.is_one() {
+            return used.clamp(1, AMOUNT_MAX);
+        }
         ((used as f64 / f64::from(self.0)) as u64).clamp(1, AMOUNT_MAX)
     }
 
+    /// Most jobs cost 1, and conversions take longer than all else here.
+    #[expect(clippy::float_cmp, reason = "1.0 is the default itself, not a computed value")]
+    fn is_one(self) -> bool {
+        self.0 == 1.0
+    }
+
     fn of_each(self, amount: u64) -> u64 {
+        if self.is_one() {
+            return amount.clamp(1, AMOUNT_MAX);
+        }
         // The conversion saturates, and a share is never charged nothing.
         ((f64::from(self.0) * amount as f64) as u64).clamp(1, AMOUNT_MAX)
     }

@@ -32,10 +32,12 @@ mod shares;
 
 use std::{collections::HashMap, fmt, hash::BuildHasherDefault};
 
-use batchmill_core::{BuildError, ClassId, Entry, MonoTime, Pick, Problem, QueuePosition, Scheduler, Token, Usage};
+use batchmill_core::{
+    BuildError, ClassId, Entry, MonoTime, Pick, Priority, Problem, QueuePosition, Scheduler, Token, Usage,
+};
 use batchmill_plugin::{Ageing, IdHasher, Key, Lanes, NOWHERE, Registry, TypedFactory};
 use charge::{Cost, used};
-use classes::Classes;
+use classes::{Classes, Lane};
 use shares::{Paths, ShareId, Shares};
 
 pub use options::{Charge, Options};
@@ -113,12 +115,21 @@ impl FairShare {
 
     /// The first job of a lane is another one, or the lane is held or released.
     fn lane_changed(&mut self, number: u32) {
-        let lane = self.classes.lane(number);
-        let first = if lane.held { None } else { self.lanes.head(number as usize) };
-        let rank = |enqueued| self.ageing.rank(lane.priority, enqueued);
+        let &Lane { leaf, priority, held, .. } = self.classes.lane(number);
+        if held {
+            self.shares.set_lane(leaf, &mut self.lane_places, number, None);
+        } else {
+            self.line_up(number, leaf, priority);
+        }
+    }
+
+    /// A lane that is not held stands in line by its first job.
+    fn line_up(&mut self, number: u32, leaf: ShareId, priority: Priority) {
+        let rank = |enqueued| self.ageing.rank(priority, enqueued);
         // Of jobs that were queued together the one with the smaller token comes first: that is the order of the file.
+        let first = self.lanes.head(number as usize);
         let key = first.map(|(enqueued, token)| Key { rank: rank(enqueued), turn: token.0 });
-        self.shares.set_lane(lane.leaf, &mut self.lane_places, number, key);
+        self.shares.set_lane(leaf, &mut self.lane_places, number, key);
     }
 
     fn estimate(&self, leaf: ShareId, cost: Cost) -> u64 {
@@ -145,10 +156,11 @@ impl Scheduler for FairShare {
 
     fn pop(&mut self, _: MonoTime) -> Pick {
         let Some(leaf) = self.shares.first_leaf() else { return Pick::Empty };
-        let Some(lane) = self.shares.front(leaf).first().map(|lane| lane.id) else { return Pick::Empty };
-        let Some((token, cost)) = self.lanes.pop(lane as usize) else { return Pick::Empty };
+        let Some(lane) = self.shares.front(leaf).first() else { return Pick::Empty };
+        let Some((token, cost)) = self.lanes.pop(lane.id as usize) else { return Pick::Empty };
         let charged = self.estimate(leaf, cost);
-        self.lane_changed(lane);
+        // A lane in line is not held, and its rank tells its priority: its entry among thousands need not be looked at.
+        self.line_up(lane.id, leaf, Ageing::priority_of(lane.rank));
         self.shares.charge(leaf, charged);
         self.running.insert(token, Running { leaf, cost, charged });
         Pick::Run(token)

@@ -104,6 +104,9 @@ pub struct Execution<'g> {
     pub(super) step: u64,
     /// The nodes of the next superstep, in declaration order.
     pub(super) ready: Vec<u32>,
+    /// Room for the nodes after those, and for their ends: kept, because a superstep may take less time than an allocation.
+    pub(super) spare_ready: Vec<u32>,
+    spare_ends: Vec<NodeEnd>,
     pub(super) arrivals: Arrivals,
     /// `$error` of those ready nodes that an `on_error: {goto}` led to, by node.
     pub(super) errors: Vec<(u32, Value)>,
@@ -162,6 +165,8 @@ impl<'g> Execution<'g> {
             state,
             step,
             ready,
+            spare_ready: Vec::new(),
+            spare_ends: Vec::new(),
             arrivals: Arrivals::default(),
             errors: Vec::new(),
             known: Vec::new(),
@@ -257,7 +262,10 @@ impl<'g> Execution<'g> {
         self.step += 1;
         self.failed.clear();
         self.merge(&mut ends);
-        match self.route(&ends, context) {
+        let routed = self.route(&ends, context);
+        ends.clear();
+        self.spare_ends = ends;
+        match routed {
             Err(failure) => self.end_here(failure),
             Ok(()) if self.ready.is_empty() => Stepped::Done,
             Ok(()) => match self.graph.max_steps {
@@ -293,7 +301,9 @@ impl<'g> Execution<'g> {
         if let ([only], []) = (&self.ready[..], &self.known[..]) {
             let end = NodeEnd::of(run_node(visit(*only), state, context).await);
             self.notes = notes.into_iter().map(|(node, notes)| (node, notes.into_inner())).collect();
-            return vec![end];
+            let mut ends = std::mem::take(&mut self.spare_ends);
+            ends.push(end);
+            return ends;
         }
         let mut known = std::mem::take(&mut self.known);
         known.sort_by_key(|(node, _)| *node);

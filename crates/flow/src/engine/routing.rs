@@ -16,9 +16,10 @@ impl Execution<'_> {
     /// Replaces the ready nodes by those that follow them. On failure the state is merged and the run cannot go on.
     pub(super) fn route(&mut self, ends: &[NodeEnd], context: &StepContext<'_>) -> Result<(), Box<AttemptFailure>> {
         let mut failures = Vec::new();
-        let mut next = Vec::with_capacity(self.ready.len());
+        let mut next = std::mem::take(&mut self.spare_ready);
         let (mut errors, errors_here) = (Vec::new(), std::mem::take(&mut self.errors));
-        for (node, end) in std::mem::take(&mut self.ready).into_iter().zip(ends) {
+        let mut ready = std::mem::take(&mut self.ready);
+        for (node, end) in ready.drain(..).zip(ends) {
             let compiled = self.graph.node(node);
             if let (NodeEnd::Handled(error), CompiledOnError::Goto(target)) = (end, compiled.on_error) {
                 errors.extend(target.map(|target| (target, as_value(error))));
@@ -48,7 +49,7 @@ impl Execution<'_> {
         if !self.arrivals.is_empty() {
             self.arrivals.release(&self.graph.joins, &mut next);
         }
-        self.ready = next;
+        (self.ready, self.spare_ready) = (next, ready);
         self.errors = first_of_each(errors);
         Ok(())
     }

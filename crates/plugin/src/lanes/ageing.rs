@@ -30,6 +30,12 @@ impl Ageing {
         self.key(priority, enqueued) << 8 | u128::from(priority.0)
     }
 
+    /// The priority that a rank was made of.
+    #[expect(clippy::cast_possible_truncation, reason = "it is the lowest byte")]
+    pub fn priority_of(rank: u128) -> Priority {
+        Priority(rank as u8)
+    }
+
     /// Counted from priority 255, so that it is never negative. It fits with room for eight bits: 255 times the longest
     /// `Duration` takes 102.
     fn key(self, priority: Priority, enqueued: MonoTime) -> u128 {
@@ -61,6 +67,7 @@ mod tests {
         for step in [0, 1, 60, u64::MAX] {
             let ageing = Ageing::new(Duration::from_nanos(step));
             for (own, enqueued) in pairs() {
+                assert_eq!(Ageing::priority_of(ageing.rank(own, enqueued)), own);
                 for (other, moment) in pairs() {
                     let before = ageing.rank(other, moment) < ageing.rank(own, enqueued);
                     let said = match ageing.goes_before(other, own, enqueued) {

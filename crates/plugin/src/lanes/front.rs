@@ -33,8 +33,8 @@ impl Contender {
     /// The same as `<`, without branches: which of four children is first can not be foreseen, and a wrong guess costs
     /// more than all comparisons.
     fn goes_before(&self, other: &Self) -> bool {
-        let of_one_turn = (self.turn == other.turn) & (self.id < other.id);
-        (self.rank < other.rank) | ((self.rank == other.rank) & ((self.turn < other.turn) | of_one_turn))
+        let rest = |own: &Self| u128::from(own.turn) << 64 | u128::from(own.id);
+        (self.rank < other.rank) | ((self.rank == other.rank) & (rest(self) < rest(other)))
     }
 
     /// Where it stands.
@@ -96,8 +96,10 @@ impl Front {
     }
 
     fn replace(&mut self, places: &mut [u32], place: usize, contender: Contender) {
-        if contender < self.line[place] {
+        if contender.goes_before(&self.line[place]) {
             self.rise(places, place, contender);
+        } else if place == 0 {
+            self.sink_far(places, contender);
         } else {
             self.sink(places, place, contender);
         }
@@ -106,7 +108,7 @@ impl Front {
     fn rise(&mut self, places: &mut [u32], mut hole: usize, contender: Contender) {
         while hole > 0 {
             let parent = (hole - 1) / CHILDREN;
-            if self.line[parent] <= contender {
+            if !contender.goes_before(&self.line[parent]) {
                 break;
             }
             self.put(places, hole, self.line[parent]);
@@ -116,16 +118,7 @@ impl Front {
     }
 
     fn sink(&mut self, places: &mut [u32], mut hole: usize, contender: Contender) {
-        loop {
-            let first = CHILDREN * hole + 1;
-            let end = self.line.len().min(first + CHILDREN);
-            if first >= end {
-                break;
-            }
-            let mut best = first;
-            for place in first + 1..end {
-                best = if self.line[place].goes_before(&self.line[best]) { place } else { best };
-            }
+        while let Some(best) = self.first_child(hole) {
             let child = self.line[best];
             if !child.goes_before(&contender) {
                 break;
@@ -134,6 +127,29 @@ impl Front {
             hole = best;
         }
         self.put(places, hole, contender);
+    }
+
+    /// The same for the first, without comparing on the way down: who had its turn goes behind most others.
+    fn sink_far(&mut self, places: &mut [u32], contender: Contender) {
+        let mut hole = 0;
+        while let Some(best) = self.first_child(hole) {
+            self.put(places, hole, self.line[best]);
+            hole = best;
+        }
+        self.rise(places, hole, contender);
+    }
+
+    fn first_child(&self, parent: usize) -> Option<usize> {
+        let first = CHILDREN * parent + 1;
+        let children = self.line.get(first..)?;
+        // A constant count where there are all, so that nothing is left of the loop.
+        let children = children.first_chunk::<CHILDREN>().map_or(children, |all| all);
+        let before =
+            |best: usize, other: usize| if children[other].goes_before(&children[best]) { other } else { best };
+        if let [_, _, _, _] = children {
+            return Some(first + before(before(0, 1), before(2, 3)));
+        }
+        (0..children.len()).reduce(before).map(|best| first + best)
     }
 
     fn put(&mut self, places: &mut [u32], place: usize, contender: Contender) {
