@@ -207,7 +207,8 @@ impl Shares {
     pub(crate) fn correct(&mut self, leaf: ShareId, charged: u64, used: u64) {
         let mut id = leaf;
         while id != ROOT && charged != used {
-            let limit = self.limit_of_refund(id, charged);
+            // Only a refund has a limit, and that looks at the neighbours.
+            let limit = if used < charged { self.limit_of_refund(id, charged) } else { 0 };
             let share = self.get_mut(id);
             let by = share.stride.times(charged.abs_diff(used));
             share.pass = match used > charged {
