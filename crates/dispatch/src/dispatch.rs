@@ -174,6 +174,11 @@ impl Dispatch {
         batch.storage_full.clone().map(Pause::StorageFull).or_else(|| batch.paused.clone())
     }
 
+    /// Attempts running.
+    pub fn running(&self) -> u32 {
+        self.slots.running()
+    }
+
     /// Numbers of the host as a whole.
     pub fn totals(&self) -> Totals {
         Totals {

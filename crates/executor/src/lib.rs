@@ -1,6 +1,6 @@
 //! Runs what dispatch decides on tokio.
 //!
-//! **What it is.** A [`Mill`] owns one [`Dispatch`](batchmill_dispatch::Dispatch) and gives it a body: long-lived slot
+//! **What it is.** A [`Mill`] owns one [`Dispatch`](batchmill_dispatch::Dispatch) and gives it a body: long-lived
 //! tasks that run attempts, an alarm, and one delivery task a batch that hands results on and answers for them. What an
 //! attempt is, a [`Workload`] says; [`FlowWorkload`] runs flows.
 //!
@@ -11,12 +11,15 @@
 //! and in which order jobs run is dispatch's.
 //!
 //! # Why it is fast although every policy is on
-//! One lock a job: the call that reports an end also brings the next start. No task is spawned and nothing is allocated a
-//! job; the timer of an attempt is armed only when its first poll is pending, and registered with the runtime once a time
-//! limit; a report is written once, to the desk of its slot, and becomes a result there; results are handed over in lots
-//! of up to 64 by a slot whose jobs end at once, and always before a slot waits for anything.
+//! One lock for several jobs: a runner takes a hand of starts, and the call that reports their ends also brings the next
+//! ones. A hand grows only while jobs end at once and within microseconds, and an attempt that waits leaves it, so that no
+//! job waits for another (`docs/adr/0011-starts-are-run-by-the-hand.md`). No task is spawned and nothing is allocated a job;
+//! the timer of an attempt is armed only when its first poll is pending, and registered with the runtime once a time limit;
+//! a report is written once, to its seat in the hand, and becomes a result there; results are handed over in lots of about
+//! 64 by a runner whose jobs end at once, and always before a runner waits for anything.
 //!
-//! What is left is mostly the lock: on two cores every step finds the state of dispatch in the other's cache.
+//! What is left is spread: dispatch itself, the result and its id, a look at the clock a job, memory that is touched for
+//! the first time, and the jobs being accepted by one thread before the first can start.
 
 mod clock;
 mod collected;

@@ -12,12 +12,11 @@ use std::{
 use batchmill_core::{
     AttemptFailure, CancelReason, CancelSignal, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, format_duration,
 };
-use batchmill_dispatch::Start;
 use tokio::time::Sleep;
 
 use crate::{Attempt, AttemptReport, Workload};
 
-use super::{Shared, batch::OpenBatch, slot::Desk};
+use super::{Shared, runner::Work};
 
 /// How long an attempt that listens to its signal may take to end by itself.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -26,34 +25,36 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// How the future of an attempt came to its end.
 enum Ended {
-    /// With a report, which is on the desk.
+    /// With a report, which is in its place.
     Reported,
     Panicked(String),
     /// It did not end in time, or nothing in it listened: it was dropped.
     Dropped,
 }
 
-/// Runs one attempt. Whatever happens in it, this returns, the attempt has really ended, and its report is on the desk:
-/// written there once, because it is larger than all else that a fast attempt costs to hand on.
+/// Runs one attempt. Whatever happens in it, this returns, the attempt has really ended, and its report is in its place.
+/// If it does not end at once, `before_waiting` is called when its first poll is pending.
 pub(super) async fn run<W: Workload>(
     shared: &Shared<W>,
-    batch: &OpenBatch<W>,
-    start: &Start,
+    work: &Work<W>,
     started: MonoTime,
-    desk: &mut Desk,
+    timer: &mut Timer,
+    report: &mut AttemptReport,
+    before_waiting: impl FnOnce(),
 ) {
+    let Work { start, batch, signal } = work;
     let attempt = Attempt {
         batch: &batch.id,
         index: start.lease.index.into(),
         number: start.attempt,
         resume: start.resume,
         given_up: &start.given_up,
-        cancel: &desk.signal,
+        cancel: signal,
     };
     let span = tracing::debug_span!(parent: &batch.span, "attempt", job = start.lease.index, attempt = start.attempt);
-    let mut watch = Watch { signal: &desk.signal, timer: &mut desk.timer, first_reason: None, reason: None };
-    let (outbox, report, timeout) = (&mut desk.outbox, &mut desk.report, start.timeout);
-    let mut waited = false;
+    let mut watch = Watch { signal, timer, first_reason: None, reason: None };
+    // Most attempts of a fast flow never wait, and need neither timer nor hand-over.
+    let (timeout, mut before_waiting) = (start.timeout, Some(before_waiting));
     let ended = {
         // In a block of its own, so that a workload that panics before it has made its future panics in there too.
         let mut future = pin!(Some(async { batch.workload.run(attempt).await }));
@@ -68,10 +69,8 @@ pub(super) async fn run<W: Workload>(
                 Ok(Poll::Pending) => {}
                 Err(payload) => return Poll::Ready(Ended::Panicked(panic_text(payload.as_ref()))),
             }
-            if !waited {
-                // Only now: most attempts of a fast flow never get here, and need neither timer nor hand-over.
-                waited = true;
-                batch.outlet.push_all(outbox);
+            if let Some(before_waiting) = before_waiting.take() {
+                before_waiting();
                 if let Some(limit) = timeout {
                     watch.timer.arm(shared.clock.tokio(started + limit));
                 }
@@ -79,17 +78,16 @@ pub(super) async fn run<W: Workload>(
             watch.poll(context).map(|()| Ended::Dropped)
         })
         .await;
-        // What an attempt holds may panic when it is dropped. The slot lives on.
+        // What an attempt holds may panic when it is dropped. The runner lives on.
         match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
             Ok(()) => ended,
             Err(payload) => Ended::Panicked(panic_text(payload.as_ref())),
         }
     };
-    let first_reason = watch.first_reason;
-    if waited {
-        desk.timer.disarm();
+    if before_waiting.is_none() {
+        watch.timer.disarm();
     }
-    judge(&mut desk.report, ended, first_reason, timeout);
+    judge(report, ended, watch.first_reason, timeout);
 }
 
 fn judge(report: &mut AttemptReport, ended: Ended, reason: Option<CancelReason>, timeout: Option<Duration>) {
@@ -159,9 +157,9 @@ impl Watch<'_> {
     }
 }
 
-/// A timer that is made once a slot and armed anew for each attempt that waits.
+/// A timer that is made once a runner and armed anew for each attempt that waits.
 ///
-/// Registering a moment with the runtime costs more than all else that an attempt needs to wait. The limits of a slot's
+/// Registering a moment with the runtime costs more than all else that an attempt needs to wait. The limits of its
 /// attempts mostly are the same, so each falls due later than the one before: a registration that fires before the moment
 /// that is wanted by then is only moved on. So arming costs a registration once a limit, not once an attempt.
 #[derive(Default)]

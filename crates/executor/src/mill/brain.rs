@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Pause, StopReason, Verdict};
+use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StopReason, Usage, Verdict};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, SlotId, Start};
 use tokio::task::JoinSet;
 
@@ -17,7 +17,8 @@ use super::{
     Shared,
     attempt::panic_text,
     batch::{BatchEnd, OpenBatch},
-    slot::{self, Post},
+    roster::Roster,
+    runner::{End, Seat, Work},
 };
 
 /// One decision in so many is timed.
@@ -33,7 +34,9 @@ pub(super) struct Brain<W: Workload> {
     /// Batches whose delivery is not closed.
     pub(super) open: usize,
     batches: Vec<Option<Arc<OpenBatch<W>>>>,
-    slots: Vec<Place<W>>,
+    /// How to tell the attempt of each slot to end.
+    signals: Vec<CancelSignal>,
+    pub(super) roster: Roster<W>,
     /// When the alarm goes off.
     pub(super) wake_at: Option<MonoTime>,
     /// Time as dispatch has seen it: it never goes back, although callers read the clock before they get the lock.
@@ -46,14 +49,8 @@ pub(super) struct Brain<W: Workload> {
     tasks: JoinSet<()>,
 }
 
-/// A slot as the brain knows it: where to put its next start, and how to tell its attempt to end.
-struct Place<W: Workload> {
-    post: Arc<Post<W>>,
-    signal: CancelSignal,
-}
-
 impl<W: Workload> Brain<W> {
-    pub(super) fn new(dispatch: Dispatch) -> Self {
+    pub(super) fn new(dispatch: Dispatch, threads: usize) -> Self {
         Self {
             dispatch,
             draining: false,
@@ -61,7 +58,8 @@ impl<W: Workload> Brain<W> {
             scheduler_faults: 0,
             open: 0,
             batches: Vec::new(),
-            slots: Vec::new(),
+            signals: Vec::new(),
+            roster: Roster::new(threads),
             wake_at: None,
             now: MonoTime::ZERO,
             effects: Vec::new(),
@@ -97,7 +95,7 @@ impl<W: Workload> Brain<W> {
         self.now
     }
 
-    /// Takes an event that comes from no slot.
+    /// Takes an event that comes from no runner.
     pub(super) fn take(&mut self, shared: &Arc<Shared<W>>, event: Event) {
         self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
         // Pauses that dispatch is told of, and so does not tell of.
@@ -117,24 +115,44 @@ impl<W: Workload> Brain<W> {
         }
     }
 
-    /// Takes the end of an attempt. Effects that belong to its slot, its own record and its next start, are left in
-    /// `effects` for the slot to carry out without the lock; whatever else follows is carried out here. Answers with the
-    /// signal for the next attempt, where the last one is used up.
-    pub(super) fn take_end(
-        &mut self,
-        shared: &Arc<Shared<W>>,
-        lease: Lease,
-        event: Event,
-        now: MonoTime,
-        effects: &mut Vec<Effect>,
-    ) -> Option<CancelSignal> {
-        let signal = self.renew_signal(lease.slot);
-        let now = self.advance(now);
-        self.decide_on_end(shared, now, event, effects);
-        for other in effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
+    /// Takes the ends of attempts, in their order. The start that follows in the slot of each is put on its seat, and its
+    /// own record is left among the seat's effects, to be put into words without the lock; whatever else follows is carried
+    /// out here.
+    pub(super) fn take_ends(&mut self, shared: &Arc<Shared<W>>, seats: &mut [Seat<W>]) {
+        for seat in seats {
+            if let Some(end) = seat.end.take()
+                && let Some(work) = seat.work.take()
+            {
+                self.take_end(shared, end, work, seat);
+            }
+        }
+    }
+
+    fn take_end(&mut self, shared: &Arc<Shared<W>>, End { at, ran, draw }: End, mut work: Work<W>, seat: &mut Seat<W>) {
+        let lease = work.start.lease;
+        if let Some(signal) = self.renew_signal(lease.slot) {
+            work.signal = signal;
+        }
+        let outcome = std::mem::replace(&mut seat.report.outcome, Outcome::Stopped);
+        let event = Event::AttemptEnded { lease, outcome, usage: Usage::new(ran), draw };
+        let now = self.advance(at);
+        self.decide_on_end(shared, now, event, &mut seat.effects);
+        for other in seat.effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
             self.carry_out(shared, other);
         }
-        signal
+        // Where there is a next start in its slot, it is the last effect.
+        match seat.effects.pop_if(|effect| matches!(effect, Effect::Start(_))) {
+            Some(Effect::Start(next)) => {
+                if next.lease.batch != lease.batch
+                    && let Some(batch) = self.batch(next.lease.batch).cloned()
+                {
+                    seat.left = Some(std::mem::replace(&mut work.batch, batch));
+                }
+                work.start = next;
+                seat.work = Some(work);
+            }
+            _ => seat.left = Some(work.batch),
+        }
     }
 
     /// Counts an end and lets dispatch decide. Reading the clock twice would cost more than most decisions take, so one in
@@ -173,8 +191,8 @@ impl<W: Workload> Brain<W> {
     fn break_down(&mut self, message: &str) {
         tracing::error!("{message}; the host can not go on");
         (self.broken, self.draining) = (true, true);
-        for place in &self.slots {
-            place.signal.cancel(CancelReason::Kill);
+        for signal in &self.signals {
+            signal.cancel(CancelReason::Kill);
         }
         for batch in self.batches.iter_mut().filter_map(Option::take) {
             let counts = self.dispatch.counts(batch.key).unwrap_or_default();
@@ -186,14 +204,14 @@ impl<W: Workload> Brain<W> {
 
     /// Under the lock, because a stop may be raised until the very end: it belongs to the attempt that ended.
     fn renew_signal(&mut self, slot: SlotId) -> Option<CancelSignal> {
-        /// The slot's own handle and the brain's.
+        /// The runner's own handle and the brain's.
         const HANDLES: usize = 2;
-        let place = &mut self.slots[slot.0 as usize];
-        if place.signal.is_fresh(HANDLES) {
+        let signal = &mut self.signals[slot.0 as usize];
+        if signal.is_fresh(HANDLES) {
             return None;
         }
-        place.signal = CancelSignal::new();
-        Some(place.signal.clone())
+        *signal = CancelSignal::new();
+        Some(signal.clone())
     }
 
     fn carry_out(&mut self, shared: &Arc<Shared<W>>, effect: Effect) {
@@ -205,8 +223,8 @@ impl<W: Workload> Brain<W> {
                 }
             }
             Effect::Stop { lease, how } => {
-                if let Some(place) = self.slots.get(lease.slot.0 as usize) {
-                    place.signal.cancel(how);
+                if let Some(signal) = self.signals.get(lease.slot.0 as usize) {
+                    signal.cancel(how);
                 }
             }
             Effect::WakeAt(at) => {
@@ -272,17 +290,16 @@ impl<W: Workload> Brain<W> {
 
     fn start(&mut self, shared: &Arc<Shared<W>>, start: Start) {
         let Some(batch) = self.batch(start.lease.batch).cloned() else { return };
-        let SlotId(slot) = start.lease.slot;
-        if slot as usize == self.slots.len() {
-            let (post, signal) = (Arc::new(Post::default()), CancelSignal::new());
-            self.slots.push(Place { post: post.clone(), signal: signal.clone() });
-            self.spawn(shared, slot::run(Arc::downgrade(shared), post, signal));
+        let slot = start.lease.slot.0 as usize;
+        if slot == self.signals.len() {
+            self.signals.push(CancelSignal::new());
         }
-        self.slots[slot as usize].post.put(start, batch);
+        let signal = self.signals[slot].clone();
+        self.put(shared, Work { start, batch, signal });
     }
 }
 
-/// Whether the slot whose attempt ended carries it out itself.
+/// Whether the runner of the attempt that ended carries it out itself.
 fn belongs_to(effect: &Effect, lease: Lease) -> bool {
     match effect {
         Effect::Start(start) => start.lease.slot == lease.slot,

@@ -32,14 +32,14 @@ pub trait Delivery: Send + 'static {
 /// What waits for its delivery.
 #[derive(Debug)]
 enum Lot {
-    /// From a slot.
+    /// From a runner.
     Results(Vec<JobResult>),
     /// Of jobs that end without an attempt of their own: put into words when they are delivered, because that may read
     /// the job.
     Records(Vec<Record>),
 }
 
-/// Where slots leave what has ended. Bounded by dispatch: it starts nothing while too many records are unanswered.
+/// Where runners leave what has ended. Bounded by dispatch: it starts nothing while too many records are unanswered.
 #[derive(Debug, Default)]
 pub(crate) struct Outlet {
     waiting: Mutex<Waiting>,
@@ -59,7 +59,7 @@ const LOT_MAX: usize = 256;
 const FEW: usize = 32;
 
 impl Waiting {
-    /// Moves `results` in. A full lot changes owner as a whole; small ones are put together, and leave the slot its room.
+    /// Moves `results` in. A full lot changes owner as a whole; small ones are put together, and leave the runner its room.
     fn put(&mut self, results: &mut Vec<JobResult>) {
         match self.lots.back_mut() {
             Some(Lot::Results(last)) if last.len() + results.len() <= LOT_MAX => last.append(results),
@@ -150,8 +150,8 @@ pub(super) async fn run<W: Workload>(
             Next::End(end) => break end,
             Next::Wait => {
                 batch.outlet.wake.notified().await;
-                // A few results are from slots that wait for something. Others that are ready to run may end jobs too, and
-                // theirs come along in the same lot. Slots whose jobs end at once bring enough to go on with: kept waiting,
+                // A few results are from runners that wait for something. Others that are ready to run may end jobs too, and
+                // theirs come along in the same lot. Runners whose jobs end at once bring enough to go on with: kept waiting,
                 // they would stand still at the bound of unanswered records.
                 if batch.outlet.holds_few() {
                     tokio::task::yield_now().await;
@@ -199,7 +199,7 @@ fn places(results: &[JobResult]) -> Vec<u32> {
     results.iter().map(place).collect()
 }
 
-/// The end of a job in words. Slots do it as soon as it is decided, so that a result is built once, where it is delivered
+/// The end of a job in words. Runners do it as soon as it is decided, so that a result is built once, where it is delivered
 /// from.
 pub(super) fn result<W: Workload>(
     clock: &Clock,

@@ -2,15 +2,18 @@
 //!
 //! Who may touch what: everything that dispatch decides is behind one mutex, [`Brain`], which is never held across an
 //! await. Effects that concern other slots are carried out under that lock, so that a stop can never overtake the start
-//! it belongs to. A slot's own record and start leave the lock with it and are carried out without.
+//! it belongs to. The record and the next start of an attempt that ended leave the lock with its runner and are carried out
+//! without.
 
 mod alarm;
 mod attempt;
 mod batch;
 mod brain;
 mod delivery;
+mod draws;
+mod roster;
+mod runner;
 mod shutdown;
-mod slot;
 
 use std::{
     fmt,
@@ -92,13 +95,15 @@ impl<W: Workload> Mill<W> {
     pub fn start(settings: &Settings, scheduler: Box<dyn Scheduler>) -> Self {
         let mut limits = batchmill_dispatch::Settings::new(settings.concurrency);
         limits.unanswered_limit = settings.unanswered_limit;
+        let runtime = tokio::runtime::Handle::current();
+        let threads = runtime.metrics().num_workers();
         let shared = Arc::new(Shared {
             clock: Clock::start(),
             meters: settings.metrics.then(Meters::new),
-            brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler))),
+            brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler), threads)),
             alarm: Arc::default(),
             ended: Notify::new(),
-            runtime: tokio::runtime::Handle::current(),
+            runtime,
         });
         shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared), shared.alarm.clone()));
         Self(shared)
@@ -170,7 +175,7 @@ impl<W: Workload> Shared<W> {
         self.brain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event that comes from no slot.
+    /// Takes an event that comes from no runner.
     fn step(self: &Arc<Self>, event: Event) {
         let mut brain = self.lock();
         brain.take(self, event);

@@ -4,6 +4,7 @@
 
 mod batches;
 mod delivery;
+mod hands;
 mod limits;
 mod metrics;
 mod shutdown;
