@@ -72,12 +72,14 @@ pub struct GivenUp {
     pub node: Arc<str>,
     /// Its last error.
     pub error: JobError,
+    /// The attempt in which it failed for the last time. A flow may visit a node again: what is given up is that visit.
+    pub attempt: u32,
 }
 
 impl GivenUp {
-    /// `node` failed for good with `error`.
-    pub fn new(node: Arc<str>, error: JobError) -> Self {
-        Self { node, error }
+    /// `node` failed for good with `error`, in the attempt of this number.
+    pub fn new(node: Arc<str>, error: JobError, attempt: u32) -> Self {
+        Self { node, error, attempt }
     }
 }
 

@@ -128,13 +128,14 @@ fn decide(
     let elapsed = now - trouble.begun(live.started);
     let (mut delay, mut given_up) = (None::<Duration>, Vec::new());
     let (mut fatal, mut over) = (None, None);
+    let number = batch.rows[lease.index as usize].attempts.saturating_add(1);
     for (place, failed) in failure.iter().enumerate() {
         let attempt = trouble.count(failed.node.as_ref());
         match verdict(batch, failed, attempt, elapsed, draw) {
             Some(wait) => delay = Some(delay.map_or(wait, |longest| longest.max(wait))),
             // Before every handler: it stops the batch.
             None if failed.error.class == ErrorClass::Fatal => fatal = fatal.or(Some(place)),
-            None => match handled(failed) {
+            None => match handled(failed, number) {
                 Some(node) => given_up.push(node),
                 None => over = over.or(Some(place)),
             },
@@ -163,9 +164,10 @@ fn verdict(batch: &Batch, failed: &NodeFailure, attempt: u32, elapsed: Duration,
     }
 }
 
-fn handled(failed: &NodeFailure) -> Option<GivenUp> {
+fn handled(failed: &NodeFailure, attempt: u32) -> Option<GivenUp> {
     // A failure without a node has no handler.
-    failed.node.clone().filter(|_| failed.handled).map(|node| GivenUp::new(node, job_error(failed.clone())))
+    let node = failed.node.clone().filter(|_| failed.handled)?;
+    Some(GivenUp::new(node, job_error(failed.clone()), attempt))
 }
 
 fn job_error(failed: NodeFailure) -> JobError {

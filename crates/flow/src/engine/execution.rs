@@ -16,6 +16,9 @@ use crate::{
     graph::{CompiledGraph, CompiledOnError, UpdateCheck, size_of},
 };
 
+/// A state of so many bytes is not worth measuring.
+const SMALL: u64 = 64 << 10;
+
 /// What every node of a run sees.
 #[derive(Debug, Clone, Copy)]
 pub struct StepContext<'a> {
@@ -112,8 +115,9 @@ pub struct Execution<'g> {
     pub(super) errors: Vec<(u32, Value)>,
     /// What is already known of the next superstep.
     pub(super) known: Vec<(u32, NodeEnd)>,
-    /// Nodes that failed in the next superstep and whose flow goes on without them once they are given up.
-    pub(super) failed: Vec<u32>,
+    /// Nodes that failed in the next superstep and whose flow goes on without them once they are given up, each with the
+    /// attempt in which it did.
+    pub(super) failed: Vec<(u32, u32)>,
     /// Nodes that count as failed for good at their next visit.
     pub(super) given_up: Vec<(u32, JobError)>,
     handles_errors: bool,
@@ -280,9 +284,10 @@ impl<'g> Execution<'g> {
         Stepped::Failed(self.dead_end.insert(failure).clone())
     }
 
-    /// The state holds no more bytes than this.
+    /// The state holds about so many bytes, and no more. Of a small one the bound does; of a large one a look at the whole
+    /// costs less than the copy that a checkpoint takes.
     pub(super) fn size(&self) -> u64 {
-        self.size
+        if self.size <= SMALL { self.size } else { size_of(&self.state) }
     }
 
     pub(super) fn is_dead_end(&self) -> bool {
@@ -406,14 +411,15 @@ impl<'g> Execution<'g> {
     fn keep(&mut self, ends: Vec<NodeEnd>, context: &StepContext<'_>) -> Stepped {
         let told_to_end = context.cancel.is_cancelled();
         let mut failures = Vec::new();
+        self.failed.clear();
         for (node, end) in self.ready.iter().zip(ends) {
             match end {
                 // It ended because it was told to: that is no failure, it runs again.
                 NodeEnd::Failed { error, .. } if told_to_end && error.class == ErrorClass::Cancelled => {}
                 NodeEnd::Failed { error, by_flow } => {
                     let (compiled, handled) = (self.graph.node(*node), self.is_handled(*node, &error, by_flow));
-                    if handled && !self.failed.contains(node) {
-                        self.failed.push(*node);
+                    if handled {
+                        self.failed.push((*node, context.job.attempt));
                     }
                     failures.push(NodeFailure::at_node(compiled.name.clone(), *error, compiled.retry, handled));
                 }

@@ -16,13 +16,15 @@ impl Execution<'_> {
         }
     }
 
-    /// Those of `nodes` that failed in the superstep that runs next count as failed for good. Whether there are any: the
-    /// others were given up in a superstep that has completed.
+    /// Those of `nodes` whose failure is that of the superstep that runs next count as failed for good. Whether there are
+    /// any: the others were given up in a superstep that has completed.
     pub(super) fn give_up_failed(&mut self, nodes: &[GivenUp]) -> bool {
         for given_up in nodes {
-            let failed = self.failed.iter().position(|node| *self.graph.node(*node).name == *given_up.node);
-            if let Some(place) = failed {
-                let node = self.failed.swap_remove(place);
+            let is_it = |(node, attempt): &(u32, u32)| {
+                *self.graph.node(*node).name == *given_up.node && *attempt == given_up.attempt
+            };
+            if let Some(place) = self.failed.iter().position(is_it) {
+                let (node, _) = self.failed.swap_remove(place);
                 self.given_up.push((node, given_up.error.clone()));
             }
         }

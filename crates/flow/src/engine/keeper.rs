@@ -53,11 +53,15 @@ struct Content {
     supersteps: u64,
     pending: usize,
     failed: usize,
+    /// The attempt in which they failed.
+    attempt: u32,
 }
 
 impl Content {
     fn of(execution: &Execution<'_>) -> Self {
-        Self { supersteps: execution.step, pending: execution.known.len(), failed: execution.failed.len() }
+        let (pending, failed) = (execution.known.len(), execution.failed.len());
+        let attempt = execution.failed.first().map_or(0, |(_, attempt)| *attempt);
+        Self { supersteps: execution.step, pending, failed, attempt }
     }
 }
 

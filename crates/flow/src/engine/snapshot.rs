@@ -53,8 +53,9 @@ impl<'g> Execution<'g> {
             remembered.insert("errors".to_owned(), errors.into());
         }
         if !self.failed.is_empty() {
-            let failed: Vec<&str> = self.failed.iter().map(|node| &*self.graph.node(*node).name).collect();
-            remembered.insert("failed".to_owned(), json!(failed));
+            let name = |node: &u32| self.graph.node(*node).name.to_string();
+            let failed: Map<_, _> = self.failed.iter().map(|(node, attempt)| (name(node), json!(attempt))).collect();
+            remembered.insert("failed".to_owned(), failed.into());
         }
         if remembered.is_empty() { Value::Null } else { remembered.into() }
     }
@@ -71,9 +72,9 @@ impl<'g> Execution<'g> {
             self.errors.push((find(self.graph, node)?, error.clone()));
         }
         self.errors.sort_by_key(|(node, _)| *node);
-        let failed = remembered.get("failed").and_then(Value::as_array).into_iter().flatten();
-        for node in failed.filter_map(Value::as_str) {
-            self.failed.push(find(self.graph, node)?);
+        for (node, attempt) in part("failed") {
+            let attempt = attempt.as_u64().and_then(|attempt| attempt.try_into().ok()).unwrap_or_default();
+            self.failed.push((find(self.graph, node)?, attempt));
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ async fn a_handled_node_stays_handled_while_its_siblings_are_retried() {
     let attempts = Attempts::of(yaml);
     let input = object(json!({}));
     assert!(matches!(attempts.attempt(1, &input, &[]).await, AttemptEnd::Failed(f) if f.iter().count() == 2));
-    let a = GivenUp::new("a".into(), JobError::new(ErrorClass::Permanent, "broken", "broken"));
+    let a = GivenUp::new("a".into(), JobError::new(ErrorClass::Permanent, "broken", "broken"), 1);
     assert!(matches!(attempts.attempt(2, &input, &[a]).await, AttemptEnd::Failed(f) if f.iter().count() == 1));
     // The checkpoint knows that `a` is done with: nobody has to say it again.
     assert!(matches!(attempts.attempt(3, &input, &[]).await, AttemptEnd::Failed(_)));
@@ -87,7 +87,7 @@ nodes:
 #[tokio::test]
 async fn a_node_given_up_whose_error_nobody_handles_fails_the_attempt_without_running() {
     let attempts = Attempts::of("nodes:\n  a: {jq: '{}'}");
-    let given_up = [GivenUp::new("a".into(), JobError::new(ErrorClass::Timeout, "timeout", "too slow"))];
+    let given_up = [GivenUp::new("a".into(), JobError::new(ErrorClass::Timeout, "timeout", "too slow"), 1)];
     let end = attempts.attempt(1, &object(json!({})), &given_up).await;
     let AttemptEnd::Failed(failure) = end else { panic!("{end:?}") };
     assert_eq!((failure.first.error.class, &*failure.first.error.code), (ErrorClass::Timeout, "timeout"));

@@ -129,6 +129,7 @@ impl Attempts {
                                 Some(node) if failed.handled => given_up.push(GivenUp::new(
                                     node.clone(),
                                     JobError::from(failed.error.clone()).at_node(node.clone()),
+                                    number,
                                 )),
                                 _ => over = true,
                             }

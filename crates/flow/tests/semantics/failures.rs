@@ -105,7 +105,7 @@ async fn a_node_that_a_goto_leads_to_sees_its_error_again_when_it_is_retried() {
     let input = object(json!({}));
     assert!(matches!(attempts.attempt(1, &input, &[]).await, AttemptEnd::Failed(_)));
     let given_up = JobError::new(ErrorClass::Permanent, "broken", "broken").at_node("a");
-    let given_up = [GivenUp::new("a".into(), given_up)];
+    let given_up = [GivenUp::new("a".into(), given_up, 1)];
     assert!(matches!(attempts.attempt(2, &input, &given_up).await, AttemptEnd::Failed(_)));
     let AttemptEnd::Done { output, .. } = attempts.attempt(3, &input, &[]).await else { panic!("must end") };
     assert_eq!((output, attempts.ran().as_str()), (json!({"node": "a"}), "a i h j j"));

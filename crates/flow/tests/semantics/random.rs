@@ -4,26 +4,26 @@ use std::collections::BTreeSet;
 
 use batchmill_core::{CancelSignal, CheckpointId, NodeError, StateData};
 use batchmill_flow::{
-    Arm, Channel, CompiledGraph, Execution, NodeSpec, OnError, Reduce, StateGraph, StepContext, Stepped, Target,
-    node_fn,
+    Arm, Channel, CheckpointMode, CompiledGraph, Execution, NodeSpec, OnError, Reduce, StateGraph, StepContext,
+    Stepped, Target, node_fn,
 };
 use futures_util::FutureExt;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::check::{job, object};
 
 /// A node: what it needs, and where it leads.
 #[derive(Debug, Clone)]
-struct Model {
-    needs: BTreeSet<usize>,
-    next: ModelNext,
-    on_error: ModelError,
+pub(crate) struct Model {
+    pub(crate) needs: BTreeSet<usize>,
+    pub(crate) next: ModelNext,
+    pub(crate) on_error: ModelError,
 }
 
 /// What happens when the node fails. It fails at some visits, unless the job would fail with it.
 #[derive(Debug, Clone)]
-enum ModelError {
+pub(crate) enum ModelError {
     Fail,
     Continue,
     /// `None` is END.
@@ -36,6 +36,14 @@ impl Model {
         self.next.targets().into_iter().chain(goto).collect()
     }
 
+    /// What the node called `name` does.
+    pub(crate) fn act(&self, name: usize, state: &StateData) -> Result<Value, NodeError> {
+        match state["runs"].as_u64() {
+            Some(runs) if self.fails(name, runs as usize) => Err(NodeError::transient("broken", "broken")),
+            _ => Ok(json!({"runs": 1, "seen": name})),
+        }
+    }
+
     /// By the node and the number of node runs before the superstep.
     fn fails(&self, node: usize, runs: usize) -> bool {
         !matches!(self.on_error, ModelError::Fail) && (node + runs).is_multiple_of(3)
@@ -43,13 +51,13 @@ impl Model {
 }
 
 #[derive(Debug, Clone)]
-enum ModelNext {
+pub(crate) enum ModelNext {
     To(BTreeSet<usize>),
     /// By whether the number of node runs so far is even; `None` is END.
     Branch(Option<usize>, Option<usize>),
 }
 
-const MAX_STEPS: u64 = 25;
+pub(crate) const MAX_STEPS: u64 = 25;
 
 impl ModelNext {
     fn targets(&self) -> Vec<usize> {
@@ -61,7 +69,7 @@ impl ModelNext {
 }
 
 /// Graphs of up to 9 nodes; `loops` lets edges lead back.
-fn models(loops: bool) -> impl Strategy<Value = Vec<Model>> {
+pub(crate) fn models(loops: bool) -> impl Strategy<Value = Vec<Model>> {
     (2..9_usize).prop_flat_map(move |nodes| {
         (0..nodes)
             .map(|node| {
@@ -113,7 +121,7 @@ fn reaches(models: &[Model], from: usize, to: usize, avoiding: Option<usize>) ->
 }
 
 /// The supersteps that the reference prescribes, and the nodes that updated the state, in the order of merging.
-fn prescribed(models: &[Model]) -> (Vec<Vec<usize>>, Vec<usize>) {
+pub(crate) fn prescribed(models: &[Model]) -> (Vec<Vec<usize>>, Vec<usize>) {
     let mut ready: BTreeSet<usize> = start(models).into_iter().collect();
     let mut arrived: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); models.len()];
     let (mut seen, mut steps) = (Vec::new(), Vec::new());
@@ -161,25 +169,29 @@ fn prescribed(models: &[Model]) -> (Vec<Vec<usize>>, Vec<usize>) {
 }
 
 fn compile(models: &[Model]) -> CompiledGraph {
+    assemble(models, CheckpointMode::Step, |name, model| NodeSpec::from(node_fn(move |state| model.act(name, state))))
+}
+
+/// A graph of these models, whose nodes are made by `make`.
+pub(crate) fn assemble(
+    models: &[Model],
+    mode: CheckpointMode,
+    make: impl Fn(usize, Model) -> NodeSpec,
+) -> CompiledGraph {
     let target = |node: &Option<usize>| node.map_or(Target::End, |node| Target::Node(node.to_string()));
     let graph = StateGraph::new("random")
+        .checkpoint(mode)
         .channel("runs", Channel::new(Reduce::Add).starting_as(0))
         .channel("seen", Channel::new(Reduce::Append))
         .max_steps(MAX_STEPS)
         .start(start(models).iter().map(ToString::to_string));
     let nodes = models.iter().enumerate().fold(graph, |graph, (name, model)| {
-        let fails = model.clone();
-        let run = move |state: &StateData| match state["runs"].as_u64() {
-            Some(runs) if fails.fails(name, runs as usize) => Err(NodeError::transient("broken", "broken")),
-            _ => Ok(json!({"runs": 1, "seen": name})),
-        };
-        let node = NodeSpec::from(node_fn(run)).needs(model.needs.iter().map(ToString::to_string)).on_error(
-            match &model.on_error {
-                ModelError::Fail => OnError::Fail,
-                ModelError::Continue => OnError::Continue,
-                ModelError::Goto(to) => OnError::Goto(target(to)),
-            },
-        );
+        let needs = model.needs.iter().map(ToString::to_string);
+        let node = make(name, model.clone()).needs(needs).on_error(match &model.on_error {
+            ModelError::Fail => OnError::Fail,
+            ModelError::Continue => OnError::Continue,
+            ModelError::Goto(to) => OnError::Goto(target(to)),
+        });
         let even = |state: &StateData| state["runs"].as_u64().is_some_and(|runs| runs % 2 == 0);
         graph.node(
             name.to_string(),

@@ -35,7 +35,7 @@ pub(super) fn setback(place: u64, attempts: u32) -> Setback {
         })
         .collect();
     let error = JobError::new(ErrorClass::Permanent, "exit_status", "gave up").at_node("notify");
-    setback.given_up = vec![GivenUp::new("notify".into(), error)];
+    setback.given_up = vec![GivenUp::new("notify".into(), error, 2)];
     setback
 }
 
