@@ -39,6 +39,10 @@ pub struct BatchSetup {
     pub accepted: Option<MonoTime>,
     /// An earlier host ran jobs of it: any job may have a checkpoint, also one of which nothing else is known.
     pub resumed: bool,
+    /// An earlier host decided that it takes no more starts: this one decides nothing about it any more.
+    pub closing: Option<Closing>,
+    /// An earlier host paused it.
+    pub paused: Option<Pause>,
 }
 
 impl BatchSetup {
@@ -58,6 +62,8 @@ impl BatchSetup {
             limit: None,
             accepted: None,
             resumed: false,
+            closing: None,
+            paused: None,
         }
     }
 }
@@ -129,6 +135,8 @@ impl Batch {
         Self {
             key,
             rows: Vec::with_capacity(setup.expected_jobs),
+            paused: setup.paused.clone(),
+            closing: setup.closing.clone(),
             setup,
             wishes: HashMap::new(),
             troubles: HashMap::new(),
@@ -138,9 +146,7 @@ impl Batch {
             begun: 0,
             begun_open: 0,
             sealed: false,
-            paused: None,
             storage_full: None,
-            closing: None,
             closed_upto: 0,
             journal_failed: None,
             poison: Vec::new(),

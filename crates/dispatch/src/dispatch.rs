@@ -121,6 +121,9 @@ impl Dispatch {
         if let Some(at) = setup.deadline {
             self.timers.arm(at.max(now), Due::BatchDeadline(key));
         }
+        if setup.closing.is_some() {
+            self.closing.push(key);
+        }
         self.batches.push(Some(Box::new(Batch::new(key, setup, now))));
         key
     }
@@ -138,9 +141,7 @@ impl Dispatch {
             Event::Answered { batch, jobs } => step::answered::step(self, now, batch, &jobs, effects),
             Event::TimerFired => step::timer_fired::step(self, now, effects),
             Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, jobs, effects),
-            Event::Recalled { batch, ends, closing, paused } => {
-                step::recalled::step(self, now, batch, &ends, closing, paused, effects);
-            }
+            Event::Recalled { batch, ends } => step::recalled::step(self, batch, &ends),
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),

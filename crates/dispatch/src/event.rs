@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use batchmill_core::{CancelReason, Closing, Draw, FinalResult, MonoTime, Outcome, Pause, Priority, Tenant, Usage};
+use batchmill_core::{CancelReason, Draw, FinalResult, MonoTime, Outcome, Priority, Tenant, Usage};
 
 use crate::Past;
 
@@ -75,18 +75,14 @@ pub enum Event {
         /// The jobs.
         jobs: Vec<NewJob>,
     },
-    /// What earlier hosts of a batch decided as a whole; after all its jobs and before [`Event::Sealed`]. May come in
-    /// parts.
+    /// What the failure strategy of a batch heard under earlier hosts; after all its jobs and before [`Event::Sealed`]. May
+    /// come in parts.
     Recalled {
         /// The batch, which is not sealed.
         batch: BatchKey,
-        /// The ends that its failure strategy heard of, in the order of the journal. It hears of them again; what it
-        /// answers was obeyed then, and is in `closing` and `paused`.
+        /// Ends, in the order of the journal. It hears of them again; what it answers was obeyed then, and is in
+        /// [`BatchSetup`](crate::BatchSetup).
         ends: Vec<FinalResult>,
-        /// Why it takes no more starts.
-        closing: Option<Closing>,
-        /// Why it starts nothing until a person lets it go on.
-        paused: Option<Pause>,
     },
     /// All jobs of a batch are accepted: its total is known and it may start.
     Sealed {

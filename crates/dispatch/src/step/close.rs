@@ -33,18 +33,11 @@ pub(crate) fn begin(
 
 /// The first half of it: the decision, and the word of it.
 pub(crate) fn decide(dispatch: &mut Dispatch, key: BatchKey, closing: Closing, effects: &mut Vec<Effect>) {
-    if dispatch.batch(key).is_some_and(|batch| batch.closing.is_none()) {
-        restore(dispatch, key, closing.clone());
-        effects.push(Effect::Closing { batch: key, closing });
-    }
-}
-
-/// Closes a batch that is open, without a word.
-pub(crate) fn restore(dispatch: &mut Dispatch, key: BatchKey, closing: Closing) {
     let Some(batch) = dispatch.batch_mut(key) else { return };
     if batch.closing.is_none() {
-        batch.closing = Some(closing);
+        batch.closing = Some(closing.clone());
         dispatch.closing.push(key);
+        effects.push(Effect::Closing { batch: key, closing });
     }
 }
 

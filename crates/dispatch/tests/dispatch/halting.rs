@@ -61,6 +61,11 @@ impl PlainHalt {
         Self { rules, ends: Vec::new() }
     }
 
+    /// Whether a rule pauses: then the order of ends matters.
+    pub(crate) fn pauses(&self) -> bool {
+        self.rules.iter().any(|rule| rule.when == "pause")
+    }
+
     /// The plugin, with these rules.
     pub(crate) fn plugin(&self) -> Halt {
         let rules: Vec<Rule> = self.rules.iter().map(|rule| rule.text().parse().expect("a rule")).collect();

@@ -6,6 +6,7 @@ mod budget;
 mod cancel;
 mod deadlines;
 mod doctored;
+mod durable;
 mod ends_of_the_host;
 mod explain;
 mod halt;

@@ -1,4 +1,4 @@
-//! Ten thousand lives of a dispatch.
+//! Ten thousand lives of a dispatch, and ten thousand of batches that outlive the hosts of their dispatches.
 //!
 //! `BATCHMILL_SIM_SEEDS=100000` runs more of them. A seed that ever failed belongs into `regression_seeds.txt`.
 
@@ -7,17 +7,27 @@ use std::{
     thread,
 };
 
-use crate::world::{World, scheduler};
+use crate::{
+    durable::Lineage,
+    world::{World, scheduler},
+};
 
 const SEEDS: u64 = 10_000;
 const STEPS: u32 = 150;
+/// The first seed of lives on a journal.
+const DURABLE: u64 = 1_000_000;
 
-/// A life, told in full if `traced`: to tell takes most of its time.
-fn life(seed: u64, traced: bool) -> (World, Result<(), String>) {
+/// A life, told in full if `traced`: to tell takes most of its time. From the seed [`DURABLE`] on, batches outlive hosts.
+fn life(seed: u64, traced: bool) -> (Option<Vec<String>>, Result<(), String>) {
+    if seed >= DURABLE {
+        let mut lineage = Lineage::new(seed, None, traced);
+        let lived = lineage.live(STEPS);
+        return (lineage.trace, lived);
+    }
     let mut world = World::new(seed, scheduler(seed));
     world.trace = traced.then(Vec::new);
     let lived = world.live(STEPS);
-    (world, lived)
+    (world.trace, lived)
 }
 
 fn must_hold(seed: u64) {
@@ -30,32 +40,42 @@ fn must_hold(seed: u64) {
 
 /// What a life that broke a promise says, lived once more.
 fn last_steps(seed: u64) -> String {
-    let (world, lived) = life(seed, true);
-    let (trace, violation) = (world.trace.unwrap_or_default(), lived.err().unwrap_or_default());
+    let (trace, lived) = life(seed, true);
+    let (trace, violation) = (trace.unwrap_or_default(), lived.err().unwrap_or_default());
     let last = trace.len().saturating_sub(12);
     format!("seed {seed}: {violation}\nthe last steps:\n{}", trace[last..].join("\n"))
 }
 
 /// Events and effects of a life, from the first to the last.
 fn hash(seed: u64) -> u64 {
-    let (world, lived) = life(seed, true);
     let mut hasher = DefaultHasher::new();
-    (world.trace, lived).hash(&mut hasher);
+    life(seed, true).hash(&mut hasher);
     hasher.finish()
 }
 
-#[test]
-fn every_life_keeps_every_promise() {
+/// Lives through so many seeds, from `first` on.
+fn all_must_hold(first: u64) {
     let seeds = match std::env::var("BATCHMILL_SIM_SEEDS") {
         Ok(text) => text.parse().expect("BATCHMILL_SIM_SEEDS is a number of seeds"),
         Err(_) => SEEDS,
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        for first in 0..threads {
-            scope.spawn(move || (first as u64..seeds).step_by(threads).for_each(must_hold));
+        for thread in 0..threads {
+            let seeds = first + thread as u64..first + seeds;
+            scope.spawn(move || seeds.step_by(threads).for_each(must_hold));
         }
     });
+}
+
+#[test]
+fn every_life_keeps_every_promise() {
+    all_must_hold(0);
+}
+
+#[test]
+fn batches_that_outlive_their_hosts_lose_nothing_and_repeat_nothing_that_is_recorded() {
+    all_must_hold(DURABLE);
 }
 
 #[test]
@@ -67,11 +87,11 @@ fn seeds_that_failed_once() {
 
 #[test]
 fn the_same_seed_is_the_same_life() {
-    let seeds = || (0..60).chain(2_000..2_060);
+    let seeds = || (0..60).chain(2_000..2_060).chain(DURABLE..DURABLE + 60);
     let (once, again): (Vec<u64>, Vec<u64>) = (seeds().map(hash).collect(), seeds().map(hash).collect());
     assert_eq!(once, again);
     let mut different = once;
     different.sort_unstable();
     different.dedup();
-    assert_eq!(different.len(), 120, "other seeds are other lives");
+    assert_eq!(different.len(), 180, "other seeds are other lives");
 }

@@ -98,11 +98,8 @@ impl<W: Workload> Brain<W> {
     /// Takes an event that comes from no runner.
     pub(super) fn take(&mut self, shared: &Arc<Shared<W>>, event: Event) {
         self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
-        // Pauses that dispatch is told of, and so does not tell of.
-        let told = match event {
-            Event::Recalled { batch, .. } | Event::StorageFull { batch, .. } => Some(batch),
-            _ => None,
-        };
+        // A pause that dispatch is told of, and so does not tell of.
+        let told = if let Event::StorageFull { batch, .. } = event { Some(batch) } else { None };
         let now = self.advance(shared.clock.now());
         let mut effects = std::mem::take(&mut self.effects);
         self.decide(shared, now, event, &mut effects);

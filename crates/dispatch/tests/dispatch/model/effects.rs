@@ -13,7 +13,7 @@ macro_rules! hold {
         }
     };
 }
-pub(super) use hold;
+pub(crate) use hold;
 
 impl Model {
     pub(super) fn see_all(&mut self, now: MonoTime, effects: &[Effect]) -> Check {
@@ -77,14 +77,14 @@ impl Model {
         let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
         hold!(in_time, "start after the deadline of the batch: {start:?}");
         hold!(epoch > 1 || !batch.is_limit_reached(), "a trial starts too many: {start:?}");
-        let timeout = batch.opened.timeout;
+        let (timeout, resumed) = (batch.opened.timeout, batch.opened.resumed);
         let job = batch.jobs.get_mut(index as usize).ok_or("start of an unknown job")?;
         hold!(job.at == At::Ready && job.doomed.is_empty(), "start of a job that is not ready: {job:?}");
         hold!(!job.is_too_late(now), "start after the deadline of the job: {start:?}");
         hold!(job.new.after.is_none_or(|after| after <= now), "start before its time: {start:?}");
         hold!(epoch == job.epoch + 1, "the epoch does not grow by one: {start:?}");
         hold!(start.attempt == job.attempts + 1, "the attempt has a wrong number: {start:?}");
-        hold!(start.resume == (epoch > 1), "a checkpoint out of nowhere: {start:?}");
+        hold!(start.resume == (epoch > 1 || resumed), "a checkpoint out of nowhere: {start:?}");
         hold!(start.timeout == job.new.timeout.or(timeout), "a wrong time limit: {start:?}");
         hold!(start.queued == job.accepted, "a wrong start: {start:?}");
         let without = std::mem::take(&mut job.given_up);

@@ -1,7 +1,7 @@
 //! What each event means to the model.
 
 use batchmill_core::{AttemptFailure, Draw, ErrorClass, FailedAttempt, MonoTime, Outcome, RetryDecision, Status};
-use batchmill_dispatch::{Event, JournalFailure, Lease, NewJob, StopCause};
+use batchmill_dispatch::{Event, JournalFailure, Lease, StopCause};
 
 use super::{At, Batch, Close, Expect, Job, Model, Paused};
 
@@ -11,13 +11,25 @@ impl Model {
         match event {
             Event::JobsAccepted { batch, jobs } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
-                    batch.jobs.extend(jobs.iter().map(|job| accepted(job, now)));
+                    let jobs: Vec<_> = jobs.iter().map(|job| batch.accepted(job, now, step)).collect();
+                    batch.jobs.extend(jobs);
                 }
             }
             Event::Sealed { batch } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
                     batch.sealed = true;
+                    batch.doom_poison();
                     doom_late(batch, now);
+                }
+            }
+            Event::Recalled { batch, ends } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0) {
+                    batch.recalled.clone_from(ends);
+                }
+            }
+            Event::StorageFull { batch, why } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0) {
+                    batch.storage_full = why.is_some();
                 }
             }
             Event::AttemptEnded { lease, outcome, draw, .. } => self.attempt_ended(now, *lease, outcome, *draw),
@@ -137,29 +149,6 @@ impl Model {
         if let Some(allowed) = allowed {
             self.expect = Expect::End { batch: lease.batch.0, index: lease.index, allowed };
         }
-    }
-}
-
-fn accepted(new: &NewJob, now: MonoTime) -> Job {
-    let waits = new.after.is_some_and(|after| after > now);
-    Job {
-        new: new.clone(),
-        accepted: now,
-        at: if waits { At::Pending } else { At::Ready },
-        epoch: 0,
-        attempts: 0,
-        crashes: 0,
-        tries: 0,
-        failures: std::collections::BTreeMap::new(),
-        given_up: Vec::new(),
-        backoff_step: 0,
-        first_started: None,
-        started: now,
-        stop: Vec::new(),
-        stop_step: 0,
-        stop_sent: false,
-        deadline_fired: false,
-        doomed: Vec::new(),
     }
 }
 

@@ -35,6 +35,8 @@ impl Model {
         hold!(said.attempts == job.attempts, "a wrong number of attempts");
         let due = match (job.at, &said.reason) {
             (At::Pending, Reason::NotBefore) => job.new.after,
+            // Due, and too late for a token: its end comes when the batch is sealed.
+            (At::Backoff(due), Reason::Backoff) if due <= now && job.deadline_fired => None,
             (At::Backoff(due), Reason::Backoff) => Some(due),
             (_, Reason::RetryBudget { .. }) => batch.next_token(),
             (At::Running(lease), Reason::Running) => {

@@ -5,14 +5,15 @@ mod budget;
 mod effects;
 mod events;
 mod explain;
+mod past;
 mod rest;
 
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
-use batchmill_core::{MonoTime, RetryBudget, RetryPolicy, Status};
+use batchmill_core::{Closing, FinalResult, MonoTime, Pause, RetryBudget, RetryPolicy, Status};
 use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Setback, Settings, StopCause};
 
-use self::effects::hold;
+pub(crate) use self::effects::hold;
 use crate::{halting::PlainHalt, policies::HeardLog, schedulers::LastPick};
 
 /// What does not hold, as a sentence.
@@ -36,7 +37,7 @@ pub(crate) struct Job {
     accepted: MonoTime,
     pub(crate) at: At,
     epoch: u32,
-    attempts: u32,
+    pub(crate) attempts: u32,
     crashes: u32,
     tries: usize,
     failures: BTreeMap<Option<Arc<str>>, u32>,
@@ -65,7 +66,7 @@ impl Job {
     }
 
     /// Whether one more loss of its host is the limit.
-    fn is_suspect(&self, limit: u32) -> bool {
+    pub(crate) fn is_suspect(&self, limit: u32) -> bool {
         self.crashes > 0 && self.crashes + 1 == limit
     }
 
@@ -118,6 +119,12 @@ pub(crate) struct Opened {
     pub(crate) crash_limit: u32,
     pub(crate) budget: Option<RetryBudget>,
     pub(crate) limit: Option<NonZeroU64>,
+    /// When an earlier host accepted it.
+    pub(crate) accepted: Option<MonoTime>,
+    pub(crate) resumed: bool,
+    /// What it decided about the batch as a whole.
+    pub(crate) closing: Option<Closing>,
+    pub(crate) paused: Option<Pause>,
     /// What the strategy must answer, where it is not scripted.
     pub(crate) halt: Option<PlainHalt>,
 }
@@ -138,6 +145,8 @@ pub(crate) struct Batch {
     /// Which of them dispatch said it is.
     told: Option<Close>,
     deadline_fired: bool,
+    /// What its strategy is told again, and does not decide.
+    recalled: Vec<FinalResult>,
     /// Why nothing of it is recorded any more.
     cut_off: Option<JournalFailure>,
     retries: u64,
@@ -288,7 +297,8 @@ impl Model {
 
     pub(crate) fn opened(&mut self, now: MonoTime, key: u32, opened: Opened) {
         let full = opened.budget.map_or(0, |budget| u64::from(budget.burst().get()) * 1_000_000);
-        let batch = Batch {
+        let (closing, pause) = (opened.closing.clone(), opened.paused.clone());
+        let mut batch = Batch {
             opened,
             jobs: Vec::new(),
             sealed: false,
@@ -299,12 +309,14 @@ impl Model {
             close_step: 0,
             told: None,
             deadline_fired: false,
+            recalled: Vec::new(),
             cut_off: None,
             retries: 0,
             tokens: (full, now),
             line: Vec::new(),
             came_late: self.draining,
         };
+        batch.goes_on(closing.as_ref(), pause.as_ref());
         self.batches.insert(key, batch);
     }
 
@@ -321,6 +333,7 @@ impl Model {
 
     /// After the step: is that what came of it?
     pub(crate) fn after(&mut self, now: MonoTime, effects: &[Effect], dispatch: &Dispatch) -> Check {
+        self.is_recalled()?;
         self.see_all(now, effects)?;
         self.serve_lines(now);
         self.at_rest(now, dispatch)?;

@@ -126,8 +126,8 @@ fn due(batch: &Batch) -> Vec<MonoTime> {
     let of_job = |(index, job): (u32, &Job)| {
         let wait = match job.at {
             At::Pending => job.new.after,
-            // In line for a token, or its end is decided.
-            At::Backoff(_) if batch.line.contains(&index) || !job.doomed.is_empty() => None,
+            // In line for a token, or its end is decided, if only when the batch is sealed.
+            At::Backoff(_) if batch.line.contains(&index) || !job.doomed.is_empty() || job.deadline_fired => None,
             At::Backoff(due) => Some(due),
             _ => None,
         };

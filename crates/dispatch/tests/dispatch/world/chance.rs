@@ -3,10 +3,10 @@
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{
-    AttemptFailure, Directive, ErrorClass, FailureStrategy, MonoTime, NodeError, NodeFailure, Priority, RetryBudget,
-    RetryPolicy, RetryRef, Scheduler, StopReason, Tenant,
+    AttemptFailure, Closing, Directive, ErrorClass, FailureStrategy, MonoTime, NodeError, NodeFailure, Pause, Priority,
+    RetryBudget, RetryPolicy, RetryRef, Scheduler, StopReason, Tenant,
 };
-use batchmill_dispatch::{BatchSetup, NewJob};
+use batchmill_dispatch::{BatchKey, BatchSetup, NewJob};
 
 use super::{Lie, Under, World};
 use crate::{
@@ -58,11 +58,55 @@ fn fair_share() -> Box<dyn Scheduler> {
     Box::new(batchmill_scheduler_fair_share::FairShare::new(&options).expect("good options"))
 }
 
+/// How a batch is to be treated, by whichever host.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) crash_limit: u32,
+    pub(crate) budget: Option<RetryBudget>,
+    pub(crate) policies: Vec<Arc<dyn RetryPolicy>>,
+    /// What its strategy answers, unless it has rules.
+    pub(crate) script: Vec<(u64, Directive)>,
+    pub(crate) halt: Option<PlainHalt>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<MonoTime>,
+    pub(crate) limit: Option<NonZeroU64>,
+}
+
+/// What an earlier host left of a batch as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier {
+    pub(crate) accepted: Option<MonoTime>,
+    pub(crate) closing: Option<Closing>,
+    pub(crate) paused: Option<Pause>,
+}
+
+impl Plan {
+    /// What is scripted, or rules of the real grammar. Its answers are written down.
+    pub(crate) fn strategy(&self, log: &HeardLog) -> Box<dyn FailureStrategy> {
+        let log = log.clone();
+        match &self.halt {
+            Some(halt) => Box::new(Logged { strategy: halt.plugin(), log }),
+            None => {
+                let mut strategy = Scripted::new(self.script.clone());
+                strategy.log = log;
+                Box::new(strategy)
+            }
+        }
+    }
+}
+
 impl World {
     pub(super) fn open(&mut self) -> Result<(), String> {
-        if self.model.batches.len() >= 4 {
+        if self.is_durable() || self.model.batches.len() >= 4 {
             return Ok(());
         }
+        let plan = self.plan();
+        let key = self.open_as(&plan, None);
+        self.accept(key)
+    }
+
+    /// How some batch is to be treated.
+    pub(crate) fn plan(&mut self) -> Plan {
         let crash_limit = 1 + self.rng.small(3);
         let budget = self.budget();
         let policies: Vec<Arc<dyn RetryPolicy>> = (1..=2)
@@ -72,20 +116,43 @@ impl World {
             })
             .collect();
         let script: Vec<_> = (0..self.rng.below(3)).map(|_| (1 + self.rng.below(30), self.directive())).collect();
-        let heard = HeardLog::default();
-        let (halt, strategy) = self.strategy(script, &heard);
+        let halt = self.later.as_mut().and_then(|later| later.one_in(2).then(|| PlainHalt::some(later)));
         let timeout = self.rng.one_in(2).then(|| Duration::from_millis(self.rng.below(20)));
         let deadline = self.rng.one_in(5).then(|| self.moment(60_000));
-        let mut setup = BatchSetup::new(strategy, policies.clone());
-        (setup.timeout, setup.deadline, setup.crash_limit) = (timeout, deadline, crash_limit);
         let trial = |later: &mut SplitMix64| if later.one_in(6) { later.below(20) } else { 0 };
         let limit = self.later.as_mut().map(trial).and_then(NonZeroU64::new);
-        setup.limit = limit;
+        Plan { crash_limit, budget, policies, script, halt, timeout, deadline, limit }
+    }
+
+    /// Opens a batch, perhaps one that an earlier host accepted.
+    pub(crate) fn open_as(&mut self, plan: &Plan, earlier: Option<Earlier>) -> BatchKey {
+        let heard = HeardLog::default();
+        let mut setup = BatchSetup::new(plan.strategy(&heard), plan.policies.clone());
+        (setup.timeout, setup.deadline, setup.crash_limit) = (plan.timeout, plan.deadline, plan.crash_limit);
+        setup.limit = plan.limit;
+        let resumed = earlier.is_some();
+        let Earlier { accepted, closing, paused } = earlier.unwrap_or_default();
+        (setup.accepted, setup.resumed) = (accepted, resumed);
+        (setup.closing, setup.paused) = (closing.clone(), paused.clone());
         let key = self.dispatch.open(setup, self.now);
-        let mut opened = Opened { policies, heard, timeout, deadline, crash_limit, budget, limit, halt };
+        let Plan { policies, timeout, deadline, crash_limit, budget, limit, halt, .. } = plan.clone();
+        let mut opened = Opened {
+            policies,
+            heard,
+            timeout,
+            deadline,
+            crash_limit,
+            budget,
+            limit,
+            accepted,
+            resumed,
+            closing,
+            paused,
+            halt,
+        };
         self.lie_about(&mut opened);
         self.model.opened(self.now, key.0, opened);
-        self.accept(key)
+        key
     }
 
     fn lie_about(&mut self, opened: &mut Opened) {
@@ -99,27 +166,6 @@ impl World {
             Some(Lie::Rules) => opened.halt = opened.halt.as_ref().and(self.later.as_mut()).map(PlainHalt::some),
             Some(Lie::Trial) => opened.limit = opened.limit.map(|limit| limit.saturating_add(1)),
             None => {}
-        }
-    }
-
-    /// What is scripted, or rules of the real grammar and what they must answer.
-    fn strategy(
-        &mut self,
-        script: Vec<(u64, Directive)>,
-        log: &HeardLog,
-    ) -> (Option<PlainHalt>, Box<dyn FailureStrategy>) {
-        let halt = self.later.as_mut().and_then(|later| later.one_in(2).then(|| PlainHalt::some(later)));
-        let log = log.clone();
-        match halt {
-            Some(halt) => {
-                let strategy = Box::new(Logged { strategy: halt.plugin(), log });
-                (Some(halt), strategy)
-            }
-            None => {
-                let mut strategy = Scripted::new(script);
-                strategy.log = log;
-                (None, Box::new(strategy))
-            }
         }
     }
 
@@ -146,7 +192,7 @@ impl World {
         MonoTime::from_nanos((self.now.as_nanos() + self.rng.below(within_us * 1_000)).saturating_sub(2_000_000))
     }
 
-    pub(super) fn new_job(&mut self) -> NewJob {
+    pub(crate) fn new_job(&mut self) -> NewJob {
         let mut job = NewJob::default();
         job.priority = Priority(self.rng.pick(&[0, 0, 1, 9, 255]));
         job.tenant = Tenant::new(self.rng.pick(&["default", "a", "b"])).expect("a name");

@@ -1,8 +1,10 @@
 //! The body of a simulated dispatch: attempts, sinks, people and time, all from one seed.
 
 mod chance;
+mod hosted;
 
 use std::{
+    collections::VecDeque,
     num::{NonZeroU64, NonZeroUsize},
     time::Duration,
 };
@@ -11,13 +13,14 @@ use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler, Usage};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease};
 
 use crate::{
+    durable::{Fate, Recorder},
     model::{At, Batch, Model, Order, Trust},
     rig::{at_least_1, settings},
     rng::SplitMix64,
     schedulers::{Manner, Mannered, Unfinished},
 };
 
-pub(crate) use chance::scheduler;
+pub(crate) use chance::{Earlier, Plan, scheduler};
 
 /// Changes effects before the model sees them, to prove that it looks.
 pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
@@ -54,6 +57,10 @@ pub(crate) struct World {
     unanswered: Vec<(BatchKey, u32)>,
     old_leases: Vec<Lease>,
     sink_is_stuck: bool,
+    /// Where its batches outlive it: what writes down what is decided.
+    recorder: Option<Recorder>,
+    /// What is still to be said of batches that it takes over.
+    openings: VecDeque<Event>,
     pub(crate) doctor: Option<Doctor>,
     pub(crate) lie: Option<Lie>,
     /// Events and effects, where somebody wants to read them.
@@ -80,6 +87,8 @@ impl World {
             unanswered: Vec::new(),
             old_leases: Vec::new(),
             sink_is_stuck: false,
+            recorder: None,
+            openings: VecDeque::new(),
             doctor: None,
             lie: None,
             trace: None,
@@ -101,7 +110,7 @@ impl World {
         Ok(())
     }
 
-    fn something_happens(&mut self) -> Result<(), String> {
+    pub(crate) fn something_happens(&mut self) -> Result<(), String> {
         if self.rng.one_in(3) {
             self.now = self.now + Duration::from_micros(self.rng.below(4_000));
         }
@@ -130,7 +139,7 @@ impl World {
                 let paused = self.rng.one_in(2);
                 self.step(Event::PauseRequested { batch, paused })
             }
-            21 => self.step(Event::DeliveryFailed { batch, message: "the disk is gone".into() }),
+            21 if !self.is_durable() => self.step(Event::DeliveryFailed { batch, message: "the disk is gone".into() }),
             22..25 => self.step(Event::TimerFired),
             25..30 => {
                 self.sink_is_stuck = !self.sink_is_stuck;
@@ -150,8 +159,9 @@ impl World {
         (!open.is_empty()).then(|| BatchKey(self.rng.pick(&open)))
     }
 
-    fn step(&mut self, event: Event) -> Result<(), String> {
+    pub(crate) fn step(&mut self, event: Event) -> Result<(), String> {
         let mut effects = Vec::new();
+        let goes_on = going_on(&event);
         self.model.before(self.now, &event);
         let told = self.trace.is_some().then(|| format!("{:?} {event:?}", self.now));
         self.dispatch.step(self.now, event, &mut effects);
@@ -162,10 +172,13 @@ impl World {
             trace.push(format!("{told}\n    => {effects:?}"));
         }
         self.model.after(self.now, &effects, &self.dispatch)?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.takes(self.now, &effects, goes_on, self.model.live.values())?;
+        }
         for effect in effects {
             match effect {
                 Effect::Start(start) => self.old_leases.push(start.lease),
-                Effect::Record(record) => self.unanswered.push((record.batch, record.index)),
+                Effect::Record(record) if !self.is_durable() => self.unanswered.push((record.batch, record.index)),
                 Effect::Stop { lease, .. } => self.stopped.push(lease),
                 _ => {}
             }
@@ -179,8 +192,12 @@ impl World {
     }
 
     fn accept_or_seal(&mut self) -> Result<(), String> {
+        if let Some(opening) = self.openings.pop_front() {
+            return self.step(opening);
+        }
         let unsealed = self.model.batches.iter().find(|(_, batch)| !batch.sealed).map(|(key, _)| BatchKey(*key));
         match unsealed {
+            Some(_) if self.is_durable() => Ok(()),
             Some(batch) if self.rng.one_in(3) => self.accept(batch),
             Some(batch) => self.step(Event::Sealed { batch }),
             None => Ok(()),
@@ -195,6 +212,9 @@ impl World {
     }
 
     fn answer(&mut self) -> Result<(), String> {
+        if self.is_durable() && !self.sink_is_stuck {
+            return self.write(None);
+        }
         if self.sink_is_stuck || self.unanswered.is_empty() {
             return Ok(());
         }
@@ -224,6 +244,8 @@ impl World {
             (_, 0..9) => Outcome::Succeeded,
             (_, 9..17) => Outcome::Failed(Box::new(self.failure())),
             (_, 17) => Outcome::Stopped,
+            // The loss of a worker is not written down.
+            _ if self.is_durable() => Outcome::Succeeded,
             _ => Outcome::Lost,
         };
         self.end(lease, outcome)
@@ -251,37 +273,64 @@ impl World {
 
     /// Everything that was stuck goes on: now every batch must end.
     fn settle(&mut self) -> Result<(), String> {
-        self.sink_is_stuck = false;
         for _ in 0..20_000 {
-            if self.model.batches.is_empty() {
-                let unfinished = self.unfinished.lock().unwrap();
-                return match unfinished.first() {
-                    Some(token) => Err(format!("the scheduler was not told of the end of {token:?}")),
-                    None => Ok(()),
-                };
+            if self.is_empty() {
+                return self.is_finished();
             }
-            let first = |of: fn(&Batch) -> bool| {
-                self.model.batches.iter().find(|(_, batch)| of(batch)).map(|(key, _)| BatchKey(*key))
-            };
-            let (paused, unsealed) = (first(|batch| batch.paused.is_some()), first(|batch| !batch.sealed));
-            let lease = self.model.live.values().next().copied();
-            if let Some(batch) = paused {
-                self.step(Event::PauseRequested { batch, paused: false })?;
-            } else if let Some(batch) = unsealed {
-                self.step(Event::Sealed { batch })?;
-            } else if let Some(lease) = lease {
-                let outcome = if self.stopped.contains(&lease) { Outcome::Stopped } else { Outcome::Succeeded };
-                self.end(lease, outcome)?;
-            } else if let Some((batch, index)) = self.unanswered.pop() {
-                self.step(Event::Answered { batch, jobs: vec![index] })?;
-            } else if let Some(alarm) = self.model.alarm() {
-                self.now = self.now.max(alarm);
-                self.step(Event::TimerFired)?;
-            } else {
-                return Err(format!("stuck: nothing will happen any more in {:?}", self.model.batches.keys()));
-            }
+            self.settle_on()?;
         }
         Err(format!("no end in sight of {:?}", self.model.batches.keys()))
+    }
+
+    /// The next event that brings the end nearer.
+    pub(crate) fn settle_on(&mut self) -> Result<(), String> {
+        self.sink_is_stuck = false;
+        let first = |of: fn(&Batch) -> bool| {
+            self.model.batches.iter().find(|(_, batch)| of(batch)).map(|(key, _)| BatchKey(*key))
+        };
+        let (paused, unsealed) = (first(|batch| batch.paused.is_some()), first(|batch| !batch.sealed));
+        let lease = self.model.live.values().next().copied();
+        if let Some(opening) = self.openings.pop_front() {
+            self.step(opening)
+        } else if let Some(batch) = paused {
+            self.step(Event::PauseRequested { batch, paused: false })
+        } else if let Some(batch) = unsealed {
+            self.step(Event::Sealed { batch })
+        } else if let Some(lease) = lease {
+            let outcome = if self.stopped.contains(&lease) { Outcome::Stopped } else { Outcome::Succeeded };
+            self.end(lease, outcome)
+        } else if let Some((batch, index)) = self.unanswered.pop() {
+            self.step(Event::Answered { batch, jobs: vec![index] })
+        } else if self.recorder.as_ref().is_some_and(Recorder::has_work) {
+            self.write(Some(Fate::Ok))
+        } else if let Some(alarm) = self.model.alarm() {
+            self.now = self.now.max(alarm);
+            self.step(Event::TimerFired)
+        } else {
+            Err(format!("stuck: nothing will happen any more in {:?}", self.model.batches.keys()))
+        }
+    }
+
+    /// Whether all its batches have ended.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.model.batches.is_empty()
+    }
+
+    /// Whether the scheduler was told of the end of everything that it started.
+    pub(crate) fn is_finished(&self) -> Result<(), String> {
+        let unfinished = self.unfinished.lock().unwrap();
+        match unfinished.first() {
+            Some(token) => Err(format!("the scheduler was not told of the end of {token:?}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The job whose attempt goes on if it starts now: it failed, and no retry begins at once.
+fn going_on(event: &Event) -> Option<Lease> {
+    match event {
+        Event::AttemptEnded { lease, outcome: Outcome::Failed(_), .. } => Some(*lease),
+        _ => None,
     }
 }
 

@@ -1,0 +1,1 @@
+//! The proof that these lives can fail: whatever is done wrong around dispatch is seen.
