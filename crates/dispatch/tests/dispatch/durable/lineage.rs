@@ -91,11 +91,7 @@ impl Lineage {
             return self.leave();
         }
         match self.poison {
-            Some(_) if self.poison_runs() => {
-                if self.rng.one_in(2) {
-                    return self.crash();
-                }
-            }
+            Some(_) if self.poison_runs() && self.rng.one_in(2) => return self.crash(),
             Some(_) => {}
             None if self.rng.one_in(45) => return self.crash(),
             None if self.rng.one_in(140) => return self.take_over(),
