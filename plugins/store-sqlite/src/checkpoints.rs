@@ -80,7 +80,7 @@ impl Checkpointer for SqliteCheckpointer {
 
     async fn get(&self, thread: &ThreadId, id: Option<CheckpointId>) -> Result<Option<Checkpoint>, CheckpointError> {
         let key = self.key(thread)?;
-        if !self.writer.threads().may_have(key) {
+        if !self.writer.settle(key).await? {
             return Ok(None);
         }
         let key = key.to_owned();
@@ -88,12 +88,20 @@ impl Checkpointer for SqliteCheckpointer {
     }
 
     async fn list(&self, thread: &ThreadId) -> Result<Vec<CheckpointId>, CheckpointError> {
-        let key = self.key(thread)?.to_owned();
+        let key = self.key(thread)?;
+        if !self.writer.settle(key).await? {
+            return Ok(Vec::new());
+        }
+        let key = key.to_owned();
         self.read(move |connection, _| ids(connection, &key)).await
     }
 
     async fn delete_thread(&self, thread: &ThreadId) -> Result<(), CheckpointError> {
         self.writer.forget(self.key(thread)?).await
+    }
+
+    fn deletes_with_result(&self) -> bool {
+        self.prefix.is_some()
     }
 }
 

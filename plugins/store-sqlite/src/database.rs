@@ -95,8 +95,27 @@ fn queries_only(connection: Connection, path: &Path) -> Result<Connection, Store
 
 /// A look at the file alone, without a lock or a log: it can change nothing, neither the file nor its folder.
 ///
-/// Never with [`fs::File`]: closing that would drop the locks that this process has on the database.
+/// Never with [`fs::File`]: closing that would drop the locks that this process has on the database. Whoever writes to the
+/// file meanwhile makes it look damaged: so damage is looked at again, and where there is a log, it is left to the one who
+/// reads that too.
 fn look(path: &Path, format: &Format) -> Result<(), StoreError> {
+    for _ in 1..LOOKS {
+        match look_once(path, format) {
+            Err(StoreError::Corrupt { .. }) => std::thread::sleep(BETWEEN_LOOKS),
+            other => return other,
+        }
+    }
+    match look_once(path, format) {
+        Err(StoreError::Corrupt { .. }) if log_of(path).exists() => Ok(()),
+        other => other,
+    }
+}
+
+/// How often a file is looked at that looks damaged.
+const LOOKS: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
+fn look_once(path: &Path, format: &Format) -> Result<(), StoreError> {
     let size = fs::metadata(path).at(path)?.len();
     if size == 0 {
         let reason = "the file is empty".to_owned();
@@ -105,10 +124,7 @@ fn look(path: &Path, format: &Format) -> Result<(), StoreError> {
     let connection = immutable(path)?;
     format.check(schema::header(&connection).at(path)?, path)?;
     // The log may hold the newer pages of a database that is in use: only without one must the file be whole.
-    if !log_of(path).exists() {
-        is_whole(&connection, size, path)?;
-    }
-    Ok(())
+    if log_of(path).exists() { Ok(()) } else { is_whole(&connection, size, path) }
 }
 
 /// Cheap signs of damage: the number of pages, and the schema, which must be readable.

@@ -54,7 +54,7 @@ impl Rows {
         bind(statement, 3, result.job_id.as_str())?;
         bind(statement, 4, at.class)?;
         bind(statement, 5, code(result.status))?;
-        bind(statement, 6, by_attempt(result))?;
+        bind(statement, 6, result.by_attempt())?;
         bind(statement, 7, result.attempts)?;
         bind(statement, 8, since(result.queued_at))?;
         bind(statement, 9, result.started_at.map(since))?;
@@ -130,15 +130,6 @@ pub(crate) fn status(code: i64) -> Result<Status, Damage> {
 
 pub(crate) fn class_of(text: &str) -> Result<ErrorClass, Damage> {
     text.parse().map_err(|_| Damage::Value(text.to_owned()))
-}
-
-/// Whether the failure strategy heard of an end.
-fn by_attempt(result: &JobResult) -> bool {
-    match result.status {
-        Status::Succeeded | Status::Failed | Status::Quarantined => true,
-        Status::TimedOut => result.error.as_ref().is_none_or(|error| error.code != "batch_deadline"),
-        Status::Cancelled | Status::Skipped => false,
-    }
 }
 
 fn bind(statement: &mut Statement<'_>, at: usize, value: impl ToSql) -> rusqlite::Result<()> {

@@ -22,7 +22,7 @@ pub(crate) fn superseded(group: &[Queued]) -> Vec<bool> {
                     later.insert(&put.thread, Some(id));
                 }
             }
-            Request::Forget(thread, _) => drop(later.insert(thread, None)),
+            Request::Forget(forget, _) => drop(later.insert(&forget.thread, None)),
             Request::Append(entries, _) => {
                 for entry in entries {
                     if let Entry::Ended(rows) = entry {
@@ -30,7 +30,7 @@ pub(crate) fn superseded(group: &[Queued]) -> Vec<bool> {
                     }
                 }
             }
-            Request::Amend(..) | Request::Compact(_) => {}
+            Request::Pass(_) | Request::Amend(..) | Request::Compact(_) => {}
         }
     }
     skip
@@ -44,10 +44,17 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{rows::Rows, writer::request::Put};
+    use crate::{
+        rows::Rows,
+        writer::{
+            Threads,
+            request::{Forget, Put},
+        },
+    };
 
     fn put(thread: &str, id: u64) -> Queued {
-        let put = Put { thread: thread.into(), id: CheckpointId(id), body: String::new() };
+        let flight = Arc::new(Threads::default()).fly(thread);
+        let put = Put { thread: thread.into(), id: CheckpointId(id), body: String::new(), flight };
         Queued { request: Request::Put(put, oneshot::channel().0), _room: None }
     }
 
@@ -58,7 +65,8 @@ mod tests {
     }
 
     fn forget(thread: &str) -> Queued {
-        Queued { request: Request::Forget(thread.into(), oneshot::channel().0), _room: None }
+        let forget = Forget { thread: thread.into(), flight: Arc::new(Threads::default()).fly(thread) };
+        Queued { request: Request::Forget(forget, oneshot::channel().0), _room: None }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 
 use self::{
     queue::Queue,
-    request::{Appended, Entry, Kept, Put, Request},
+    request::{Appended, Entry, Forget, Kept, Put, Request},
 };
 pub(crate) use self::{
     scribe::{Keep, Scribe},
@@ -67,7 +67,7 @@ impl Writer {
     }
 
     pub(crate) async fn put(&self, thread: &str, checkpoint: &Checkpoint) -> Kept {
-        let put = Put::of(thread, checkpoint);
+        let put = Put::of(thread, checkpoint, self.shared.threads.fly(thread));
         let put = put.map_err(|error| CheckpointError::new(format!("a checkpoint cannot be written: {error}")))?;
         let (answer, answered) = oneshot::channel();
         self.ask(Request::Put(put, answer)).await;
@@ -76,8 +76,19 @@ impl Writer {
 
     pub(crate) async fn forget(&self, thread: &str) -> Kept {
         let (answer, answered) = oneshot::channel();
-        self.ask(Request::Forget(thread.into(), answer)).await;
+        let forget = Forget { thread: thread.into(), flight: self.shared.threads.fly(thread) };
+        self.ask(Request::Forget(forget, answer)).await;
         answered.await.unwrap_or_else(|_| Err(CheckpointError::new(ended().message)))
+    }
+
+    /// Waits for the writes of `thread` that were asked for before, if there are any. Then whether it may have checkpoints.
+    pub(crate) async fn settle(&self, thread: &str) -> Result<bool, CheckpointError> {
+        if self.shared.threads.may_fly(thread) {
+            let (answer, answered) = oneshot::channel();
+            self.ask(Request::Pass(answer)).await;
+            answered.await.unwrap_or_else(|_| Err(CheckpointError::new(ended().message)))?;
+        }
+        Ok(self.shared.threads.may_have(thread))
     }
 
     pub(crate) async fn compact(&self) -> Result<(), JournalError> {
@@ -93,11 +104,6 @@ impl Writer {
             request.refuse(&self.why_not());
         }
         answered.recv().unwrap_or_else(|_| Err(ended()))
-    }
-
-    /// Which jobs have a checkpoint.
-    pub(crate) fn threads(&self) -> &Threads {
-        &self.shared.threads
     }
 
     /// Tells when nothing can be written any more, also while nobody asks.

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc::SyncSender};
 use batchmill_core::{Checkpoint, CheckpointError, CheckpointId, JournalAnswer, JournalError, JournalEvent};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::threads::Flight;
 use crate::rows::Rows;
 
 pub(crate) type Appended = Result<JournalAnswer, JournalError>;
@@ -24,7 +25,9 @@ pub(crate) enum Request {
     /// Keep a checkpoint.
     Put(Put, oneshot::Sender<Kept>),
     /// Forget the checkpoints of a thread.
-    Forget(Arc<str>, oneshot::Sender<Kept>),
+    Forget(Forget, oneshot::Sender<Kept>),
+    /// Answer when everything before it is written.
+    Pass(oneshot::Sender<Kept>),
     /// Record a changed manifest.
     Amend(String, SyncSender<Result<(), JournalError>>),
     /// Give back what is not needed any more.
@@ -46,11 +49,20 @@ pub(crate) struct Put {
     pub(crate) id: CheckpointId,
     /// As JSON.
     pub(crate) body: String,
+    /// Says that it is on its way.
+    pub(crate) flight: Flight,
+}
+
+/// A thread that is to be forgotten.
+#[derive(Debug)]
+pub(crate) struct Forget {
+    pub(crate) thread: Arc<str>,
+    pub(crate) flight: Flight,
 }
 
 impl Put {
-    pub(crate) fn of(thread: &str, checkpoint: &Checkpoint) -> serde_json::Result<Self> {
-        Ok(Self { thread: thread.into(), id: checkpoint.id, body: serde_json::to_string(checkpoint)? })
+    pub(crate) fn of(thread: &str, checkpoint: &Checkpoint, flight: Flight) -> serde_json::Result<Self> {
+        Ok(Self { thread: thread.into(), id: checkpoint.id, body: serde_json::to_string(checkpoint)?, flight })
     }
 }
 
@@ -67,7 +79,7 @@ impl Request {
     pub(crate) fn records(&self) -> usize {
         match self {
             Self::Append(entries, _) => entries.iter().map(Entry::records).sum(),
-            Self::Put(..) | Self::Forget(..) | Self::Amend(..) | Self::Compact(..) => 1,
+            Self::Put(..) | Self::Forget(..) | Self::Pass(_) | Self::Amend(..) | Self::Compact(..) => 1,
         }
     }
 
@@ -76,7 +88,7 @@ impl Request {
             Self::Append(entries, _) => entries.iter().map(Entry::bytes).sum(),
             Self::Put(put, _) => put.body.len() + put.thread.len(),
             Self::Amend(text, _) => text.len(),
-            Self::Forget(..) | Self::Compact(..) => 0,
+            Self::Forget(..) | Self::Pass(_) | Self::Compact(..) => 0,
         }
     }
 
@@ -85,7 +97,7 @@ impl Request {
         // Whoever asked may have gone meanwhile.
         match self {
             Self::Append(_, answer) => drop(answer.send(Err(why.clone()))),
-            Self::Put(_, answer) | Self::Forget(_, answer) => {
+            Self::Put(_, answer) | Self::Forget(_, answer) | Self::Pass(answer) => {
                 drop(answer.send(Err(CheckpointError::new(why.message.clone()))));
             }
             Self::Amend(_, answer) => drop(answer.send(Err(why.clone()))),

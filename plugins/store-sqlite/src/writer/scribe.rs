@@ -14,7 +14,7 @@ use super::{
     Known, Shared, Tables, Threads, Undone,
     group::superseded,
     queue::Next,
-    request::{Entry, Queued, Request},
+    request::{Entry, Forget, Put, Queued, Request},
     trouble::Ground,
 };
 use crate::{Durability, database, lock::Lock, slots::Slots};
@@ -52,7 +52,11 @@ pub(crate) struct Scribe {
     is_synced: bool,
     frames_next: i32,
     broken: Option<JournalError>,
+    /// Broken because another host owns the batch.
+    is_fenced: bool,
 }
+
+const FENCED: &str = "another host owns the batch now";
 
 /// Why a group was not written.
 enum Stop {
@@ -84,7 +88,7 @@ impl Scribe {
         connection.set_prepared_statement_cache_capacity(32);
         let (known, threads) = (Known::load(&connection)?, Arc::new(Threads::load(&connection)?));
         let (lock, slots, log, broken) = (None, None, None, None);
-        let (is_synced, frames_next) = (true, FRAMES);
+        let (is_synced, is_fenced, frames_next) = (true, false, FRAMES);
         Ok(Self {
             connection,
             ground,
@@ -99,6 +103,7 @@ impl Scribe {
             is_synced,
             frames_next,
             broken,
+            is_fenced,
         })
     }
 
@@ -133,7 +138,7 @@ impl Scribe {
     fn write(&mut self, mut group: Vec<Queued>, shared: &Shared) {
         while !group.is_empty() {
             if let Some(why) = &self.broken {
-                return refuse(group, why);
+                return if self.is_fenced { fence(group) } else { refuse(group, why) };
             }
             match self.transaction(&group) {
                 Ok(positions) => {
@@ -143,7 +148,7 @@ impl Scribe {
                 }
                 Err(Stop::Refused { index, why }) => group.remove(index).request.refuse(&why),
                 Err(Stop::Fenced) => {
-                    self.break_down(JournalError::new("another host owns the batch now"), shared);
+                    self.give_up(shared);
                     return fence(group);
                 }
                 Err(Stop::Storage(why)) => {
@@ -193,9 +198,9 @@ impl Scribe {
             let done = match &queued.request {
                 Request::Append(entries, _) => tables.append(entries),
                 Request::Put(put, _) if !is_skipped(index) => tables.put(put, *keep == Keep::All).map(|()| Position(0)),
-                Request::Forget(thread, _) => tables.forget(thread).map(|()| Position(0)),
+                Request::Forget(forget, _) => tables.forget(&forget.thread).map(|()| Position(0)),
                 Request::Amend(manifest, _) => tables.amend(manifest).map(|()| Position(0)),
-                Request::Put(..) | Request::Compact(_) => Ok(Position(0)),
+                Request::Put(..) | Request::Pass(_) | Request::Compact(_) => Ok(Position(0)),
             };
             positions.push(done.map_err(|undone| match undone {
                 Undone::Storage(error) => storage(&error),
@@ -217,7 +222,7 @@ impl Scribe {
         for queued in group {
             match &queued.request {
                 Request::Put(put, _) => self.threads.insert(&put.thread),
-                Request::Forget(thread, _) => self.threads.remove(thread),
+                Request::Forget(forget, _) => self.threads.remove(&forget.thread),
                 Request::Append(entries, _) => {
                     for entry in entries {
                         if let Entry::Ended(rows) = entry {
@@ -225,7 +230,7 @@ impl Scribe {
                         }
                     }
                 }
-                Request::Amend(..) | Request::Compact(_) => {}
+                Request::Pass(_) | Request::Amend(..) | Request::Compact(_) => {}
             }
         }
     }
@@ -235,7 +240,12 @@ impl Scribe {
             // Whoever asked may have gone meanwhile.
             match queued.request {
                 Request::Append(_, answer) => drop(answer.send(Ok(JournalAnswer::Ok(*position)))),
-                Request::Put(_, answer) | Request::Forget(_, answer) => drop(answer.send(Ok(()))),
+                Request::Put(Put { flight, .. }, answer) | Request::Forget(Forget { flight, .. }, answer) => {
+                    // What was answered is on its way no more.
+                    drop(flight);
+                    drop(answer.send(Ok(())));
+                }
+                Request::Pass(answer) => drop(answer.send(Ok(()))),
                 Request::Amend(_, answer) => drop(answer.send(Ok(()))),
                 Request::Compact(answer) => drop(answer.send(self.compact(shared))),
             }
@@ -296,6 +306,10 @@ impl Scribe {
         if self.broken.is_some() {
             return;
         }
+        // A read that fails says nothing about the next write.
+        if incarnation_of(&self.connection).is_ok_and(|found| found != self.incarnation) {
+            return self.give_up(shared);
+        }
         let synced = if mem::replace(&mut self.is_synced, true) { Ok(()) } else { self.sync() };
         let checked = synced.and_then(|()| self.ground.holds_writable(self.lock.as_deref()));
         if let Err(why) = checked {
@@ -322,6 +336,12 @@ impl Scribe {
                 path.display()
             ))
         })
+    }
+
+    /// Another host owns the batch.
+    fn give_up(&mut self, shared: &Shared) {
+        self.is_fenced = true;
+        self.break_down(JournalError::new(FENCED), shared);
     }
 
     /// Nothing is written any more, not even the log back.
@@ -375,11 +395,11 @@ fn refuse(group: Vec<Queued>, why: &JournalError) {
 
 /// Answers a group that another owner keeps from being written.
 fn fence(group: Vec<Queued>) {
-    let why = JournalError::new("another host owns the batch now");
+    let why = JournalError::new(FENCED);
     for queued in group {
         match queued.request {
             Request::Append(_, answer) => drop(answer.send(Ok(JournalAnswer::Fenced))),
-            Request::Put(_, answer) | Request::Forget(_, answer) => {
+            Request::Put(_, answer) | Request::Forget(_, answer) | Request::Pass(answer) => {
                 drop(answer.send(Err(CheckpointError::new(why.message.clone()))));
             }
             other => other.refuse(&why),

@@ -1,9 +1,9 @@
 //! Which jobs have a checkpoint, in memory: most jobs have none, and neither their start nor their end asks the database.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     hash::{BuildHasher, RandomState},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
@@ -11,8 +11,23 @@ use rusqlite::Connection;
 /// Hashes of the names of threads: one that only looks like another costs a question, nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Threads {
-    hashes: RwLock<HashSet<u64>>,
+    known: Mutex<Known>,
     hasher: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// What the last commit has left.
+    kept: HashSet<u64>,
+    /// Writes that were asked for and are not answered.
+    flying: HashMap<u64, u32>,
+}
+
+/// A write of a thread that was asked for. Dropped when it is answered, or when nobody asks any more.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    threads: Arc<Threads>,
+    hash: u64,
 }
 
 impl Threads {
@@ -28,20 +43,50 @@ impl Threads {
         Ok(threads)
     }
 
+    /// Whether a checkpoint of `thread` may be in the database.
     pub(crate) fn may_have(&self, thread: &str) -> bool {
-        let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
-        !hashes.is_empty() && hashes.contains(&self.hasher.hash_one(thread))
+        let known = self.lock();
+        !known.kept.is_empty() && known.kept.contains(&self.hasher.hash_one(thread))
+    }
+
+    /// Whether a write of `thread` may be on its way.
+    pub(crate) fn may_fly(&self, thread: &str) -> bool {
+        let known = self.lock();
+        !known.flying.is_empty() && known.flying.contains_key(&self.hasher.hash_one(thread))
+    }
+
+    /// A write of `thread` begins.
+    pub(crate) fn fly(self: &Arc<Self>, thread: &str) -> Flight {
+        let hash = self.hasher.hash_one(thread);
+        *self.lock().flying.entry(hash).or_default() += 1;
+        Flight { threads: Arc::clone(self), hash }
     }
 
     pub(crate) fn insert(&self, thread: &str) {
         let hash = self.hasher.hash_one(thread);
-        self.hashes.write().unwrap_or_else(PoisonError::into_inner).insert(hash);
+        self.lock().kept.insert(hash);
     }
 
     pub(crate) fn remove(&self, thread: &str) {
-        if self.may_have(thread) {
-            let hash = self.hasher.hash_one(thread);
-            self.hashes.write().unwrap_or_else(PoisonError::into_inner).remove(&hash);
+        let mut known = self.lock();
+        if !known.kept.is_empty() {
+            known.kept.remove(&self.hasher.hash_one(thread));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut known = self.threads.lock();
+        if let Some(count) = known.flying.get_mut(&self.hash) {
+            *count -= 1;
+            if *count == 0 {
+                known.flying.remove(&self.hash);
+            }
         }
     }
 }

@@ -72,7 +72,7 @@ fn what_decisions_need_is_recalled_in_order() {
     let mut setback = Setback::new(4, accepted(), accepted());
     setback.attempts = 2;
     setback.failures = vec![(None, 1), (Some("size".into()), 1)];
-    setback.given_up = vec![GivenUp::new("hash".into(), JobError::new(ErrorClass::Permanent, "x", "y"))];
+    setback.given_up = vec![GivenUp::new("hash".into(), JobError::new(ErrorClass::Permanent, "x", "y"), 2)];
     let mut deadline = ok(6);
     (deadline.status, deadline.output) = (Status::TimedOut, None);
     deadline.error = Some(Box::new(JobError::new(ErrorClass::Timeout, "batch_deadline", "passed")));
