@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use batchmill_core::{BatchId, Status};
+use batchmill_core::{
+    BatchId, Status,
+    fault::{self, Sabotage},
+};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::{
@@ -22,6 +25,7 @@ pub(crate) fn adopt(id: &BatchId, folder: &Path, durability: Durability) -> Resu
     // What must not be touched is refused before the lock is written.
     drop(database::read_any(&path, &schema::BATCH)?);
     let lock = Lock::take(folder, id)?;
+    fault::point("resume.locked");
     let mut connection = database::open(&path, &schema::BATCH)?;
     schema::BATCH.migrate(&mut connection, &path)?;
     let found: String = needed(&connection, "batch").at(&path)?;
@@ -35,6 +39,7 @@ pub(crate) fn adopt(id: &BatchId, folder: &Path, durability: Durability) -> Resu
         Undone::Storage(error) => StoreError::sql(&path, &error),
         Undone::Refused(reason) => StoreError::Corrupt { path: path.clone(), reason },
     })?;
+    fault::point("resume.crashes-counted");
     Batch::start(id.clone(), folder, connection, lock, durability, lost)
 }
 
@@ -50,7 +55,7 @@ fn take_over(connection: &mut Connection, running: &[u64], facts: &Facts) -> Res
     let mut lost = Vec::new();
     for place in running.iter().copied().filter(|place| *place < facts.jobs) {
         let mut ended = transaction.prepare_cached("SELECT 1 FROM record WHERE place = ?1")?;
-        if ended.exists([place])? {
+        if ended.exists([place])? || fault::breaks(Sabotage::ForgetCrash) {
             continue;
         }
         let mut crashes = transaction.prepare_cached("SELECT crashes FROM crash WHERE place = ?1")?;

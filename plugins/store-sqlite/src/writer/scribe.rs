@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchmill_core::{CheckpointError, JournalAnswer, JournalError, Position, Status};
+use batchmill_core::{
+    CheckpointError, JournalAnswer, JournalError, Position, Status,
+    fault::{self, Sabotage},
+};
 use rusqlite::{Connection, wal::CheckpointMode};
 
 use super::{
@@ -186,7 +189,8 @@ impl Scribe {
         let is_skipped = |index: usize| skip.get(index).copied().unwrap_or(false);
         let execute = |sql| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         execute("BEGIN IMMEDIATE").map_err(|error| storage(&error))?;
-        if incarnation_of(connection).map_err(|error| storage(&error))? != *incarnation {
+        let owner = incarnation_of(connection).map_err(|error| storage(&error))?;
+        if owner != *incarnation && !fault::breaks(Sabotage::SkipFence) {
             return Err(Stop::Fenced);
         }
         let puts = group.iter().any(|queued| matches!(queued.request, Request::Put(..)));
@@ -212,7 +216,9 @@ impl Scribe {
             Err(Undone::Storage(error)) => return Err(storage(&error)),
             Err(Undone::Refused(why)) => return Err(Stop::Storage(JournalError::new(why))),
         }
+        fault::point("store.before-commit");
         execute("COMMIT").map_err(|error| storage(&error))?;
+        fault::point("store.after-commit");
         Ok(positions)
     }
 
