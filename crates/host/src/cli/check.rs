@@ -6,7 +6,7 @@ use batchmill_executor::JobSource;
 use clap::{Args, ValueHint};
 use serde_json::json;
 
-use super::{ConfigArgs, Format, Global, IntakeArgs};
+use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs::{self, Inputs},
@@ -33,16 +33,8 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
-    /// How the answer is written
-    #[arg(
-        short = 'o',
-        long,
-        value_name = "FORMAT",
-        env = "BATCHMILL_FORMAT",
-        hide_env = true,
-        default_value = "table"
-    )]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
@@ -64,19 +56,13 @@ fn answer(args: &CheckArgs, inputs: &Inputs) -> String {
     let bad = inputs.jobs.as_ref().map(|jobs| jobs.left_out().lines);
     let nodes_named: Vec<_> = graph.node_names().collect();
     let object = json!({"flow": name, "nodes": nodes_named, "jobs": jobs, "bad_lines": bad});
-    match args.format {
-        Format::Table => {
-            let jobs = jobs.map(|jobs| format!(", {}", counted(jobs, "job", "jobs"))).unwrap_or_default();
-            let verdict = match bad {
-                None | Some(0) => "all right".to_owned(),
-                Some(lines) => format!("right but for {}", counted(lines, "bad line", "bad lines")),
-            };
-            let (flow, nodes) = (args.flow.display(), counted(nodes as u64, "node", "nodes"));
-            format!("{flow}: flow `{name}` with {nodes}{jobs}: {verdict}\n")
-        }
-        Format::Json => stdout::pretty(&object),
-        Format::Jsonl => format!("{object}\n"),
-    }
+    let jobs = jobs.map(|jobs| format!(", {}", counted(jobs, "job", "jobs"))).unwrap_or_default();
+    let verdict = match bad {
+        None | Some(0) => "all right".to_owned(),
+        Some(lines) => format!("right but for {}", counted(lines, "bad line", "bad lines")),
+    };
+    let (flow, nodes) = (args.flow.display(), counted(nodes as u64, "node", "nodes"));
+    args.format.format.one(&object, format_args!("{flow}: flow `{name}` with {nodes}{jobs}: {verdict}\n"))
 }
 
 fn counted(number: u64, one: &str, many: &str) -> String {

@@ -8,7 +8,7 @@ use batchmill_plugin::Registry;
 use clap::{Args, Subcommand, ValueEnum, builder::FalseyValueParser};
 use serde_json::Value;
 
-use super::{ConfigArgs, Format, Global};
+use super::{ConfigArgs, FormatArgs, Global};
 use crate::{catalog, exit::Exit, refusal, stdout};
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +43,7 @@ enum SchemaOf {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("format", |format| format.help("How it is written; `table` is TOML")))]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -51,16 +52,8 @@ pub(crate) struct ShowArgs {
     #[arg(long, env = "BATCHMILL_ORIGIN", hide_env = true, value_parser = FalseyValueParser::new())]
     origin: bool,
 
-    /// How it is written; `table` is TOML
-    #[arg(
-        short = 'o',
-        long,
-        value_name = "FORMAT",
-        env = "BATCHMILL_FORMAT",
-        hide_env = true,
-        default_value = "table"
-    )]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
@@ -79,11 +72,9 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
             Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
         ConfigCommand::Show(args) => match load(&args.config) {
-            Ok(loaded) => stdout::print(&match args.format {
-                Format::Table => loaded.show(args.origin),
-                Format::Json => stdout::pretty(&loaded.to_json(args.origin)),
-                Format::Jsonl => format!("{}\n", loaded.to_json(args.origin)),
-            }),
+            Ok(loaded) => {
+                stdout::print(&args.format.format.one(&loaded.to_json(args.origin), loaded.show(args.origin)))
+            }
             Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
         ConfigCommand::Schema(args) => stdout::print(&stdout::pretty(&match args.of {

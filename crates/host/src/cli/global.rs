@@ -75,17 +75,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How a command writes what it found to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Table,
-    /// One JSON value
-    Json,
-    /// One JSON object a line
-    Jsonl,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod config;
 mod each;
+mod format;
 mod global;
 mod graph;
 mod hints;
@@ -19,7 +20,8 @@ use std::env;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use batch::{BatchArgs, ExitCode, ProgressStyle};
-pub(crate) use global::{Format, Global, LogFormat};
+pub(crate) use format::{Format, FormatArgs};
+pub(crate) use global::{Global, LogFormat};
 pub(crate) use host_config::{ConfigArgs, PolicyArgs};
 pub(crate) use intake::IntakeArgs;
 

@@ -4,7 +4,7 @@ use batchmill_plugin::Listed;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Format, Global};
+use super::{FormatArgs, Global};
 use crate::{catalog, exit::Exit, stdout};
 
 #[derive(Debug, Subcommand)]
@@ -14,27 +14,18 @@ pub(crate) enum PluginCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("format", |format| {
+    format.help("How the list is written; `json` has the schema of each plugin's options")
+}))]
 pub(crate) struct ListArgs {
-    /// How the list is written; `json` has the schema of each plugin's options
-    #[arg(
-        short = 'o',
-        long,
-        value_name = "FORMAT",
-        env = "BATCHMILL_FORMAT",
-        hide_env = true,
-        default_value = "table"
-    )]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub(super) fn execute(command: &PluginCommand, _: &Global) -> Exit {
     let PluginCommand::List(args) = command;
     let listed = catalog::registry().list();
-    stdout::print(&match args.format {
-        Format::Table => table(&listed),
-        Format::Json => stdout::pretty(&Value::Array(listed.iter().map(object).collect())),
-        Format::Jsonl => listed.iter().map(|plugin| format!("{}\n", object(plugin))).collect(),
-    })
+    stdout::print(&args.format.format.many(listed.iter().map(object).collect(), table(&listed)))
 }
 
 fn object(plugin: &Listed) -> Value {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{ConfigArgs, Format, Global, IntakeArgs};
+use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs,
@@ -17,6 +17,9 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(mut_arg("format", |format| {
+    format.help("How it is shown; `jsonl` is an object a superstep, then one about the end")
+}))]
 #[command(long_about = "\
 Run one job and show each node: its command line, what it wrote, its update, and how the state changes.
 
@@ -42,16 +45,8 @@ pub(crate) struct TryArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
-    /// How it is shown; `jsonl` is an object a superstep, then one about the end
-    #[arg(
-        short = 'o',
-        long,
-        value_name = "FORMAT",
-        env = "BATCHMILL_FORMAT",
-        hide_env = true,
-        default_value = "table"
-    )]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub(super) fn execute(args: &TryArgs, global: &Global) -> Exit {
@@ -68,6 +63,6 @@ fn attempt(args: &TryArgs) -> Result<Exit, Refusal> {
     let runtime = runtime.map_err(|error| Refusal::storage(format!("the runtime could not start: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(|error| Refusal::storage(format!("signals: {error}")))?;
-        look::look(&inputs, &args.job, args.format, &mut signals).await
+        look::look(&inputs, &args.job, args.format.format, &mut signals).await
     })
 }
