@@ -20,6 +20,19 @@ pub(crate) fn results(
     })
 }
 
+/// The same of those with an error.
+pub(crate) fn failures(
+    connection: &Connection,
+    accepted: WallTime,
+    after: Position,
+    max: usize,
+) -> Result<Vec<(Position, JobResult)>, Damage> {
+    let sql = format!("{} WHERE position > ?1 AND error IS NOT NULL ORDER BY position LIMIT ?2", rows::SELECT);
+    all(connection, &sql, params![bound(after), limit(max)], |row| {
+        rows::read(row, accepted).map(|(position, result)| (Position(position), result))
+    })
+}
+
 /// The result that `condition` finds.
 pub(crate) fn result(
     connection: &Connection,

@@ -254,7 +254,7 @@ impl BatchReader {
         })
     }
 
-    fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Damage>) -> Result<T, StoreError> {
+    pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Damage>) -> Result<T, StoreError> {
         read(&self.connection).map_err(|damage| self.damaged(&damage))
     }
 

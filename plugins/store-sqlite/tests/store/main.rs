@@ -2,5 +2,6 @@
 
 mod checkpoints;
 mod journal;
+mod outlook;
 mod owner;
 mod support;
