@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, num::NonZeroU64, sync::Arc, time::Duration}
 use batchmill_core::{
     BatchCounts, ClassId, Closing, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, Token,
     Transition,
+    fault::{self, Sabotage},
 };
 
 use crate::{
@@ -136,7 +137,7 @@ impl Batch {
             key,
             rows: Vec::with_capacity(setup.expected_jobs),
             paused: setup.paused.clone(),
-            closing: setup.closing.clone(),
+            closing: setup.closing.clone().filter(|_| !fault::breaks(Sabotage::RecomputeVerdict)),
             setup,
             wishes: HashMap::new(),
             troubles: HashMap::new(),
