@@ -8,6 +8,7 @@ mod ci;
 mod crash;
 mod examples;
 mod metadata;
+mod sabotage;
 mod servers;
 mod steps;
 mod test;
@@ -40,6 +41,7 @@ const VERBS: &[Verb] = &[
         "kills a host again and again and checks what is left (arguments: --kills N, --jobs N, --seed N, --keep)",
         crash::crash,
     ),
+    ("sabotage", "breaks each promise of durability and wants a test to notice (arguments: names)", sabotage::sabotage),
     ("bench", "runs the benchmarks in release (arguments go to them)", bench::bench),
 ];
 
