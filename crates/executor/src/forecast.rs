@@ -10,7 +10,7 @@ use batchmill_core::{
 };
 use batchmill_dispatch::{BatchSetup, Dispatch, Effect, Event, Settings};
 
-use crate::{Clock, JobSource, mill};
+use crate::{Clock, JobSource, Past, mill};
 
 /// The places of the first `many` jobs that would start, in their order, if none ended before. The same dispatch decides
 /// that runs batches, with the same scheduler; where jobs wait for a moment (`after`), that moment is taken to have come.
@@ -21,7 +21,7 @@ pub fn first_starts(scheduler: Box<dyn Scheduler>, jobs: &dyn JobSource, many: N
     let (clock, mut effects, mut started) = (Clock::start(), Vec::new(), Vec::new());
     let mut now = clock.now();
     let batch = dispatch.open(BatchSetup::new(Box::new(Idle), vec![Arc::new(Idle)]), now);
-    for jobs in mill::lots(&clock, jobs) {
+    for jobs in mill::lots(&clock, jobs, &mut Past::default()) {
         dispatch.step(now, Event::JobsAccepted { batch, jobs }, &mut effects);
     }
     dispatch.step(now, Event::Sealed { batch }, &mut effects);

@@ -1,8 +1,9 @@
 //! Runs what dispatch decides on tokio.
 //!
 //! **What it is.** A [`Mill`] owns one [`Dispatch`](batchmill_dispatch::Dispatch) and gives it a body: long-lived
-//! tasks that run attempts, an alarm, and one delivery task a batch that hands results on and answers for them. What an
-//! attempt is, a [`Workload`] says; [`FlowWorkload`] runs flows.
+//! tasks that run attempts, an alarm, and one task a batch that answers for its results: it hands them to a [`Delivery`],
+//! or, where the batch is [`Durable`], records them in its journal, from which each [`Feed`] gets them. What an attempt
+//! is, a [`Workload`] says; [`FlowWorkload`] runs flows.
 //!
 //! **When to use it.** To run batches inside a program with your own scheduler, policies and delivery. The `batchmill`
 //! crate wraps it with defaults.
@@ -23,6 +24,7 @@
 
 mod clock;
 mod collected;
+mod durable;
 mod flow_workload;
 mod forecast;
 mod memory;
@@ -35,10 +37,11 @@ mod workload;
 pub use batchmill_dispatch::{Explanation, LastFailure, Reason, Share};
 pub use clock::Clock;
 pub use collected::Collected;
+pub use durable::{Begins, Durable, Feed, Past, Undelivered};
 pub use flow_workload::{FlowWorkload, Graphs};
 pub use forecast::first_starts;
 pub use memory::MemoryProbe;
-pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Settings, Snapshot};
+pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Results, Settings, Snapshot};
 pub use source::JobSource;
 pub use timed_checkpointer::TimedCheckpointer;
 pub use workload::{Attempt, AttemptReport, Workload};

@@ -10,7 +10,8 @@ use std::{
 };
 
 use batchmill_core::{
-    AttemptFailure, CancelReason, CancelSignal, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, format_duration,
+    AttemptFailure, CancelReason, CancelSignal, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, fault,
+    format_duration,
 };
 use tokio::time::Sleep;
 
@@ -51,6 +52,11 @@ pub(super) async fn run<W: Workload>(
         given_up: &start.given_up,
         cancel: signal,
     };
+    if let Some(starts) = &batch.starts {
+        fault::point("start.before-log");
+        starts.started(start.lease.slot.0, attempt.index);
+        fault::point("start.after-log");
+    }
     let span = tracing::debug_span!(parent: &batch.span, "attempt", job = start.lease.index, attempt = start.attempt);
     let mut watch = Watch { signal, timer, first_reason: None, reason: None };
     // Most attempts of a fast flow never wait, and need neither timer nor hand-over.

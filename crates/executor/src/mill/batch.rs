@@ -7,15 +7,21 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, Pause, RetryPolicy, Verdict};
+use batchmill_core::{BatchCounts, BatchId, FailureStrategy, JobKeys, Pause, RetryPolicy, StartLog, Verdict};
 use batchmill_dispatch::{BatchKey, BatchSetup, Event, Explanation, NewJob, Share};
 use tokio::sync::watch;
 
-use crate::{Clock, JobSource, Workload, meters::ResultMeters};
+use crate::{
+    Clock, JobSource, Workload,
+    durable::{Durable, Past, Undelivered},
+    meters::ResultMeters,
+};
 
 use super::{
     Shared, Snapshot,
-    delivery::{self, Delivery, Outlet},
+    delivery::{self, Delivery},
+    outlet::Outlet,
+    recorder::Recorder,
 };
 
 /// Jobs whose keys are handed to dispatch at a time.
@@ -23,6 +29,32 @@ const ACCEPT_AT_ONCE: u64 = 512;
 
 /// Three times is no chance any more.
 const CRASH_LIMIT: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
+/// Where the results of a batch go, and with whose answer its jobs have ended.
+pub enum Results {
+    /// To who collects them, and nowhere else: it lives as long as its host.
+    Delivered(Box<dyn Delivery>),
+    /// Into a journal.
+    Recorded(Box<Durable>),
+}
+
+impl From<Box<dyn Delivery>> for Results {
+    fn from(delivery: Box<dyn Delivery>) -> Self {
+        Self::Delivered(delivery)
+    }
+}
+
+impl<D: Delivery> From<Box<D>> for Results {
+    fn from(delivery: Box<D>) -> Self {
+        Self::Delivered(delivery)
+    }
+}
+
+impl From<Durable> for Results {
+    fn from(durable: Durable) -> Self {
+        Self::Recorded(Box::new(durable))
+    }
+}
 
 /// What a batch is opened with.
 #[non_exhaustive]
@@ -40,7 +72,7 @@ pub struct Opening<W> {
     /// Its retry policies by `RetryRef`; the first decides where nothing else is said.
     pub retry: Vec<Arc<dyn RetryPolicy>>,
     /// Where its results go.
-    pub delivery: Box<dyn Delivery>,
+    pub results: Results,
     /// Bounds an attempt of a job that has no limit of its own.
     pub timeout: Option<Duration>,
     /// Bounds the batch.
@@ -59,11 +91,11 @@ impl<W> Opening<W> {
         jobs: Arc<dyn JobSource>,
         failure: Box<dyn FailureStrategy>,
         retry: Vec<Arc<dyn RetryPolicy>>,
-        delivery: Box<dyn Delivery>,
+        results: impl Into<Results>,
     ) -> Self {
-        let flow = id.to_string();
+        let (flow, results) = (id.to_string(), results.into());
         let (timeout, deadline, limit) = (None, None, None);
-        Self { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline, crash_limit: CRASH_LIMIT, limit }
+        Self { id, flow, workload, jobs, failure, retry, results, timeout, deadline, crash_limit: CRASH_LIMIT, limit }
     }
 }
 
@@ -85,12 +117,14 @@ pub struct BatchEnd {
     pub retries: u64,
     /// Jobs that have no end, by reason: where the host drained, or their results could not be stored.
     pub left: Vec<Share>,
+    /// Feeds of a durable batch that have not got everything. It stays open for them.
+    pub undelivered: Vec<Undelivered>,
 }
 
 impl BatchEnd {
     /// An end without retries that left nothing.
     pub fn new(verdict: Verdict, counts: BatchCounts) -> Self {
-        Self { verdict, counts, retries: 0, left: Vec::new() }
+        Self { verdict, counts, retries: 0, left: Vec::new(), undelivered: Vec::new() }
     }
 }
 
@@ -99,6 +133,8 @@ pub(crate) struct OpenBatch<W> {
     pub(crate) id: BatchId,
     pub(crate) workload: Arc<W>,
     pub(crate) outlet: Outlet,
+    /// Of a durable batch.
+    pub(crate) starts: Option<Arc<dyn StartLog>>,
     /// Why it starts nothing, while it is paused; at its end, as it was then.
     pub(crate) paused: watch::Sender<Option<Pause>>,
     pub(crate) span: tracing::Span,
@@ -134,27 +170,46 @@ impl Pauses {
 }
 
 pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
-    let Opening { id, flow, workload, jobs, failure, retry, delivery, timeout, deadline, crash_limit, limit } = opening;
+    let Opening { id, flow, workload, jobs, failure, retry, results, timeout, deadline, limit, crash_limit } = opening;
     let mut setup = BatchSetup::new(failure, retry);
     setup.timeout = timeout;
-    setup.crash_limit = crash_limit.get();
     setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
     setup.limit = limit;
+    setup.crash_limit = crash_limit.get();
     let now = shared.clock.now();
     setup.deadline = deadline.map(|limit| now + limit);
+    let mut starts = None;
+    if let Results::Recorded(durable) = &results {
+        setup.accepted = Some(shared.clock.mono(durable.accepted));
+        setup.resumed = durable.resumed;
+        setup.closing = durable.past.closing().cloned();
+        setup.paused = durable.past.paused().cloned();
+        starts = Some(durable.starts.clone());
+    }
     let (ended, end) = watch::channel(None);
+    let paused = watch::Sender::new(setup.paused.clone());
     let mut brain = shared.lock();
     let key = brain.dispatch.open(setup, now);
     let span = tracing::info_span!("batch", id = %id, flow);
-    let batch =
-        Arc::new(OpenBatch { key, id, workload, outlet: Outlet::default(), paused: watch::Sender::new(None), span });
+    let outlet = Outlet::default();
+    let batch = Arc::new(OpenBatch { key, id, workload, outlet, starts, paused, span });
     brain.add(batch.clone());
     drop(brain);
     let mut meters = shared.meters.as_ref().map(|meters| ResultMeters::new(&flow, meters.labels.clone()));
-    accept(shared, key, jobs.as_ref(), meters.as_mut());
-    let task = delivery::run(shared.clone(), batch.clone(), delivery, meters, ended);
-    // Not owned by the mill: what has ended is delivered even if every handle of the mill is dropped.
-    shared.runtime.spawn(task);
+    // The tasks are not owned by the mill: what has ended is delivered even if every handle of the mill is dropped.
+    match results {
+        Results::Delivered(delivery) => {
+            accept(shared, key, jobs.as_ref(), &mut Past::default(), meters.as_mut());
+            shared.runtime.spawn(delivery::run(shared.clone(), batch.clone(), delivery, meters, ended));
+        }
+        Results::Recorded(durable) => {
+            let Durable { journal, feeds, mut past, .. } = *durable;
+            accept(shared, key, jobs.as_ref(), &mut past, meters.as_mut());
+            let recorder = Recorder::new(shared.clone(), batch.clone(), journal, &past, feeds, meters);
+            past.heard(&shared.clock).for_each(|ends| shared.step(Event::Recalled { batch: key, ends }));
+            shared.runtime.spawn(recorder.run(ended));
+        }
+    }
     shared.step(Event::Sealed { batch: key });
     BatchHandle { shared: shared.clone(), batch, end }
 }
@@ -164,9 +219,10 @@ fn accept<W: Workload>(
     shared: &Arc<Shared<W>>,
     batch: BatchKey,
     source: &dyn JobSource,
+    past: &mut Past,
     mut meters: Option<&mut ResultMeters>,
 ) {
-    for jobs in lots(&shared.clock, source) {
+    for jobs in lots(&shared.clock, source, past) {
         if let Some(meters) = &mut meters {
             meters.expect(jobs.iter().map(|job| &job.tenant));
         }
@@ -175,12 +231,21 @@ fn accept<W: Workload>(
 }
 
 /// The keys of all jobs, as dispatch takes them.
-pub(crate) fn lots<'a>(clock: &'a Clock, source: &'a dyn JobSource) -> impl Iterator<Item = Vec<NewJob>> + use<'a> {
+pub(crate) fn lots<'a>(
+    clock: &'a Clock,
+    source: &'a dyn JobSource,
+    past: &'a mut Past,
+) -> impl Iterator<Item = Vec<NewJob>> + use<'a> {
     let total = source.len();
     let begins = (0..total.div_ceil(ACCEPT_AT_ONCE)).map(|lot| lot * ACCEPT_AT_ONCE);
     begins.map(move |from| {
         let upto = (from + ACCEPT_AT_ONCE).min(total);
-        (from..upto).map(|index| new_job(clock, source.keys(index))).collect()
+        let job = |index| {
+            let mut job = new_job(clock, source.keys(index));
+            job.past = past.of(index, clock);
+            job
+        };
+        (from..upto).map(job).collect()
     })
 }
 

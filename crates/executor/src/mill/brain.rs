@@ -14,9 +14,10 @@ use tokio::task::JoinSet;
 use crate::{Workload, meters::Tally};
 
 use super::{
-    Shared,
+    Phase, Shared,
     attempt::panic_text,
     batch::{BatchEnd, OpenBatch},
+    outlet::Decided,
     roster::Roster,
     runner::{End, Seat, Work},
 };
@@ -97,7 +98,7 @@ impl<W: Workload> Brain<W> {
 
     /// Takes an event that comes from no runner.
     pub(super) fn take(&mut self, shared: &Arc<Shared<W>>, event: Event) {
-        self.draining |= matches!(event, Event::DrainRequested | Event::StopRequested { .. });
+        self.hear_of_end(shared, &event);
         // A pause that dispatch is told of, and so does not tell of.
         let told = if let Event::StorageFull { batch, .. } = event { Some(batch) } else { None };
         let now = self.advance(shared.clock.now());
@@ -134,6 +135,7 @@ impl<W: Workload> Brain<W> {
         let event = Event::AttemptEnded { lease, outcome, usage: Usage::new(ran), draw };
         let now = self.advance(at);
         self.decide_on_end(shared, now, event, &mut seat.effects);
+        self.tell_of_rest(lease, &seat.effects);
         for other in seat.effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
             self.carry_out(shared, other);
         }
@@ -149,6 +151,16 @@ impl<W: Workload> Brain<W> {
                 seat.work = Some(work);
             }
             _ => seat.left = Some(work.batch),
+        }
+    }
+
+    /// Tells the start log of a durable batch that nothing of it runs in a slot any more. Under the lock, because the slot's
+    /// next start may be another's.
+    fn tell_of_rest(&self, lease: Lease, effects: &[Effect]) {
+        let Some(starts) = self.batch(lease.batch).and_then(|batch| batch.starts.as_ref()) else { return };
+        let goes_on = |effect: &Effect| matches!(effect, Effect::Start(next) if next.lease.slot == lease.slot && next.lease.batch == lease.batch);
+        if !effects.iter().any(goes_on) {
+            starts.ended(lease.slot.0);
         }
     }
 
@@ -195,6 +207,10 @@ impl<W: Workload> Brain<W> {
             let counts = self.dispatch.counts(batch.key).unwrap_or_default();
             let retries = self.dispatch.retries(batch.key).unwrap_or_default();
             let verdict = Verdict::HostFailed(message.to_owned());
+            if let Some(starts) = &batch.starts {
+                // No job took it down.
+                starts.stopped();
+            }
             batch.outlet.end(BatchEnd { retries, ..BatchEnd::new(verdict, counts) });
         }
     }
@@ -228,18 +244,21 @@ impl<W: Workload> Brain<W> {
                 self.wake_at = Some(at);
                 shared.alarm.notify_one();
             }
-            Effect::Retrying { lease, class, .. } => {
+            Effect::Retrying { lease, class, setback, .. } => {
                 if shared.meters.is_some() {
                     self.tally.retry(class);
                 }
+                self.keep(lease.batch, || Decided::Retrying { place: lease.index, setback });
                 tracing::debug!(job = lease.index, %class, "the attempt failed and will be repeated");
             }
             Effect::Closing { batch, closing } => {
+                self.keep(batch, || Decided::Closing(closing.clone()));
                 if let Closing::Halted(reason) = &closing {
                     self.tell_rule(batch, reason, "stops");
                 }
             }
             Effect::Paused { batch, pause } => {
+                self.keep(batch, || Decided::Paused(pause.clone()));
                 if let Some(Pause::Rule(reason)) = &pause {
                     self.tell_rule(batch, reason, "pauses");
                 }
@@ -248,10 +267,32 @@ impl<W: Workload> Brain<W> {
             Effect::BatchEnded { batch, verdict, counts, retries, left } => {
                 self.tell_scheduler_faults();
                 if let Some(open) = self.batches[batch.0 as usize].take() {
-                    open.outlet.end(BatchEnd { verdict, counts, retries, left });
+                    open.outlet.end(BatchEnd { retries, left, ..BatchEnd::new(verdict, counts) });
                 }
             }
             other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),
+        }
+    }
+
+    /// Leaves a decision to the journal of its batch, if it has one.
+    fn keep(&self, batch: BatchKey, decided: impl FnOnce() -> Decided) {
+        if let Some(batch) = self.batch(batch).filter(|batch| batch.starts.is_some()) {
+            batch.outlet.push_decided(decided());
+        }
+    }
+
+    /// What the end of the host is to the batches: those whose journal comes late are told to hurry, and attempts that a
+    /// kill ends have not taken the host down.
+    fn hear_of_end(&mut self, shared: &Shared<W>, event: &Event) {
+        let phase = match event {
+            Event::DrainRequested => Phase::Draining,
+            Event::StopRequested { .. } => Phase::Stopping,
+            _ => return,
+        };
+        self.draining = true;
+        shared.phase.send_if_modified(|now| std::mem::replace(now, phase.max(*now)) < phase);
+        if matches!(event, Event::StopRequested { how: CancelReason::Kill }) {
+            self.batches.iter().flatten().filter_map(|batch| batch.starts.as_ref()).for_each(|starts| starts.stopped());
         }
     }
 

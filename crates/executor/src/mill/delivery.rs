@@ -1,21 +1,19 @@
 //! From the end of a job to whoever wants its result.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use batchmill_core::{AttemptRecord, BatchId, JobError, JobId, JobResult, SinkError, Status, Verdict};
 use batchmill_dispatch::{Event, Record};
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::{Clock, Workload, meters::ResultMeters};
 
 use super::{
-    Shared, Snapshot,
+    Shared,
     batch::{BatchEnd, OpenBatch},
+    outlet::{Lot, Next},
 };
 
 /// Takes the results of one batch. Its answer makes a job ended: until then it counts as `recording`, and too many of
@@ -27,109 +25,6 @@ pub trait Delivery: Send + 'static {
 
     /// Nothing more comes.
     async fn close(&mut self) -> Result<(), SinkError>;
-}
-
-/// What waits for its delivery.
-#[derive(Debug)]
-enum Lot {
-    /// From a runner.
-    Results(Vec<JobResult>),
-    /// Of jobs that end without an attempt of their own: put into words when they are delivered, because that may read
-    /// the job.
-    Records(Vec<Record>),
-}
-
-/// Where runners leave what has ended. Bounded by dispatch: it starts nothing while too many records are unanswered.
-#[derive(Debug, Default)]
-pub(crate) struct Outlet {
-    waiting: Mutex<Waiting>,
-    wake: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    /// Delivered and answered one by one: a reader of small lots answers early, so that starts never wait for a long one.
-    lots: VecDeque<Lot>,
-    last: Option<BatchEnd>,
-}
-
-/// Results that are delivered at once, at most.
-const LOT_MAX: usize = 256;
-/// Fewer than this are worth a look around for more.
-const FEW: usize = 32;
-
-impl Waiting {
-    /// Moves `results` in. A full lot changes owner as a whole; small ones are put together, and leave the runner its room.
-    fn put(&mut self, results: &mut Vec<JobResult>) {
-        match self.lots.back_mut() {
-            Some(Lot::Results(last)) if last.len() + results.len() <= LOT_MAX => last.append(results),
-            _ if results.len() > results.capacity() / 2 => self.lots.push_back(Lot::Results(std::mem::take(results))),
-            _ => {
-                let mut few = Vec::with_capacity(results.len());
-                few.append(results);
-                self.lots.push_back(Lot::Results(few));
-            }
-        }
-    }
-
-    fn put_record(&mut self, record: Record) {
-        match self.lots.back_mut() {
-            Some(Lot::Records(last)) if last.len() < LOT_MAX => last.push(record),
-            _ => self.lots.push_back(Lot::Records(vec![record])),
-        }
-    }
-}
-
-impl Outlet {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Only moves of vectors happen under this lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn push_all(&self, results: &mut Vec<JobResult>) {
-        if !results.is_empty() {
-            self.lock().put(results);
-            self.wake.notify_one();
-        }
-    }
-
-    pub(super) fn push_record(&self, record: Record) {
-        self.lock().put_record(record);
-        self.wake.notify_one();
-    }
-
-    pub(super) fn end(&self, end: BatchEnd) {
-        self.lock().last = Some(end);
-        self.wake.notify_one();
-    }
-
-    pub(super) fn last_snapshot(&self) -> Snapshot {
-        self.lock()
-            .last
-            .as_ref()
-            .map_or_else(Snapshot::default, |end| Snapshot { counts: end.counts, retries: end.retries })
-    }
-
-    fn holds_few(&self) -> bool {
-        let waiting = self.lock();
-        matches!(waiting.lots.front(), Some(Lot::Results(results)) if waiting.lots.len() == 1 && results.len() < FEW)
-    }
-
-    /// The next lot, or how the batch ended once nothing more comes, or neither yet.
-    fn take(&self) -> Next {
-        let mut waiting = self.lock();
-        match (waiting.lots.pop_front(), &waiting.last) {
-            (Some(lot), _) => Next::Lot(lot),
-            (None, Some(end)) => Next::End(end.clone()),
-            (None, None) => Next::Wait,
-        }
-    }
-}
-
-enum Next {
-    Lot(Lot),
-    End(BatchEnd),
-    Wait,
 }
 
 /// Delivers the results of one batch until it is over, then says so.
@@ -147,6 +42,8 @@ pub(super) async fn run<W: Workload>(
             Next::Lot(Lot::Records(records)) => {
                 records.into_iter().map(|record| result(&shared.clock, &batch, record, None, None)).collect()
             }
+            // Nobody keeps it: there is no journal.
+            Next::Lot(Lot::Decided(_)) => continue,
             Next::End(end) => break end,
             Next::Wait => {
                 batch.outlet.wake.notified().await;
@@ -185,6 +82,11 @@ pub(super) async fn run<W: Workload>(
     {
         end.verdict = Verdict::StorageFailed(error.to_string());
     }
+    tell_end(&shared, end, &ended);
+}
+
+/// Everything is where it belongs: says so to all who wait.
+pub(super) fn tell_end<W: Workload>(shared: &Arc<Shared<W>>, end: BatchEnd, ended: &watch::Sender<Option<BatchEnd>>) {
     shared.check(&end.counts);
     shared.publish_metrics();
     shared.lock().closed();
@@ -194,7 +96,7 @@ pub(super) async fn run<W: Workload>(
 }
 
 /// The places of the jobs that have ended.
-fn places(results: &[JobResult]) -> Vec<u32> {
+pub(super) fn places(results: &[JobResult]) -> Vec<u32> {
     let place = |result: &JobResult| u32::try_from(result.sequence).expect("a batch has fewer than 2^32 jobs");
     results.iter().map(place).collect()
 }

@@ -11,6 +11,8 @@ mod batch;
 mod brain;
 mod delivery;
 mod draws;
+mod outlet;
+mod recorder;
 mod roster;
 mod runner;
 mod shutdown;
@@ -23,7 +25,7 @@ use std::{
 
 use batchmill_core::{BatchCounts, CancelReason, MonoTime, Scheduler};
 use batchmill_dispatch::{BatchKey, Dispatch, Event, Totals};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::{Clock, Workload, meters::Meters};
 
@@ -32,7 +34,7 @@ use self::brain::Brain;
 pub(crate) use self::batch::lots;
 
 pub use self::{
-    batch::{BatchEnd, BatchHandle, Opening, Pauses},
+    batch::{BatchEnd, BatchHandle, Opening, Pauses, Results},
     delivery::Delivery,
     shutdown::Phases,
 };
@@ -76,6 +78,16 @@ impl<W: Workload> Clone for Mill<W> {
     }
 }
 
+/// How far a host is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    /// Nobody waits for what may take long.
+    Draining,
+    /// Nobody waits for anything outside.
+    Stopping,
+}
+
 pub(crate) struct Shared<W: Workload> {
     pub(crate) clock: Clock,
     pub(crate) meters: Option<Meters>,
@@ -84,6 +96,8 @@ pub(crate) struct Shared<W: Workload> {
     alarm: Arc<Notify>,
     /// Told when a batch has ended.
     ended: Notify,
+    /// How the host stands, for those who wait for something outside.
+    phase: watch::Sender<Phase>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -103,6 +117,7 @@ impl<W: Workload> Mill<W> {
             brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler), threads)),
             alarm: Arc::default(),
             ended: Notify::new(),
+            phase: watch::Sender::new(Phase::Running),
             runtime,
         });
         shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared), shared.alarm.clone()));
