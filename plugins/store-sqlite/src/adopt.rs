@@ -23,7 +23,7 @@ use crate::{
 pub(crate) fn adopt(id: &BatchId, folder: &Path, durability: Durability) -> Result<Batch, StoreError> {
     let path = folder.join(database::BATCH_FILE);
     // What must not be touched is refused before the lock is written.
-    drop(database::read_any(&path, &schema::BATCH)?);
+    database::check_whole(&path, &schema::BATCH)?;
     let lock = Lock::take(folder, id)?;
     fault::point("resume.locked");
     let mut connection = database::open(&path, &schema::BATCH)?;
@@ -71,6 +71,7 @@ fn take_over(connection: &mut Connection, running: &[u64], facts: &Facts) -> Res
     tables.note("adopted", now, &body)?;
     transaction.execute("UPDATE meta SET value = ?1 WHERE key = 'incarnation'", [incarnation])?;
     transaction.execute("UPDATE meta SET value = ?1 WHERE key = 'standing'", [Standing::Open.as_str()])?;
+    transaction.execute("DELETE FROM meta WHERE key = 'ended'", [])?;
     transaction.commit()?;
     Ok(lost)
 }

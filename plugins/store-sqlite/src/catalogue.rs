@@ -59,6 +59,9 @@ impl Catalogue {
     ) -> Result<Option<T>, StoreError> {
         let mut connection = self.open()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(&self.path)?;
+        if is_taken(&transaction, new).at(&self.path)? {
+            return Ok(None);
+        }
         match insert(&transaction, &Listed::of_new(new), "INSERT") {
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
                 return Ok(None);
@@ -126,6 +129,12 @@ impl Catalogue {
 const COLUMNS: &str = "SELECT id, name, flow, source, standing, jobs, created, ended, parent, generation FROM batch";
 const SELECT: &str = "SELECT id, name, flow, source, standing, jobs, created, ended, parent, generation FROM batch \
     ORDER BY created DESC, rowid DESC";
+
+/// Names and ids are one space: each is what a person calls a batch by.
+fn is_taken(connection: &Connection, new: &NewBatch) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM batch WHERE id IN (?1, ?2) OR name IN (?1, ?2)";
+    connection.prepare(sql)?.exists(params![new.id.as_str(), new.name])
+}
 
 fn insert(connection: &Connection, batch: &Listed, verb: &str) -> rusqlite::Result<usize> {
     connection.execute(

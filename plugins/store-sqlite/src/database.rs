@@ -43,6 +43,8 @@ pub(crate) fn read(path: &Path, format: &Format) -> Result<Connection, StoreErro
 /// The same for a database that may be of an earlier version.
 pub(crate) fn read_any(path: &Path, format: &Format) -> Result<Connection, StoreError> {
     look(path, format)?;
+    // Reading makes a log where there is none.
+    let has_log = log_of(path).exists();
     let connection = match plain(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|c| queries_only(c, path)) {
         Ok(connection) => connection,
         // On a medium that nobody can write to, there is nobody who writes.
@@ -50,11 +52,29 @@ pub(crate) fn read_any(path: &Path, format: &Format) -> Result<Connection, Store
         Err(error) => return Err(error),
     };
     // What the writer left in its log stays there: to write it back is the writer's.
-    if log_of(path).exists() {
+    if has_log {
         keep_log(&connection, path, true)?;
     }
     format.check(schema::header(&connection).at(path)?, path)?;
     Ok(connection)
+}
+
+/// A database up to this size is looked at page by page before somebody goes on with it: it takes a moment.
+const CHECKED_BYTES: u64 = 32 << 20;
+
+/// Refuses a database that is damaged, as far as that can be told in short time. Changes nothing.
+pub(crate) fn check_whole(path: &Path, format: &Format) -> Result<(), StoreError> {
+    look(path, format)?;
+    if fs::metadata(path).at(path)?.len() > CHECKED_BYTES {
+        return Ok(());
+    }
+    // Without a log the file is all there is; with one, only both together make sense.
+    let connection = if log_of(path).exists() { read_any(path, format)? } else { immutable(path)? };
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).at(path)?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        damage => Err(StoreError::Corrupt { path: path.to_path_buf(), reason: damage.to_owned() }),
+    }
 }
 
 /// Makes a database at `path`, which must not be there. Whoever made it syncs it.

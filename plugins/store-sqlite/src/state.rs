@@ -84,7 +84,9 @@ impl StateDir {
     /// Takes a batch over that no process owns, to go on with it.
     pub fn adopt(&self, id: &BatchId, durability: Durability) -> Result<Batch, StoreError> {
         let folder = self.existing_folder(id)?;
-        adopt(id, &folder, durability)
+        let batch = adopt(id, &folder, durability)?;
+        self.catalogue.set_standing(id, Standing::Open, None)?;
+        Ok(batch)
     }
 
     /// Opens a batch for reading, beside whoever runs it.
@@ -221,8 +223,8 @@ impl StateDir {
         let mut names = Vec::new();
         for entry in fs::read_dir(&batches).at(&batches)? {
             let entry = entry.at(&batches)?;
-            // What is not UTF-8 is no id.
-            if let (true, Ok(name)) = (entry.file_type().at(&batches)?.is_dir(), entry.file_name().into_string()) {
+            // What is not UTF-8 is no id. A folder may be a link to one.
+            if let (true, Ok(name)) = (entry.path().is_dir(), entry.file_name().into_string()) {
                 names.push(name);
             }
         }

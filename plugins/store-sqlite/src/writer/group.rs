@@ -55,18 +55,18 @@ mod tests {
     fn put(thread: &str, id: u64) -> Queued {
         let flight = Arc::new(Threads::default()).fly(thread);
         let put = Put { thread: thread.into(), id: CheckpointId(id), body: String::new(), flight };
-        Queued { request: Request::Put(put, oneshot::channel().0), _room: None }
+        Queued { request: Request::Put(put, oneshot::channel().0), room: None }
     }
 
     fn ended(job: &str) -> Queued {
         let results = vec![JobResult::new(JobId::new(job).unwrap(), 0, Status::Succeeded)];
         let entries = vec![Entry::Ended(Rows::of(Arc::new(results)).unwrap())];
-        Queued { request: Request::Append(entries, oneshot::channel().0), _room: None }
+        Queued { request: Request::Append(entries, oneshot::channel().0), room: None }
     }
 
     fn forget(thread: &str) -> Queued {
         let forget = Forget { thread: thread.into(), flight: Arc::new(Threads::default()).fly(thread) };
-        Queued { request: Request::Forget(forget, oneshot::channel().0), _room: None }
+        Queued { request: Request::Forget(forget, oneshot::channel().0), room: None }
     }
 
     #[test]

@@ -53,14 +53,14 @@ impl Queue {
     pub(crate) async fn push(&self, request: Request) -> Result<(), Request> {
         let size = u32::try_from(request.bytes() / 1024 + 1).unwrap_or(u32::MAX).min(ROOM_KIB);
         match Arc::clone(&self.room).acquire_many_owned(size).await {
-            Ok(room) => self.put(Queued { request, _room: Some(room) }),
+            Ok(room) => self.put(Queued { request, room: Some(room) }),
             Err(_) => Err(request),
         }
     }
 
     /// Queues `request` whether there is room or not: for the few that a person asks for.
     pub(crate) fn push_now(&self, request: Request) -> Result<(), Request> {
-        self.put(Queued { request, _room: None })
+        self.put(request.into())
     }
 
     fn put(&self, queued: Queued) -> Result<(), Request> {

@@ -15,7 +15,14 @@ pub(crate) type Kept = Result<(), CheckpointError>;
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) request: Request,
-    pub(crate) _room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Request> for Queued {
+    /// Without taking room.
+    fn from(request: Request) -> Self {
+        Self { request, room: None }
+    }
 }
 
 #[derive(Debug)]

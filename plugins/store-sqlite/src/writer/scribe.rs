@@ -54,6 +54,8 @@ pub(crate) struct Scribe {
     log: Option<File>,
     is_synced: bool,
     frames_next: i32,
+    /// Checkpoints that found no room.
+    parked: Vec<Queued>,
     broken: Option<JournalError>,
     /// Broken because another host owns the batch.
     is_fenced: bool,
@@ -105,6 +107,7 @@ impl Scribe {
             log,
             is_synced,
             frames_next,
+            parked: Vec::new(),
             broken,
             is_fenced,
         })
@@ -138,7 +141,10 @@ impl Scribe {
         self.leave();
     }
 
-    fn write(&mut self, mut group: Vec<Queued>, shared: &Shared) {
+    fn write(&mut self, group: Vec<Queued>, shared: &Shared) {
+        let mut parked = mem::take(&mut self.parked);
+        parked.extend(group);
+        let mut group = parked;
         while !group.is_empty() {
             if let Some(why) = &self.broken {
                 return if self.is_fenced { fence(group) } else { refuse(group, why) };
@@ -154,14 +160,27 @@ impl Scribe {
                     self.give_up(shared);
                     return fence(group);
                 }
+                Err(Stop::Storage(why)) if why.full => return self.wait_for_room(group, &why),
                 Err(Stop::Storage(why)) => {
-                    if !why.full {
-                        self.break_down(why.clone(), shared);
-                    }
+                    self.break_down(why.clone(), shared);
                     return refuse(group, &why);
                 }
             }
         }
+    }
+
+    /// Who appends is told that there is no room, and tries again. Checkpoints wait here: their jobs run, and would fail.
+    /// Jobs have few in flight, so what waits is bounded by the jobs that run.
+    fn wait_for_room(&mut self, group: Vec<Queued>, why: &JournalError) {
+        let waits =
+            |queued: &Queued| matches!(queued.request, Request::Put(..) | Request::Forget(..) | Request::Pass(_));
+        let (parked, told) = group.into_iter().partition(waits);
+        self.parked = parked;
+        for queued in &mut self.parked {
+            // The queue has room for those who may be told.
+            queued.room = None;
+        }
+        refuse(told, why);
     }
 
     /// Commits the requests of `group`, and says at which position each ended.
@@ -281,12 +300,13 @@ impl Scribe {
         }
     }
 
-    /// Gives back what is not needed any more: checkpoints of a batch that has ended, the log, much free space.
+    /// Gives back what is not needed any more: checkpoints of a batch whose jobs have all ended, the log, much free space.
     fn compact(&mut self, shared: &Shared) -> Result<(), JournalError> {
         let is_over = self.is_over().map_err(|error| self.ground.judge(&error))?;
         if is_over {
             let cleared = self.connection.execute("DELETE FROM checkpoint", []);
             cleared.map_err(|error| self.ground.judge(&error))?;
+            self.threads.clear();
             if self.is_hollow().map_err(|error| self.ground.judge(&error))? {
                 self.connection.execute_batch("VACUUM").map_err(|error| self.ground.judge(&error))?;
             }
@@ -295,10 +315,10 @@ impl Scribe {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
+    /// Whether every job has its record: nobody goes on from a checkpoint.
     fn is_over(&self) -> rusqlite::Result<bool> {
-        let sql =
-            "SELECT kind = 'closed' FROM event WHERE kind IN ('closed', 'adopted') ORDER BY position DESC LIMIT 1";
-        self.connection.prepare(sql)?.query([])?.next()?.map_or(Ok(false), |row| row.get(0))
+        let sql = "SELECT (SELECT total(jobs) FROM tally) >= (SELECT value FROM meta WHERE key = 'jobs')";
+        self.connection.query_row(sql, [], |row| row.get::<_, Option<bool>>(0)).map(|over| over.unwrap_or(false))
     }
 
     /// Whether more than a quarter of the file is free.
@@ -318,8 +338,10 @@ impl Scribe {
         }
         let synced = if mem::replace(&mut self.is_synced, true) { Ok(()) } else { self.sync() };
         let checked = synced.and_then(|()| self.ground.holds_writable(self.lock.as_deref()));
-        if let Err(why) = checked {
-            self.break_down(why, shared);
+        match checked {
+            Ok(()) if !self.parked.is_empty() => self.write(Vec::new(), shared),
+            Ok(()) => {}
+            Err(why) => self.break_down(why, shared),
         }
     }
 
@@ -357,11 +379,13 @@ impl Scribe {
         }
         tracing::error!(error = %why, "the store of the batch cannot be written to any more");
         shared.broken.send_replace(Some(why.clone()));
+        refuse(mem::take(&mut self.parked), &why);
         self.broken = Some(why);
     }
 
     /// The end: everything is synced, and the log written back.
     fn leave(mut self) {
+        refuse(mem::take(&mut self.parked), &super::ended());
         if self.broken.is_some() {
             return;
         }
@@ -412,3 +436,6 @@ fn fence(group: Vec<Queued>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,10 @@ impl Threads {
         }
     }
 
+    pub(crate) fn clear(&self) {
+        self.lock().kept.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,11 @@
 //! The store as a host uses it.
 
+mod catalogue;
 mod checkpoints;
 mod journal;
 mod outlook;
 mod owner;
+mod reading;
+mod refusals;
 mod support;
+mod trouble;
