@@ -29,7 +29,7 @@ impl Dispatch {
     pub fn explain(&self, key: BatchKey, index: u32, now: MonoTime) -> Option<Explanation> {
         let batch = self.batch(key)?;
         let row = batch.rows.get(index as usize)?;
-        let reason = self.reason(batch, index, row, &Exceptions::of(self, batch), now);
+        let reason = self.reason(batch, index, row, &Exceptions::of(self, batch, now), now);
         // Where it is in the queue matters only if the queue moves.
         let position = match reason {
             Reason::Slots { .. } | Reason::Unanswered { .. } | Reason::Parking { .. } | Reason::Scheduler => {
@@ -56,7 +56,7 @@ impl Dispatch {
             Reason::Backoff => explanation.last_failure = last_failure(batch, index),
             Reason::RetryBudget { .. } => {
                 explanation.last_failure = last_failure(batch, index);
-                explanation.ahead = in_line(batch).position(|parked| parked == index).map(|place| place as u64);
+                explanation.ahead = in_line(batch, now).position(|parked| parked == index).map(|place| place as u64);
                 let empty_since = batch.budget.as_ref().and_then(crate::budget::Budget::empty_since);
                 explanation.since = empty_since.map_or(Duration::ZERO, |since| now - since);
             }
@@ -68,7 +68,7 @@ impl Dispatch {
     /// How many jobs of an open batch have which reason, the most first; empty if there is no such batch.
     pub fn census(&self, key: BatchKey, now: MonoTime) -> Vec<Share> {
         let Some(batch) = self.batch(key) else { return Vec::new() };
-        let exceptions = Exceptions::of(self, batch);
+        let exceptions = Exceptions::of(self, batch, now);
         let mut shares: Vec<Share> = Vec::new();
         // Where nothing is special about a job, its state says why it stands there.
         let mut by_state: Vec<(JobState, usize)> = Vec::new();
@@ -220,13 +220,13 @@ struct Exceptions {
 }
 
 impl Exceptions {
-    fn of(dispatch: &Dispatch, batch: &Batch) -> Self {
+    fn of(dispatch: &Dispatch, batch: &Batch, now: MonoTime) -> Self {
         let mut promised = HashMap::new();
         for (_, index, why) in dispatch.ends.iter().filter(|(key, ..)| *key == batch.key) {
             // The first wish counts.
             promised.entry(*index).or_insert(why.status());
         }
-        Self { promised, in_line: in_line(batch).collect(), wishes: !batch.wishes.is_empty() }
+        Self { promised, in_line: in_line(batch, now).collect(), wishes: !batch.wishes.is_empty() }
     }
 
     fn have(&self, batch: &Batch, index: u32, now: MonoTime) -> bool {
@@ -243,11 +243,11 @@ fn is_left_out(batch: &Batch, index: u32) -> bool {
     batch.is_limit_reached() && batch.rows[index as usize].epoch == 0
 }
 
-/// Jobs whose retry waits for a token, the next one first.
-fn in_line(batch: &Batch) -> impl Iterator<Item = u32> {
-    let waits = |(index, epoch): &(u32, u32)| {
+/// Jobs whose retry waits for a token, the next one first. One that is too late gets none.
+fn in_line(batch: &Batch, now: MonoTime) -> impl Iterator<Item = u32> {
+    let waits = move |(index, epoch): &(u32, u32)| {
         let row = &batch.rows[*index as usize];
-        row.state == JobState::Backoff && row.epoch == *epoch
+        row.state == JobState::Backoff && row.epoch == *epoch && !batch.is_too_late(*index, now)
     };
     batch.budget.iter().flat_map(crate::budget::Budget::parked).filter(waits).map(|(index, _)| index)
 }

@@ -14,6 +14,8 @@ use crate::{
 
 const SEEDS: u64 = 10_000;
 const STEPS: u32 = 150;
+/// A life on a journal is that of several hosts.
+const DURABLE_STEPS: u32 = 400;
 /// The first seed of lives on a journal.
 const DURABLE: u64 = 1_000_000;
 
@@ -21,7 +23,7 @@ const DURABLE: u64 = 1_000_000;
 fn life(seed: u64, traced: bool) -> (Option<Vec<String>>, Result<(), String>) {
     if seed >= DURABLE {
         let mut lineage = Lineage::new(seed, None, traced);
-        let lived = lineage.live(STEPS);
+        let lived = lineage.live(DURABLE_STEPS);
         return (lineage.trace, lived);
     }
     let mut world = World::new(seed, scheduler(seed));

@@ -93,8 +93,11 @@ impl Lineage {
         match self.poison {
             Some(_) if self.poison_runs() && self.rng.one_in(2) => return self.crash(),
             Some(_) => {}
-            None if self.rng.one_in(45) => return self.crash(),
-            None if self.rng.one_in(140) => return self.take_over(),
+            // Hosts die at the worst moment.
+            None if self.rng.one_in(if self.world.recorder_mut().is_delicate() { 9 } else { 60 }) => {
+                return self.crash();
+            }
+            None if self.rng.one_in(120) => return self.take_over(),
             None => {}
         }
         if self.rng.one_in(70) {
@@ -102,8 +105,11 @@ impl Lineage {
             let stop = if self.rng.one_in(2) { Event::DrainRequested } else { Event::StopRequested { how } };
             return self.world.step(stop);
         }
-        if self.replaced.is_some() && self.rng.one_in(3) {
+        if self.replaced.is_some() && self.rng.one_in(2) {
             return self.replaced_goes_on();
+        }
+        if self.rng.one_in(4) && self.world.open_on()? {
+            return Ok(());
         }
         self.world.something_happens()
     }
@@ -118,6 +124,7 @@ impl Lineage {
         let Some(world) = &mut self.replaced else { return Ok(()) };
         world.something_happens()?;
         if world.is_empty() {
+            self.keep_trace();
             self.replaced = None;
         }
         Ok(())
@@ -189,7 +196,8 @@ impl Lineage {
     }
 
     fn next_host_later(&mut self) -> World {
-        let down = Duration::from_micros(self.rng.below(9_000));
+        let down = self.rng.pick(&[0, 0, 100, 9_000]);
+        let down = Duration::from_micros(self.rng.below(1 + down));
         self.next_host(self.world.now() + down)
     }
 
@@ -246,7 +254,14 @@ impl Lineage {
 
     /// Nothing goes wrong any more, but for the poison: every batch must end.
     fn live_out(&mut self) -> Check {
-        self.replaced = None;
+        while let Some(world) = &mut self.replaced {
+            if world.is_empty() {
+                self.keep_trace();
+                self.replaced = None;
+            } else {
+                world.settle_on()?;
+            }
+        }
         for batch in &mut self.store.borrow_mut().batches {
             batch.plan.limit = None;
         }
@@ -273,8 +288,11 @@ impl Lineage {
     }
 
     fn keep_trace(&mut self) {
-        if let (Some(trace), Some(of_host)) = (&mut self.trace, &mut self.world.trace) {
-            trace.append(of_host);
+        let Some(trace) = &mut self.trace else { return };
+        for world in self.replaced.as_mut().into_iter().chain([&mut self.world]) {
+            if let Some(of_host) = &mut world.trace {
+                trace.append(of_host);
+            }
         }
     }
 }

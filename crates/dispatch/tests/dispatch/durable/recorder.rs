@@ -162,6 +162,16 @@ impl Recorder {
         ask(&mut store.batches[self.batch_of(key)].ledger, self.host)
     }
 
+    /// An attempt ended because the host ends.
+    pub(crate) fn note_stop(&mut self, lease: Lease) {
+        self.stopped.push((self.batch_of(lease.batch), lease.index));
+    }
+
+    /// Whether a host had better not die now: an answer is missing, or a stop is not written yet.
+    pub(super) fn is_delicate(&self) -> bool {
+        self.lines.values().any(|line| line.in_doubt || line.decided().is_some())
+    }
+
     /// Whether anything waits to be written.
     pub(crate) fn has_work(&self) -> bool {
         self.lines.values().any(Line::has_work)
@@ -265,7 +275,8 @@ impl Line {
 
     /// What stands there that this host does not know of is what it wrote last.
     fn replay(&mut self, key: BatchKey, store: &Store, batch: usize) -> Vec<Event> {
-        self.written(key, store.journal.batches[batch].len() - self.known)
+        // A recorder that believes in what is not there finds less than it knows of.
+        self.written(key, store.journal.batches[batch].len().saturating_sub(self.known))
     }
 
     fn fenced(&mut self, key: BatchKey) -> Vec<Event> {

@@ -77,7 +77,7 @@ impl Model {
             _ if batch.leaves_out(job) => return "trial",
             _ if self.draining => return "draining",
             At::Pending => return "not before",
-            At::Backoff(_) if batch.line.contains(&index) => return "retry budget",
+            At::Backoff(_) if batch.line.contains(&index) && !job.is_too_late(now) => return "retry budget",
             At::Backoff(_) => return "backoff",
             At::Ready => {}
         }

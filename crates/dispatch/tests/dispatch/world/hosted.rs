@@ -1,7 +1,7 @@
 //! A world as one host among several: its batches were there before it, and go on after it.
 
-use batchmill_core::MonoTime;
-use batchmill_dispatch::Event;
+use batchmill_core::{MonoTime, Outcome};
+use batchmill_dispatch::{Event, Lease};
 
 use super::{Fate, Recorder, World};
 use crate::model::Check;
@@ -19,6 +19,21 @@ impl World {
     /// Something that happens as soon as its turn comes.
     pub(crate) fn expect(&mut self, event: Event) {
         self.openings.push_back(event);
+    }
+
+    /// The next word on the batches that it takes over, if not all is said.
+    pub(crate) fn open_on(&mut self) -> Result<bool, String> {
+        match self.openings.pop_front() {
+            Some(opening) => self.step(opening).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The end of an attempt that was told to end because the host does.
+    pub(super) fn note_stop(&mut self, lease: Lease, outcome: &Outcome) {
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| *outcome == Outcome::Stopped && self.model.draining) {
+            recorder.note_stop(lease);
+        }
     }
 
     pub(super) fn is_durable(&self) -> bool {

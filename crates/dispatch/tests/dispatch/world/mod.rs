@@ -252,6 +252,7 @@ impl World {
     }
 
     fn end(&mut self, lease: Lease, outcome: Outcome) -> Result<(), String> {
+        self.note_stop(lease, &outcome);
         let draw = Draw::from_bits(self.rng.bits());
         self.step(Event::AttemptEnded { lease, outcome, usage: Usage::default(), draw })
     }
