@@ -19,6 +19,9 @@ pub struct Explanation {
     pub reason: Reason,
     /// Attempts that have ended by themselves.
     pub attempts: u32,
+    /// How often its host or worker was lost while it ran.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub crashes: u32,
     /// For how long: since its attempt started, since the budget is empty, or else since it was accepted.
     #[serde(rename = "since_seconds", with = "seconds")]
     pub since: Duration,
@@ -85,8 +88,18 @@ impl fmt::Display for Explanation {
         if let Some(LastFailure { attempt, class, message }) = &self.last_failure {
             write!(f, "; attempt {attempt} failed: {class}: {message}")?;
         }
+        match self.crashes {
+            0 => {}
+            1 => f.write_str("; its host was lost once while it ran")?,
+            times => write!(f, "; its host was lost {times} times while it ran")?,
+        }
         Ok(())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How many jobs of a batch have one reason.

@@ -40,6 +40,7 @@ impl Dispatch {
         let mut explanation = Explanation {
             state: counter(row.state),
             attempts: row.attempts,
+            crashes: row.crashes,
             since: now - row.enqueued,
             due: self.due(batch, index, &reason, now),
             ahead: position.as_ref().and_then(|position| position.ahead),

@@ -32,7 +32,7 @@ impl Model {
             "{:?} was the reason",
             self.why(now, batch, index, job)
         );
-        hold!(said.attempts == job.attempts, "a wrong number of attempts");
+        hold!((said.attempts, said.crashes) == (job.attempts, job.crashes), "a wrong number of attempts or crashes");
         let due = match (job.at, &said.reason) {
             (At::Pending, Reason::NotBefore) => job.new.after,
             // Due, and too late for a token: its end comes when the batch is sealed.
