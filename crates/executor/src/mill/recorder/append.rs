@@ -2,7 +2,10 @@
 
 use std::{pin::pin, time::Duration};
 
-use batchmill_core::{JournalAnswer, JournalError, Position, fault};
+use batchmill_core::{
+    JournalAnswer, JournalError, Position,
+    fault::{self, Sabotage},
+};
 use batchmill_dispatch::{Event, JournalFailure};
 
 use crate::{Workload, mill::Phase};
@@ -33,6 +36,7 @@ impl<W: Workload> Recorder<W> {
                     }
                 }
                 Ok(_) => return Err(JournalFailure::Broken("the journal gave an answer that nobody knows".into())),
+                Err(error) if error.full && fault::breaks(Sabotage::DropOnFull) => break self.tail.upto(),
                 Err(error) if error.full => {
                     if tries == 0 {
                         tracing::warn!(%error, "the store is full: nothing starts until there is room");

@@ -2,7 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use batchmill_core::{BatchId, Delivered, JobResult, Journal, Position, Resumed, SinkError, fault};
+use batchmill_core::{
+    BatchId, Delivered, JobResult, Journal, Position, Resumed, SinkError,
+    fault::{self, Sabotage},
+};
 use futures_util::FutureExt;
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::watch;
@@ -207,6 +210,9 @@ impl Feeding {
         let batch = self.outside.batch.clone();
         fault::point("feed.before-write");
         self.call(Call::Take(&batch, results)).await?;
+        if fault::breaks(Sabotage::DoubleDelivery) {
+            self.call(Call::Take(&batch, results)).await?;
+        }
         fault::point("feed.after-write");
         self.counters.written.increment(1);
         self.reach(upto, results.len());

@@ -17,7 +17,10 @@ mod tail;
 
 use std::{sync::Arc, time::Instant};
 
-use batchmill_core::{Journal, JournalEvent, Verdict, fault};
+use batchmill_core::{
+    Journal, JournalEvent, Verdict,
+    fault::{self, Sabotage},
+};
 use batchmill_dispatch::{Event, JournalFailure};
 use metrics::{Histogram, histogram};
 use tokio::{sync::watch, task::JoinSet};
@@ -121,6 +124,9 @@ impl<W: Workload> Recorder<W> {
         }
         if let Some(meters) = &mut self.meters {
             meters.note(&events.results);
+        }
+        if fault::breaks(Sabotage::AckBeforeCommit) {
+            self.answer(&events).await;
         }
         match self.record(&events, next).await {
             Ok(position) => {
