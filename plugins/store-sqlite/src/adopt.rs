@@ -53,7 +53,7 @@ fn take_over(connection: &mut Connection, running: &[u64], facts: &Facts) -> Res
     let tally = [0; Status::ALL.len()];
     let mut tables = Tables { connection: &transaction, known: &mut known, tally, has_checkpoint: &nothing_kept };
     let mut lost = Vec::new();
-    for place in running.iter().copied().filter(|place| *place < facts.jobs) {
+    for place in running.iter().copied() {
         let mut ended = transaction.prepare_cached("SELECT 1 FROM record WHERE place = ?1")?;
         if ended.exists([place])? || fault::breaks(Sabotage::ForgetCrash) {
             continue;

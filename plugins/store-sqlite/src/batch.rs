@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use batchmill_core::{BatchId, Checkpointer, Journal, JournalError, StartLog, WallTime};
+use batchmill_core::{BatchId, Checkpointer, Journal, JournalError, JournalEvent, StartLog, WallTime};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use crate::{
     lock::Lock,
     readers::Readers,
     slots::Slots,
-    writer::{Ground, Keep, Scribe, Writer},
+    writer::{Amendment, Entry, Ground, Keep, Scribe, Writer},
 };
 
 /// A batch that this process owns: its lock is held until this is dropped, which also ends the writing thread, after
@@ -112,8 +112,17 @@ impl Batch {
 
     /// Replaces the manifest. Recorded as an event. Blocks until it is recorded.
     pub fn amend(&mut self, manifest: Value) -> Result<(), JournalError> {
-        self.writer.amend(manifest.to_string())?;
+        self.writer.amend(Amendment::Manifest(manifest.to_string()))?;
         self.manifest = manifest;
+        Ok(())
+    }
+
+    /// It has other jobs than before: a file that grew, or that a person accepted as it is now. Recorded as an event.
+    /// Blocks until it is recorded.
+    pub fn accept(&mut self, jobs: u64, content: &str, at: WallTime) -> Result<(), JournalError> {
+        let accepted = JournalEvent::Accepted { jobs, content: content.to_owned(), at };
+        self.writer.amend(Amendment::Jobs(Entry::Other(accepted)))?;
+        (self.facts.jobs, self.facts.content) = (jobs, content.to_owned());
         Ok(())
     }
 

@@ -103,9 +103,10 @@ impl Catalogue {
         id: &BatchId,
         standing: Standing,
         ended: Option<WallTime>,
+        jobs: u64,
     ) -> Result<(), StoreError> {
-        let parameters = params![id.as_str(), standing.as_str(), ended.map(WallTime::as_micros)];
-        let sql = "UPDATE batch SET standing = ?2, ended = ?3 WHERE id = ?1";
+        let parameters = params![id.as_str(), standing.as_str(), ended.map(WallTime::as_micros), jobs];
+        let sql = "UPDATE batch SET standing = ?2, ended = ?3, jobs = ?4 WHERE id = ?1";
         self.open()?.execute(sql, parameters).map(drop).at(&self.path)
     }
 

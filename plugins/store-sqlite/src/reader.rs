@@ -266,8 +266,8 @@ impl BatchReader {
     }
 }
 
-/// Writes down where the batch in `folder` stands, beside whoever runs it, and says when it ended.
-pub(crate) fn write_standing(folder: &Path, standing: Standing) -> Result<Option<WallTime>, StoreError> {
+/// Writes down where the batch in `folder` stands, beside whoever runs it. Says when it ended and how many jobs it has.
+pub(crate) fn write_standing(folder: &Path, standing: Standing) -> Result<(Option<WallTime>, u64), StoreError> {
     let path = folder.join(database::BATCH_FILE);
     let mut connection = database::open(&path, &schema::BATCH)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(&path)?;
@@ -278,6 +278,7 @@ pub(crate) fn write_standing(folder: &Path, standing: Standing) -> Result<Option
     put.execute(params!["standing", standing.as_str()]).at(&path)?;
     put.execute(params!["ended", ended.map(WallTime::as_micros)]).at(&path)?;
     drop(put);
+    let jobs = needed(&transaction, "jobs").at(&path)?;
     transaction.commit().at(&path)?;
-    Ok(ended)
+    Ok((ended, jobs))
 }

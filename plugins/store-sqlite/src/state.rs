@@ -85,7 +85,7 @@ impl StateDir {
     pub fn adopt(&self, id: &BatchId, durability: Durability) -> Result<Batch, StoreError> {
         let folder = self.existing_folder(id)?;
         let batch = adopt(id, &folder, durability)?;
-        self.catalogue.set_standing(id, Standing::Open, None)?;
+        self.catalogue.set_standing(id, Standing::Open, None, batch.jobs())?;
         Ok(batch)
     }
 
@@ -139,8 +139,8 @@ impl StateDir {
     pub fn set_standing(&self, id: &BatchId, standing: Standing) -> Result<(), StoreError> {
         let folder = self.existing_folder(id)?;
         let _lock = if standing == Standing::Abandoned { Some(Lock::take(&folder, id)?) } else { None };
-        let ended = reader::write_standing(&folder, standing)?;
-        self.catalogue.set_standing(id, standing, ended)
+        let (ended, jobs) = reader::write_standing(&folder, standing)?;
+        self.catalogue.set_standing(id, standing, ended, jobs)
     }
 
     /// Removes batches that ended before a moment, unless a batch that stays is made of their jobs. Says which; with

@@ -20,9 +20,10 @@ use std::{
 use batchmill_core::{Checkpoint, CheckpointError, JournalError, JournalEvent};
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use self::request::{Amendment, Entry};
 use self::{
     queue::Queue,
-    request::{Appended, Entry, Forget, Kept, Put, Request},
+    request::{Appended, Forget, Kept, Put, Request},
 };
 pub(crate) use self::{
     scribe::{Keep, Scribe},
@@ -97,10 +98,10 @@ impl Writer {
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Blocks until the manifest is recorded.
-    pub(crate) fn amend(&self, manifest: String) -> Result<(), JournalError> {
+    /// Blocks until the change is recorded.
+    pub(crate) fn amend(&self, amendment: Amendment) -> Result<(), JournalError> {
         let (answer, answered) = mpsc::sync_channel(1);
-        if let Err(request) = self.shared.queue.push_now(Request::Amend(manifest, answer)) {
+        if let Err(request) = self.shared.queue.push_now(Request::Amend(amendment, answer)) {
             request.refuse(&self.why_not());
         }
         answered.recv().unwrap_or_else(|_| Err(ended()))

@@ -35,10 +35,17 @@ pub(crate) enum Request {
     Forget(Forget, oneshot::Sender<Kept>),
     /// Answer when everything before it is written.
     Pass(oneshot::Sender<Kept>),
-    /// Record a changed manifest.
-    Amend(String, SyncSender<Result<(), JournalError>>),
+    /// Record a changed manifest, or other jobs.
+    Amend(Amendment, SyncSender<Result<(), JournalError>>),
     /// Give back what is not needed any more.
     Compact(oneshot::Sender<Result<(), JournalError>>),
+}
+
+/// What a person changes of a batch.
+#[derive(Debug)]
+pub(crate) enum Amendment {
+    Manifest(String),
+    Jobs(Entry),
 }
 
 /// An event as it is recorded.
@@ -94,8 +101,8 @@ impl Request {
         match self {
             Self::Append(entries, _) => entries.iter().map(Entry::bytes).sum(),
             Self::Put(put, _) => put.body.len() + put.thread.len(),
-            Self::Amend(text, _) => text.len(),
-            Self::Forget(..) | Self::Pass(_) | Self::Compact(..) => 0,
+            Self::Amend(Amendment::Manifest(text), _) => text.len(),
+            Self::Forget(..) | Self::Pass(_) | Self::Amend(..) | Self::Compact(..) => 0,
         }
     }
 

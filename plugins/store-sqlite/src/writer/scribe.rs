@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io, mem,
+    io, mem, slice,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,13 +11,13 @@ use batchmill_core::{
     CheckpointError, JournalAnswer, JournalError, Position, Status,
     fault::{self, Sabotage},
 };
-use rusqlite::{Connection, wal::CheckpointMode};
+use rusqlite::{Connection, OptionalExtension, wal::CheckpointMode};
 
 use super::{
     Known, Shared, Tables, Threads, Undone,
     group::superseded,
     queue::Next,
-    request::{Entry, Forget, Put, Queued, Request},
+    request::{Amendment, Entry, Forget, Put, Queued, Request},
     trouble::Ground,
 };
 use crate::{Durability, database, lock::Lock, slots::Slots};
@@ -222,7 +222,8 @@ impl Scribe {
                 Request::Append(entries, _) => tables.append(entries),
                 Request::Put(put, _) if !is_skipped(index) => tables.put(put, *keep == Keep::All).map(|()| Position(0)),
                 Request::Forget(forget, _) => tables.forget(&forget.thread).map(|()| Position(0)),
-                Request::Amend(manifest, _) => tables.amend(manifest).map(|()| Position(0)),
+                Request::Amend(Amendment::Manifest(manifest), _) => tables.amend(manifest).map(|()| Position(0)),
+                Request::Amend(Amendment::Jobs(accepted), _) => tables.append(slice::from_ref(accepted)),
                 Request::Put(..) | Request::Pass(_) | Request::Compact(_) => Ok(Position(0)),
             };
             positions.push(done.map_err(|undone| match undone {
@@ -315,10 +316,12 @@ impl Scribe {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether every job has its record: nobody goes on from a checkpoint.
+    /// Whether the batch was closed with a record of every job: nobody goes on from a checkpoint.
     fn is_over(&self) -> rusqlite::Result<bool> {
-        let sql = "SELECT (SELECT total(jobs) FROM tally) >= (SELECT value FROM meta WHERE key = 'jobs')";
-        self.connection.query_row(sql, [], |row| row.get::<_, Option<bool>>(0)).map(|over| over.unwrap_or(false))
+        let sql = "SELECT kind = 'closed' AND (SELECT total(jobs) FROM tally) >= (SELECT value FROM meta WHERE key = 'jobs') \
+                   FROM event WHERE kind IN ('accepted', 'adopted', 'closed') ORDER BY position DESC LIMIT 1";
+        let over = self.connection.query_row(sql, [], |row| row.get::<_, Option<bool>>(0)).optional()?;
+        Ok(over.flatten().unwrap_or(false))
     }
 
     /// Whether more than a quarter of the file is free.

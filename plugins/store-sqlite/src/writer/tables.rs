@@ -155,9 +155,7 @@ impl Tables<'_> {
 
     fn event(&mut self, event: &JournalEvent) -> Result<(), Undone> {
         match event {
-            JournalEvent::Accepted { jobs, content, at } => {
-                self.note("accepted", *at, &serde_json::json!({"jobs": jobs, "content": content}))
-            }
+            JournalEvent::Accepted { jobs, content, at } => self.accepted(*jobs, content, *at),
             JournalEvent::Ended(_) => Err(Undone::Refused("results are recorded as rows".to_owned())),
             JournalEvent::Retrying(setback) => self.retrying(setback),
             JournalEvent::Lost { place, crashes, at } => self.lost(*place, *crashes, *at),
@@ -167,6 +165,15 @@ impl Tables<'_> {
             JournalEvent::Closed { verdict, at } => self.closed(verdict, *at),
             other => Err(Undone::Refused(format!("this store cannot record {other:?}"))),
         }
+    }
+
+    /// More jobs than at first, or others: the batch has those that were accepted last.
+    fn accepted(&mut self, jobs: u64, content: &str, at: WallTime) -> Result<(), Undone> {
+        self.note("accepted", at, &serde_json::json!({"jobs": jobs, "content": content}))?;
+        let mut update = self.connection.prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?;
+        update.execute(params!["jobs", jobs])?;
+        update.execute(params!["content", content])?;
+        Ok(())
     }
 
     fn closing(&mut self, closing: &Closing) -> Result<(), Undone> {

@@ -1,7 +1,7 @@
 //! Who owns a batch, and what a new owner takes over.
 
 use batchmill_core::JournalAnswer;
-use batchmill_store_sqlite::{Durability, StoreError};
+use batchmill_store_sqlite::{Durability, Standing, StoreError};
 
 use crate::support::{Calls, Place, accepted, ended, id, new, ok};
 
@@ -32,6 +32,22 @@ fn what_a_batch_is_comes_back_with_it() {
     let kinds: Vec<String> =
         reader.events(batchmill_core::Position(0), 100).unwrap().into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["accepted", "amended", "adopted"]);
+}
+
+#[test]
+fn a_batch_has_the_jobs_that_were_accepted_last() {
+    let place = Place::new();
+    let mut batch = place.batch();
+    batch.accept(1500, "longer", accepted()).unwrap();
+    batch.starts().started(0, 1400);
+    assert_eq!((batch.jobs(), batch.content()), (1500, "longer"));
+    drop(batch);
+    let batch = place.again();
+    assert_eq!((batch.jobs(), batch.content()), (1500, "longer"));
+    assert_eq!(batch.lost(), [(1400, 1)]);
+    assert_eq!(place.state.read(&id("b")).unwrap().counts().unwrap().jobs, 1500);
+    place.state.set_standing(&id("b"), Standing::Finished).unwrap();
+    assert_eq!(place.state.find("b").unwrap().jobs, 1500);
 }
 
 #[test]
