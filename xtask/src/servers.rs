@@ -3,12 +3,15 @@
 //! A machine without them is given them where that is possible without asking: on Debian, as root, or by `sudo` in CI.
 //! Elsewhere their tests say that they were skipped.
 
-use std::{env, process::Command};
+use std::{env, fs, process::Command};
 
 use crate::steps::{is_ci, run};
 
 /// A program that tests start, and the Debian package that has it.
-const SERVERS: &[(&str, &str)] = &[("prometheus", "prometheus")];
+const SERVERS: &[(&str, &str)] = &[("prometheus", "prometheus"), ("postgres", "postgresql")];
+
+/// Where Debian keeps programs that are not on the search path: one folder a version, with `bin` in it.
+const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// Installs the packages that it is given. They bring services, which must not run here: the policy keeps them from being
 /// started now, and what is not enabled does not start with the machine.
@@ -42,7 +45,10 @@ fn missing(servers: &[(&str, &'static str)], is_installed: impl Fn(&str) -> bool
 }
 
 fn is_installed(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    let on_path =
+        env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();
+    on_path || versions.map(|version| version.path().join("bin").join(program)).any(|program| program.is_file())
 }
 
 /// A command that runs its arguments as root, if nobody has to be asked.
