@@ -54,9 +54,12 @@ pub(crate) fn recall(
 ) -> Result<Vec<(Position, Recalled)>, Damage> {
     // One moment for all tables.
     let _moment = connection.unchecked_transaction()?;
-    let page = params![bound(after), limit(max)];
-    let mut found = ends(connection, accepted, page)?;
-    found.extend(setbacks(connection, "position > ?1 ORDER BY position LIMIT ?2", page)?.into_iter().map(retrying));
+    let mut found = ends(connection, accepted, params![bound(after), limit(max)])?;
+    // What comes behind a page that is full is read with a later one.
+    let last = if found.len() == max { found.last().map(|(position, _)| *position) } else { None };
+    let page = params![bound(after), limit(max), last.map_or(i64::MAX, bound)];
+    let condition = "position > ?1 AND position <= ?3 ORDER BY position LIMIT ?2";
+    found.extend(setbacks(connection, condition, page)?.into_iter().map(retrying));
     found.extend(crashes(connection, page)?);
     found.extend(notes(connection, page)?);
     found
@@ -107,7 +110,8 @@ pub(crate) fn setbacks(
 }
 
 fn crashes(connection: &Connection, page: impl Params) -> Result<Vec<(Position, Recalled)>, Damage> {
-    let sql = "SELECT position, place, crashes FROM crash WHERE position > ?1 ORDER BY position LIMIT ?2";
+    let sql = "SELECT position, place, crashes FROM crash \
+               WHERE position > ?1 AND position <= ?3 ORDER BY position LIMIT ?2";
     all(connection, sql, page, |row| {
         Ok((Position(row.get(0)?), Recalled::Lost { place: row.get(1)?, crashes: row.get(2)? }))
     })
@@ -115,7 +119,7 @@ fn crashes(connection: &Connection, page: impl Params) -> Result<Vec<(Position, 
 
 fn notes(connection: &Connection, page: impl Params) -> Result<Vec<(Position, Recalled)>, Damage> {
     let sql = "SELECT position, kind, body FROM event \
-               WHERE position > ?1 AND kind IN ('closing', 'paused') ORDER BY position LIMIT ?2";
+               WHERE position > ?1 AND position <= ?3 AND kind IN ('closing', 'paused') ORDER BY position LIMIT ?2";
     all(connection, sql, page, |row| {
         let body = row.get_ref(2)?.as_str()?;
         let recalled = match row.get_ref(1)?.as_str()? {

@@ -129,6 +129,44 @@ fn the_views_answer_in_any_sqlite_tool() {
 }
 
 #[test]
+fn the_queries_of_the_page_about_the_store_run() {
+    let place = Place::new();
+    let batch = place.batch();
+    let mut hashed = ok(0);
+    hashed.output = Some(serde_json::json!({"sha256": "abc"}));
+    hashed.duration = std::time::Duration::from_secs(2);
+    Calls::of(&batch)
+        .recorded(vec![ended([hashed, failed(1)]), JournalEvent::Lost { place: 9, crashes: 2, at: accepted() }]);
+    let page = include_str!("../../../../docs/store.md");
+    let queries = page.lines().filter(|line| line.starts_with("$ sqlite3 ")).filter_map(|line| {
+        let (_, query) = line.split_once('"')?;
+        query.strip_suffix('"')
+    });
+    let queries: Vec<_> = queries.collect();
+    assert!(queries.len() >= 6, "{queries:?}");
+    let tool = Connection::open(batch.folder().join("batch.db")).unwrap();
+    for query in queries {
+        assert!(!rows(&tool, query).is_empty(), "{query}");
+    }
+}
+
+#[test]
+fn the_page_about_the_store_names_every_table_and_view() {
+    let place = Place::new();
+    let batch = place.batch();
+    let page = include_str!("../../../../docs/store.md");
+    let tool = Connection::open(batch.folder().join("batch.db")).unwrap();
+    let names = rows(&tool, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')");
+    assert!(names.len() >= 13, "{names:?}");
+    for name in names {
+        assert!(page.lines().any(|line| line.starts_with("| ") && line.contains(&format!("`{name}`"))), "{name}");
+    }
+    for key in rows(&tool, "SELECT key FROM meta") {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
 fn a_finished_job_that_did_nothing_takes_few_bytes() {
     let place = Place::new();
     let batch = place.batch();
