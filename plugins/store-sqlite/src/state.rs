@@ -77,7 +77,9 @@ impl StateDir {
         let Some(lock) = self.catalogue.add_with(&new, make, unmake)? else {
             return Err(StoreError::Taken(new.name.unwrap_or_else(|| new.id.to_string())));
         };
-        let connection = database::open(&folder.join(database::BATCH_FILE), &schema::BATCH)?;
+        let path = folder.join(database::BATCH_FILE);
+        let connection = database::open(&path, &schema::BATCH)?;
+        create::begin(&connection).at(&path)?;
         Batch::start(new.id, &folder, connection, lock, new.durability, Vec::new())
     }
 
