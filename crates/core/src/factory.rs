@@ -144,12 +144,15 @@ impl BuildError {
 pub struct BuildContext {
     /// Relative paths in options are relative to this folder.
     pub directory: PathBuf,
+    /// The batch was begun by an earlier host: what a sink finds in its place may be its own, and
+    /// [`ResultSink::resume`](crate::ResultSink::resume) says what of it stays.
+    pub resumes: bool,
 }
 
 impl BuildContext {
     /// Relative paths start at `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self { directory: directory.into(), resumes: false }
     }
 }
 

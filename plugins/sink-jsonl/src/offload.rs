@@ -16,9 +16,10 @@ impl<T: Send + 'static> Offloaded<T> {
         Self(Arc::new(Mutex::new(inner)))
     }
 
-    pub(crate) async fn run<F>(&self, work: F) -> Result<(), SinkError>
+    pub(crate) async fn run<F, R>(&self, work: F) -> Result<R, SinkError>
     where
-        F: FnOnce(&mut T) -> Result<(), SinkError> + Send + 'static,
+        F: FnOnce(&mut T) -> Result<R, SinkError> + Send + 'static,
+        R: Send + 'static,
     {
         let inner = Arc::clone(&self.0);
         // A panic in `work` leaves no half-changed state that matters: it is reported, and nothing follows an error.

@@ -1,9 +1,12 @@
 //! A sink that keeps records in memory, right or with one flaw.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
-use batchmill_core::{BatchId, JobResult, ResultSink, SinkError};
+use batchmill_core::{BatchId, JobResult, ResultSink, Resumed, SinkError};
 use batchmill_testkit::sink::{Subject, cases, run};
 use serde_json::{Value, json};
 
@@ -23,6 +26,14 @@ enum Flaw {
     CutsLongText,
     ForgetsTheBatch,
     KnowsItsThread,
+    HasNoMarks,
+    MarksEverything,
+    KeepsWhatCameAfter,
+    SaysItIsBehindTheMark,
+    TakesTheFirstMarkForNone,
+    KeepsAllWithoutAMark,
+    ForgetsAfterASecondResume,
+    ForgetsWithoutMarks,
 }
 
 #[derive(Debug)]
@@ -31,9 +42,16 @@ struct Memory {
     waiting: Vec<Value>,
     stored: Arc<Mutex<Vec<Value>>>,
     thread: Option<std::thread::ThreadId>,
+    written: usize,
+    /// How many hosts there were before.
+    hosts: usize,
 }
 
 impl Memory {
+    fn new(flaw: Flaw, stored: &Arc<Mutex<Vec<Value>>>, hosts: usize) -> Self {
+        Self { flaw, waiting: Vec::new(), stored: stored.clone(), thread: None, written: 0, hosts }
+    }
+
     fn store(&mut self) {
         let mut stored = self.stored.lock().unwrap();
         stored.extend(self.waiting.iter().cloned());
@@ -43,6 +61,11 @@ impl Memory {
         if self.flaw == Flaw::Sorts {
             stored.sort_by_key(|record| record["sequence"].as_u64());
         }
+    }
+
+    fn has_marks(&self) -> bool {
+        let without = [Flaw::HasNoMarks, Flaw::ForgetsWithoutMarks, Flaw::StoresOnCloseOnly, Flaw::StoresOnFlushOnly];
+        !without.contains(&self.flaw) && self.flaw != Flaw::StoresTwiceOnFlush
     }
 
     fn distort(&self, mut record: Value) -> Value {
@@ -72,8 +95,38 @@ impl ResultSink for Memory {
         }
         let records = results.iter().map(|result| serde_json::to_value(result.to_record(batch)).unwrap());
         let records: Vec<Value> = records.map(|record| self.distort(record)).collect();
+        self.written += records.len();
         self.waiting.extend(records);
+        if self.has_marks() {
+            self.store();
+        }
         Ok(())
+    }
+
+    fn mark(&self) -> Option<String> {
+        let padding = if self.flaw == Flaw::MarksEverything { self.written * 2 } else { 0 };
+        self.has_marks().then(|| format!("{}{}", self.written, " ".repeat(padding)))
+    }
+
+    async fn resume(&mut self, mark: Option<&str>) -> Result<Resumed, SinkError> {
+        if !self.has_marks() {
+            if self.flaw == Flaw::ForgetsWithoutMarks {
+                self.stored.lock().unwrap().clear();
+            }
+            return Ok(Resumed::AtMark);
+        }
+        let upto = match (mark, self.flaw) {
+            (None, Flaw::KeepsAllWithoutAMark) => usize::MAX,
+            (None, _) => 0,
+            (Some("0"), Flaw::TakesTheFirstMarkForNone) | (Some(_), Flaw::KeepsWhatCameAfter) => usize::MAX,
+            (Some(_), Flaw::SaysItIsBehindTheMark) => 0,
+            (Some(_), Flaw::ForgetsAfterASecondResume) if self.hosts > 1 => 0,
+            (Some(mark), _) => mark.trim().parse().unwrap(),
+        };
+        self.stored.lock().unwrap().truncate(upto);
+        self.written = self.stored.lock().unwrap().len();
+        let behind = matches!(self.flaw, Flaw::SaysItIsBehindTheMark | Flaw::ForgetsAfterASecondResume);
+        Ok(if self.written > 0 || behind { Resumed::AtMark } else { Resumed::Empty })
     }
 
     async fn flush(&mut self) -> Result<(), SinkError> {
@@ -96,13 +149,20 @@ impl ResultSink for Memory {
 
 fn memory(flaw: Flaw) -> Subject {
     let stored = Arc::new(Mutex::new(Vec::new()));
-    let sink = Memory { flaw, waiting: Vec::new(), stored: Arc::clone(&stored), thread: None };
-    Subject::new(sink, move || stored.lock().unwrap().clone())
+    let (reading, hosts) = (stored.clone(), AtomicUsize::new(0));
+    Subject::new(Memory::new(flaw, &stored, 0), move || reading.lock().unwrap().clone()).resumed_by(move || {
+        let hosts = hosts.fetch_add(1, Ordering::SeqCst) + 1;
+        Box::new(Memory::new(flaw, &stored, hosts))
+    })
 }
 
 #[test]
 fn a_right_sink_passes_every_case() {
-    run(|| memory(Flaw::None)).assert_passed();
+    for (flaw, unasked) in [(Flaw::None, 1), (Flaw::HasNoMarks, 5)] {
+        let report = run(|| memory(flaw));
+        report.assert_passed();
+        assert_eq!(report.not_applicable().len(), unasked, "{report}");
+    }
 }
 
 #[test]
@@ -118,6 +178,13 @@ fn each_flaw_is_caught_by_the_case_about_it() {
         (Flaw::StripsLineBreaks, "any_text_survives"),
         (Flaw::CutsLongText, "ten_mebibytes_survive"),
         (Flaw::ForgetsTheBatch, "batches_are_told_apart"),
+        (Flaw::MarksEverything, "marks_are_short"),
+        (Flaw::KeepsWhatCameAfter, "what_came_after_the_mark_is_taken_back"),
+        (Flaw::SaysItIsBehindTheMark, "what_came_after_the_mark_is_taken_back"),
+        (Flaw::TakesTheFirstMarkForNone, "a_first_mark_takes_everything_back"),
+        (Flaw::KeepsAllWithoutAMark, "without_a_mark_everything_is_taken_back"),
+        (Flaw::ForgetsAfterASecondResume, "hosts_may_die_one_after_the_other"),
+        (Flaw::ForgetsWithoutMarks, "a_sink_without_marks_keeps_what_it_has"),
     ] {
         caught(flaw, case, cases(), || memory(flaw));
     }
@@ -129,7 +196,7 @@ fn a_sink_that_is_tied_to_its_thread_is_caught() {
     let tied = || {
         let stored = Arc::new(Mutex::new(Vec::new()));
         let thread = Some(std::thread::current().id());
-        let sink = Memory { flaw: Flaw::KnowsItsThread, waiting: Vec::new(), stored: Arc::clone(&stored), thread };
+        let sink = Memory { thread, ..Memory::new(Flaw::KnowsItsThread, &stored, 0) };
         Subject::new(sink, move || stored.lock().unwrap().clone())
     };
     assert_eq!(run(tied).failures(), ["moves_between_threads"]);

@@ -3,6 +3,8 @@
 //! A sink cannot be asked what it has, so the kit is given a [`Subject`]: a fresh sink, and a way to read back what has
 //! arrived where it writes to.
 
+mod resume;
+
 use std::fmt;
 
 use batchmill_core::{BatchId, ErrorClass, JobResult, ResultSink, SinkError, Status};
@@ -17,17 +19,26 @@ use crate::{
 pub struct Subject {
     sink: Box<dyn ResultSink>,
     stored: Box<dyn Fn() -> Vec<Value>>,
+    again: Option<Box<dyn Fn() -> Box<dyn ResultSink>>>,
 }
 
 impl Subject {
     /// `stored` reads all records, in the outward form of [`JobResult::to_record`], in the order in which they are stored.
     pub fn new(sink: impl ResultSink + 'static, stored: impl Fn() -> Vec<Value> + 'static) -> Self {
-        Self { sink: Box::new(sink), stored: Box::new(stored) }
+        Self { sink: Box::new(sink), stored: Box::new(stored), again: None }
     }
 
     /// The same for a sink that is boxed already.
     pub fn boxed(sink: Box<dyn ResultSink>, stored: impl Fn() -> Vec<Value> + 'static) -> Self {
-        Self { sink, stored: Box::new(stored) }
+        Self { sink, stored: Box::new(stored), again: None }
+    }
+
+    /// For a sink that outlives its host: `again` makes it anew at the same place, as a later host of the batch does, after
+    /// the one before was dropped without a word.
+    #[must_use]
+    pub fn resumed_by(mut self, again: impl Fn() -> Box<dyn ResultSink> + 'static) -> Self {
+        self.again = Some(Box::new(again));
+        self
     }
 }
 
@@ -56,6 +67,12 @@ pub fn cases() -> &'static [Case<Subject>] {
         Case::new("ten_mebibytes_survive", ten_mebibytes_survive),
         Case::new("batches_are_told_apart", batches_are_told_apart),
         Case::new("moves_between_threads", moves_between_threads),
+        Case::new("marks_are_short", resume::marks_are_short),
+        Case::new("what_came_after_the_mark_is_taken_back", resume::what_came_after_the_mark_is_taken_back),
+        Case::new("a_first_mark_takes_everything_back", resume::a_first_mark_takes_everything_back),
+        Case::new("without_a_mark_everything_is_taken_back", resume::without_a_mark_everything_is_taken_back),
+        Case::new("hosts_may_die_one_after_the_other", resume::hosts_may_die_one_after_the_other),
+        Case::new("a_sink_without_marks_keeps_what_it_has", resume::a_sink_without_marks_keeps_what_it_has),
     ];
     CASES
 }
@@ -232,7 +249,7 @@ fn batches_are_told_apart(make: Make<'_, Subject>) -> Checked {
 }
 
 fn moves_between_threads(make: Make<'_, Subject>) -> Checked {
-    let Subject { mut sink, stored } = make();
+    let Subject { mut sink, stored, again } = make();
     let (batch, all) = (batch("b"), results(0..40));
     let sink = on_threads(async {
         for part in all.chunks(10) {
@@ -248,5 +265,5 @@ fn moves_between_threads(make: Make<'_, Subject>) -> Checked {
         sink.close().await.map_err(|error| failed("close", &error))?;
         Ok(sink)
     })?;
-    Subject { sink, stored }.expect(&records(&batch, &all))
+    Subject { sink, stored, again }.expect(&records(&batch, &all))
 }
