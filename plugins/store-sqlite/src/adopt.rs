@@ -1,6 +1,6 @@
 //! Taking a batch over from a host that is no more.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use batchmill_core::{
     BatchId, Status,
@@ -22,9 +22,11 @@ use crate::{
 /// counted once, however often this is interrupted.
 pub(crate) fn adopt(id: &BatchId, folder: &Path, durability: Durability) -> Result<Batch, StoreError> {
     let path = folder.join(database::BATCH_FILE);
-    // What must not be touched is refused before the lock is written.
+    fs::metadata(&path).at(&path)?;
+    let mut lock = Lock::take(folder, id)?;
+    // What must not be touched is refused before anything is written.
     database::check_whole(&path, &schema::BATCH)?;
-    let lock = Lock::take(folder, id)?;
+    lock.sign()?;
     fault::point("resume.locked");
     let mut connection = database::open(&path, &schema::BATCH)?;
     schema::BATCH.migrate(&mut connection, &path)?;

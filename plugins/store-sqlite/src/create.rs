@@ -49,7 +49,8 @@ pub(crate) fn begin(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn fill(draft: &Path, new: &NewBatch) -> Result<Lock, StoreError> {
-    let lock = Lock::take(draft, &new.id)?;
+    let mut lock = Lock::take(draft, &new.id)?;
+    lock.sign()?;
     let path = draft.join(database::BATCH_FILE);
     let mut connection = database::make(&path, &schema::BATCH)?;
     facts(&mut connection, new).at(&path)?;

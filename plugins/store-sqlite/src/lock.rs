@@ -32,14 +32,14 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the batch in `folder`, or says who has it.
+    /// Takes the lock of the batch in `folder`, or says who has it. Nothing is written yet.
     pub(crate) fn take(folder: &Path, batch: &BatchId) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
         for attempt in 1.. {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).at(&path)?;
             match file.try_lock() {
                 // Whoever removed the folder meanwhile has left us with the lock of a file that nobody finds.
-                Ok(()) if is_same(&file, &path) => return Self::sign(file, path),
+                Ok(()) if is_same(&file, &path) => return Ok(Self { file, path }),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) if attempt >= TRIES => {
                     return Err(StoreError::Owned { batch: batch.clone(), owner: owner_in(file) });
@@ -52,12 +52,12 @@ impl Lock {
     }
 
     /// Writes who has it.
-    fn sign(mut file: File, path: PathBuf) -> Result<Self, StoreError> {
+    pub(crate) fn sign(&mut self) -> Result<(), StoreError> {
         let owner = Owner { pid: std::process::id(), host: host_name(), since: now() };
-        let mut line = serde_json::to_vec(&owner).map_err(io::Error::from).at(&path)?;
+        let mut line = serde_json::to_vec(&owner).map_err(io::Error::from).at(&self.path)?;
         line.push(b'\n');
-        file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&line)).at(&path)?;
-        Ok(Self { file, path })
+        let begun = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        begun.and_then(|_| self.file.write_all(&line)).at(&self.path)
     }
 
     /// The file was moved with its folder.

@@ -145,6 +145,7 @@ impl Scribe {
         let mut parked = mem::take(&mut self.parked);
         parked.extend(group);
         let mut group = parked;
+        let mut is_tight = false;
         while !group.is_empty() {
             if let Some(why) = &self.broken {
                 return if self.is_fenced { fence(group) } else { refuse(group, why) };
@@ -159,6 +160,11 @@ impl Scribe {
                 Err(Stop::Fenced) => {
                     self.give_up(shared);
                     return fence(group);
+                }
+                // What is written back makes room in the log, which may be all that is needed.
+                Err(Stop::Storage(why)) if why.full && !is_tight => {
+                    is_tight = true;
+                    self.write_back(CheckpointMode::PASSIVE, shared);
                 }
                 Err(Stop::Storage(why)) if why.full => return self.wait_for_room(group, &why),
                 Err(Stop::Storage(why)) => {

@@ -99,6 +99,16 @@ fn a_page_that_was_overwritten_is_refused() {
 }
 
 #[test]
+fn a_folder_without_a_database_is_told_and_left_alone() {
+    let place = Place::new();
+    let folder = place.state.folder(&id("b"));
+    fs::create_dir(&folder).unwrap();
+    let error = place.state.adopt(&id("b"), Durability::Fsync).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: No such file or directory (os error 2)", folder.join("batch.db").display()));
+    same(&folder, &BTreeMap::new());
+}
+
+#[test]
 fn a_batch_in_the_folder_of_another_is_refused() {
     let place = Place::new();
     drop(place.batch());

@@ -98,7 +98,7 @@ impl Calls {
     }
 
     pub(crate) fn results(&self) -> Vec<JobResult> {
-        let page = block_on(self.0.replay(&id("b"), Position(0), 10_000)).unwrap();
+        let page = block_on(self.0.replay(&id("b"), Position(0), 100_000)).unwrap();
         page.into_iter().map(|(_, result)| result).collect()
     }
 

@@ -57,6 +57,47 @@ fn a_lock_that_was_removed_is_noticed_while_nobody_asks() {
     assert!(noticed(&batch).message.contains("its lock was removed"));
 }
 
+/// Set for the process that runs with a limit.
+const LIMITED: &str = "BATCHMILL_STORE_LIMITED";
+
+#[test]
+fn a_limit_on_the_size_of_files_is_a_lack_of_room_that_passes() {
+    if std::env::var_os(LIMITED).is_some() {
+        return until_full_and_on();
+    }
+    // The limit is the whole process's: another one runs this test under it.
+    let name = "trouble::a_limit_on_the_size_of_files_is_a_lack_of_room_that_passes";
+    let script = format!("trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" --exact {name} --nocapture");
+    let run = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .env(LIMITED, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && told.contains("went on after"), "{run:?}");
+}
+
+/// Appends until the limit is reached, raises it, and repeats the same append.
+fn until_full_and_on() {
+    let place = Place::new();
+    let batch = place.batch();
+    let calls = Calls::of(&batch);
+    let results = |group: u64| ended((group * 50..group * 50 + 50).map(ok));
+    let (group, error) =
+        (0..).find_map(|group| calls.append(vec![results(group)]).err().map(|error| (group, error))).unwrap();
+    assert!(error.full && error.message.contains("the limit on the size of files"), "{error}");
+    // The file is at its limit, not only its log: what was written back has made room for a while.
+    assert!(group > 100, "{group}");
+    let resource = rustix::process::Resource::Fsize;
+    let limit = rustix::process::getrlimit(resource);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(resource, raised).unwrap();
+    calls.recorded(vec![results(group)]);
+    assert_eq!(calls.results().len() as u64, (group + 1) * 50);
+    println!("went on after {group} groups");
+}
+
 #[test]
 fn the_log_stays_short_while_results_come() {
     let place = Place::new();
