@@ -44,8 +44,11 @@ pub(crate) fn take_back(folder: &Path, lock: Lock) {
 
 /// Its first host. The first commit makes the write-ahead log and syncs its folder, three syncs instead of one: it is done
 /// here, where nobody waits for a result.
-pub(crate) fn begin(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE meta SET value = 1 WHERE key = 'incarnation'", []).map(drop)
+pub(crate) fn begin(folder: &Path) -> Result<Connection, StoreError> {
+    let path = folder.join(database::BATCH_FILE);
+    let connection = database::open(&path, &schema::BATCH)?;
+    connection.execute("UPDATE meta SET value = 1 WHERE key = 'incarnation'", []).at(&path)?;
+    Ok(connection)
 }
 
 fn fill(draft: &Path, new: &NewBatch) -> Result<Lock, StoreError> {

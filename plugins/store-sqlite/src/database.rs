@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const BATCH_FILE: &str = "batch.db";
 
 /// How long a call waits for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the database at `path` for reading and writing, after a look that changes nothing. It must be there.
 pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, StoreError> {

@@ -13,10 +13,10 @@ use crate::{
     Batch, BatchReader, Durability, Listed, NewBatch, Standing, StoreError,
     adopt::adopt,
     catalogue::Catalogue,
-    clock, create, database,
+    clock, create,
     error::At,
     lock::{self, Lock},
-    reader, schema,
+    reader,
 };
 
 /// The folder of the batches.
@@ -77,10 +77,14 @@ impl StateDir {
         let Some(lock) = self.catalogue.add_with(&new, make, unmake)? else {
             return Err(StoreError::Taken(new.name.unwrap_or_else(|| new.id.to_string())));
         };
-        let path = folder.join(database::BATCH_FILE);
-        let connection = database::open(&path, &schema::BATCH)?;
-        create::begin(&connection).at(&path)?;
-        Batch::start(new.id, &folder, connection, lock, new.durability, Vec::new())
+        let (id, durability) = (new.id, new.durability);
+        let begun = create::begin(&folder)
+            .and_then(|connection| Batch::start(id.clone(), &folder, connection, lock, durability, Vec::new()));
+        if begun.is_err() {
+            // What cannot be taken back is a batch that nothing happened to.
+            let _ = self.remove(&id);
+        }
+        begun
     }
 
     /// Takes a batch over that no process owns, to go on with it.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use batchmill_core::{Checkpoint, CheckpointId, JobId, JobResult, Status};
+use batchmill_core::{Checkpoint, CheckpointId, JobId, JobResult, JournalAnswer, Position, Status};
 use rusqlite::{Error, ffi};
 use tokio::sync::{
     oneshot::{self, Receiver},
@@ -15,7 +15,7 @@ use crate::{
     schema,
     writer::{
         queue::Queue,
-        request::{Appended, Kept},
+        request::{Appended, Entry, Kept, Put},
     },
 };
 
@@ -178,8 +178,8 @@ fn nothing_is_written_back_after_the_end() {
     let (request, _answered) = results(0..10);
     bench.write(vec![request]);
     bench.scribe.break_down(JournalError::new("gone"), &bench.shared);
-    let (path, Bench { scribe, _folder, .. }) = (bench.path().to_path_buf(), bench);
-    scribe.leave();
+    let (path, Bench { scribe, shared, _folder }) = (bench.path().to_path_buf(), bench);
+    scribe.leave(&shared);
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert!(database::log_of(&path).exists(), "the log has what was answered");
 }
