@@ -2,6 +2,7 @@
 
 pub(crate) mod by_hand;
 pub(crate) mod command;
+pub(crate) mod kept;
 pub(crate) mod library;
 pub(crate) mod mill;
 mod peer;
@@ -18,4 +19,12 @@ fn runtime() -> Runtime {
         .enable_all()
         .build()
         .expect("a runtime can be started")
+}
+
+/// A folder for files that are written and synced. It lies beside this program, in the target folder: on a disk, where the
+/// folder for temporary files is often memory.
+pub(crate) fn scratch() -> Result<tempfile::TempDir, String> {
+    let program = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    let folder = program.parent().unwrap_or(std::path::Path::new("."));
+    tempfile::tempdir_in(folder).map_err(|error| format!("{}: {error}", folder.display()))
 }

@@ -1,5 +1,6 @@
 //! The suites. A new one is a file here with a `pub(super) const SUITE`, and a line in [`ALL`].
 
+mod checkpoints;
 mod graphs;
 mod memory;
 mod noop;
@@ -23,7 +24,8 @@ pub(crate) struct Suite {
     pub(crate) cases: fn(&Tools) -> Vec<Case>,
 }
 
-pub(crate) const ALL: &[Suite] = &[noop::SUITE, graphs::SUITE, spawn::SUITE, memory::SUITE, scheduler::SUITE];
+pub(crate) const ALL: &[Suite] =
+    &[noop::SUITE, graphs::SUITE, spawn::SUITE, memory::SUITE, scheduler::SUITE, checkpoints::SUITE];
 
 pub(crate) fn find(name: &str) -> Result<&'static Suite, String> {
     let names = || ALL.iter().map(|suite| suite.name).collect::<Vec<_>>().join(", ");
