@@ -5,6 +5,7 @@ mod checkpoints;
 mod journal;
 mod outlook;
 mod owner;
+mod power;
 mod reading;
 mod refusals;
 mod support;

@@ -190,7 +190,8 @@ impl Scribe {
         if let Err(error) = database::keep_log(&self.connection, self.ground.database(), true) {
             tracing::warn!(%error, "the log of the store may be written back when the store is closed");
         }
-        tracing::error!(error = %why, "the store of the batch cannot be written to any more");
+        // Who asked is told, and says it to people; this is for those who look closer.
+        tracing::debug!(error = %why, "the store of the batch cannot be written to any more");
         shared.broken.send_replace(Some(why.clone()));
         refuse(mem::take(&mut self.parked), &why);
         self.broken = Some(why);
