@@ -33,7 +33,24 @@ pub(crate) fn superseded(group: &[Queued]) -> Vec<bool> {
             Request::Pass(_) | Request::Amend(..) | Request::Compact(_) => {}
         }
     }
+    skip_smaller(group, &mut skip);
     skip
+}
+
+/// A smaller id is no later checkpoint, whenever it comes.
+fn skip_smaller(group: &[Queued], skip: &mut [bool]) {
+    let mut largest: HashMap<&str, u64> = HashMap::new();
+    for (queued, skip) in group.iter().zip(skip).filter(|(_, skip)| !**skip) {
+        match &queued.request {
+            Request::Put(put, _) => {
+                let largest = largest.entry(&put.thread).or_insert(put.id.0);
+                *skip = put.id.0 < *largest;
+                *largest = put.id.0.max(*largest);
+            }
+            Request::Forget(forget, _) => drop(largest.remove(&*forget.thread)),
+            Request::Append(..) | Request::Pass(_) | Request::Amend(..) | Request::Compact(_) => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +94,8 @@ mod tests {
             (vec![put("a", 1), forget("a"), put("a", 1)], vec![true, false, false]),
             (vec![put("a", 1), put("a", 1)], vec![true, false]),
             // A smaller id is no later checkpoint.
-            (vec![put("a", 2), put("a", 1)], vec![false, false]),
+            (vec![put("a", 2), put("a", 1)], vec![false, true]),
+            (vec![put("a", 2), forget("a"), put("a", 1)], vec![true, false, false]),
             (vec![ended("a"), put("a", 2)], vec![false, false]),
             (vec![ended("a")], vec![]),
         ] {

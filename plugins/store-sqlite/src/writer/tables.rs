@@ -228,20 +228,27 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Keeps a checkpoint, beside the earlier ones of its thread or instead of them.
-    pub(crate) fn put(&mut self, put: &Put, keep_all: bool) -> Result<(), Undone> {
-        let id = sortable(put.id.0);
-        if !keep_all {
-            let mut latest = self.connection.prepare_cached("SELECT max(id) FROM checkpoint WHERE thread = ?1")?;
-            match latest.query_row([&*put.thread], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten() {
-                Some(latest) if latest > id => return Ok(()),
-                Some(latest) if latest < id => self.forget(&put.thread)?,
-                _ => {}
-            }
-        }
+    /// Keeps a checkpoint beside those of its thread.
+    pub(crate) fn put(&mut self, put: &Put) -> Result<(), Undone> {
         let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2, ?3)")?;
-        insert.execute(params![&*put.thread, id, put.body])?;
+        insert.execute(params![&*put.thread, sortable(put.id.0), put.body])?;
         Ok(())
+    }
+
+    /// Keeps a checkpoint instead of an earlier one of its thread, if there is none that is later.
+    pub(crate) fn replace(&mut self, put: &Put) -> Result<(), Undone> {
+        let mut newest = self.connection.prepare_cached("SELECT id FROM checkpoint WHERE thread = ?1")?;
+        let newest: Option<i64> = newest.query_row([&*put.thread], |row| row.get(0)).optional()?;
+        match newest {
+            Some(newest) if newest > sortable(put.id.0) => Ok(()),
+            Some(_) => {
+                let sql = "UPDATE checkpoint SET id = ?2, body = ?3 WHERE thread = ?1";
+                let mut update = self.connection.prepare_cached(sql)?;
+                update.execute(params![&*put.thread, sortable(put.id.0), put.body])?;
+                Ok(())
+            }
+            None => self.put(put),
+        }
     }
 
     pub(crate) fn forget(&mut self, thread: &str) -> Result<(), Undone> {

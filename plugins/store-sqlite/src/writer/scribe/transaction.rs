@@ -61,17 +61,21 @@ impl Scribe {
         }
         let puts = group.iter().any(|queued| matches!(queued.request, Request::Put(..)));
         let has_checkpoint = |job: &str| puts || threads.may_have(job);
+        // Of a group only the last one of a new thread is left: there is nothing that it could replace.
+        let replaces = |thread: &str| *keep == Keep::Latest && threads.may_have(thread);
         let tally = [0; Status::ALL.len()];
         let mut tables = Tables { connection, known, tally, has_checkpoint: &has_checkpoint };
         let mut positions = Vec::with_capacity(group.len());
         for (index, queued) in group.iter().enumerate() {
             let done = match &queued.request {
                 Request::Append(entries, _) => tables.append(entries),
-                Request::Put(put, _) if !is_skipped(index) => tables.put(put, *keep == Keep::All).map(|()| Position(0)),
+                Request::Put(..) if is_skipped(index) => Ok(Position(0)),
+                Request::Put(put, _) if replaces(&put.thread) => tables.replace(put).map(|()| Position(0)),
+                Request::Put(put, _) => tables.put(put).map(|()| Position(0)),
                 Request::Forget(forget, _) => tables.forget(&forget.thread).map(|()| Position(0)),
                 Request::Amend(Amendment::Manifest(manifest), _) => tables.amend(manifest).map(|()| Position(0)),
                 Request::Amend(Amendment::Jobs(accepted), _) => tables.append(slice::from_ref(accepted)),
-                Request::Put(..) | Request::Pass(_) | Request::Compact(_) => Ok(Position(0)),
+                Request::Pass(_) | Request::Compact(_) => Ok(Position(0)),
             };
             positions.push(done.map_err(|undone| match undone {
                 Undone::Storage(error) => storage(&error),
