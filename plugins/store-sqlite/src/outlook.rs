@@ -3,13 +3,13 @@
 use batchmill_core::{JobResult, Pause, Position, WallTime};
 use rusqlite::OptionalExtension;
 
-use crate::{BatchReader, StoreError, queries};
+use crate::{BatchReader, StoreError, batch::needed, queries, slots};
 
 /// What waits for the next host of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outlook {
-    /// Jobs without an end whose host died while they ran.
+    /// Jobs without an end whose host died while they ran, as far as a later host has counted them.
     pub lost: u64,
     /// When the first retry is due.
     pub next_due: Option<WallTime>,
@@ -31,6 +31,23 @@ impl BatchReader {
             let paused =
                 paused.flatten().map(|body| serde_json::from_str::<Option<Pause>>(&body)).transpose()?.flatten();
             Ok(Outlook { lost, next_due: next_due.map(WallTime::from_micros), paused })
+        })
+    }
+
+    /// The places of the jobs that ran when the last host died, while nobody has taken the batch over: the next host will
+    /// count a crash to each. Empty where it ended on purpose, or when nothing ran. Means nothing of a batch that runs.
+    pub fn left_running(&self) -> Result<Vec<u64>, StoreError> {
+        let incarnation = self.run(|c| Ok(needed(c, "incarnation")?))?;
+        let mut places = slots::left_running(self.folder(), incarnation)?;
+        self.run(|c| {
+            let mut open = Vec::new();
+            let mut ended = c.prepare_cached("SELECT 1 FROM record WHERE place = ?1")?;
+            for place in places.drain(..) {
+                if !ended.exists([place])? {
+                    open.push(place);
+                }
+            }
+            Ok(open)
         })
     }
 

@@ -254,6 +254,10 @@ impl BatchReader {
         })
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Damage>) -> Result<T, StoreError> {
         read(&self.connection).map_err(|damage| self.damaged(&damage))
     }

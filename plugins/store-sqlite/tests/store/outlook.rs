@@ -42,3 +42,18 @@ fn failures_are_read_in_pages_without_the_others() {
     let rest = reader.failures(first[2].0, 3).unwrap();
     assert_eq!(rest.iter().map(|(_, result)| result.sequence).collect::<Vec<_>>(), [9]);
 }
+
+#[test]
+fn what_ran_when_a_host_died_is_told_before_the_next_one_counts_it() {
+    let place = Place::new();
+    let batch = place.batch();
+    let (calls, starts) = (Calls::of(&batch), batch.starts());
+    starts.started(0, 7);
+    starts.started(1, 8);
+    calls.recorded(vec![ended([ok(8)])]);
+    drop((calls, starts, batch));
+    let reader = place.state.read(&id("b")).unwrap();
+    assert_eq!((reader.left_running().unwrap(), reader.outlook().unwrap().lost), (vec![7], 0));
+    drop(place.again());
+    assert_eq!((reader.left_running().unwrap(), reader.outlook().unwrap().lost), (vec![], 1));
+}
