@@ -4,6 +4,7 @@
 
 mod batches;
 mod delivery;
+mod durable;
 mod hands;
 mod limits;
 mod metrics;
@@ -174,6 +175,12 @@ fn kept() -> (Kept, Results) {
     (Kept { results: results.clone(), gate: Arc::new(Semaphore::new(1)), error: None }, results)
 }
 
+impl From<Kept> for batchmill_executor::Results {
+    fn from(delivery: Kept) -> Self {
+        Box::new(delivery).into()
+    }
+}
+
 fn mill(concurrency: u32) -> Mill<Scripted> {
     Mill::start(&Settings::new(at_once_at_most(concurrency)), scheduler())
 }
@@ -187,12 +194,12 @@ fn scheduler() -> Box<PriorityScheduler> {
 }
 
 /// A batch of `count` jobs, one attempt each.
-fn batch(workload: Arc<Scripted>, count: u64, delivery: Kept) -> Opening<Scripted> {
+fn batch(workload: Arc<Scripted>, count: u64, results: impl Into<batchmill_executor::Results>) -> Opening<Scripted> {
     let jobs: Vec<Job> = (0..count).map(|n| Job::new(JobId::from(n), StateData::new())).collect();
     let once = Exponential::new(&batchmill_retry_exponential::Options::with_max_attempts(1)).unwrap();
     let failure = Box::new(Halt::new(&Default::default()).unwrap());
     let id = BatchId::new(format!("batch-of-{count}")).unwrap();
-    Opening::new(id, workload, Arc::new(jobs), failure, vec![Arc::new(once)], Box::new(delivery))
+    Opening::new(id, workload, Arc::new(jobs), failure, vec![Arc::new(once)], results)
 }
 
 /// Lets all tasks of the current-thread runtime do what they can. Time stands still meanwhile.

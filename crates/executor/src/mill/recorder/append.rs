@@ -15,7 +15,7 @@ use super::{
     group::{Events, Group},
 };
 
-/// Between two tries where there is no room.
+/// Between two tries.
 const PATIENCE: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
 
@@ -25,7 +25,7 @@ const PAGE: usize = 1024;
 impl<W: Workload> Recorder<W> {
     /// Records a group, however long that takes, and collects the next one meanwhile. Nothing is recorded after an error.
     pub(super) async fn record(&mut self, events: &Events, next: &mut Group) -> Result<Position, JournalFailure> {
-        let mut tries = 0;
+        let (mut tries, mut lost) = (0, 0);
         let position = loop {
             match self.append(events, next).await {
                 Ok(JournalAnswer::Ok(position)) => break position,
@@ -34,6 +34,11 @@ impl<W: Workload> Recorder<W> {
                     if let Some(position) = self.look_up(events).await.map_err(broken)? {
                         break position;
                     }
+                    if lost > 0 {
+                        // A journal that loses every answer is not asked without a rest.
+                        self.wait(lost - 1, JournalError::new("the answers of the journal are lost")).await?;
+                    }
+                    lost += 1;
                 }
                 Ok(_) => return Err(JournalFailure::Broken("the journal gave an answer that nobody knows".into())),
                 Err(error) if error.full && fault::breaks(Sabotage::DropOnFull) => break self.tail.upto(),
@@ -42,7 +47,7 @@ impl<W: Workload> Recorder<W> {
                         tracing::warn!(%error, "the store is full: nothing starts until there is room");
                         self.tell(Event::StorageFull { batch: self.batch.key, why: Some(error.message.clone()) });
                     }
-                    self.wait_for_room(tries, error).await?;
+                    self.wait(tries, error).await?;
                     tries += 1;
                 }
                 Err(error) => return Err(broken(error)),
@@ -92,7 +97,7 @@ impl<W: Workload> Recorder<W> {
     }
 
     /// Until the next try; an error where the host does not wait so long.
-    async fn wait_for_room(&mut self, tries: usize, error: JournalError) -> Result<(), JournalFailure> {
+    async fn wait(&mut self, tries: usize, error: JournalError) -> Result<(), JournalFailure> {
         let pause = PATIENCE[tries.min(PATIENCE.len() - 1)];
         tokio::select! {
             biased;

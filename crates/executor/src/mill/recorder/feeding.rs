@@ -116,6 +116,13 @@ impl Counters {
     }
 }
 
+impl Counters {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are f64; counts stay far below 2^52")]
+    fn show_lag(&self, jobs: u64) {
+        self.lag.set(jobs as f64);
+    }
+}
+
 impl Feeding {
     /// Ready to begin. A feed that was never fed says so first: what it takes before the journal knows of it would be
     /// nobody's.
@@ -228,14 +235,13 @@ impl Feeding {
         self.show_lag();
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "gauges are f64; counts stay far below 2^52")]
     fn show_lag(&self) {
-        self.counters.lag.set(self.outside.tail.total().saturating_sub(self.delivered) as f64);
+        self.counters.show_lag(self.outside.tail.total().saturating_sub(self.delivered));
     }
 
     /// Makes a call, and again as long as the feed says that this may help and the host does not end.
     async fn call(&mut self, call: Call<'_>) -> Result<Resumed, Trouble> {
-        let Self { outside: Outside { phase, .. }, feed, counters, .. } = self;
+        let Self { outside: Outside { phase, tail, .. }, feed, counters, delivered, .. } = self;
         let mut tries = 0;
         loop {
             let mut stopping = phase.clone();
@@ -258,6 +264,7 @@ impl Feeding {
                 tracing::warn!(sink = feed.name(), %error, "a sink takes no results; they wait in the store");
             }
             counters.repeated.increment(1);
+            counters.show_lag(tail.total().saturating_sub(*delivered));
             tokio::select! {
                 biased;
                 _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return Err(Trouble::Interrupted(Some(error))),
