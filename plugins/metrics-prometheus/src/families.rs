@@ -76,8 +76,8 @@ pub const FAMILIES: &[Family] = &[
         "Time to decide what follows the end of an attempt; one decision in 64 is timed, the first included.",
     ),
     counter("batchmill_sink_writes_total", &["sink", "outcome"], "Writes to a result sink, by outcome."),
-    gauge("batchmill_sink_lag_jobs", &["sink"], "Ended jobs whose result a sink has not yet confirmed."),
-    histogram("batchmill_store_commit_seconds", WRITE, "Time of a commit of the store."),
+    gauge("batchmill_sink_lag_jobs", &["sink"], "Jobs whose result is recorded and that a sink has not yet confirmed."),
+    histogram("batchmill_store_commit_seconds", WRITE, "Time until the store answered a group of records."),
     histogram("batchmill_checkpoint_write_seconds", CHECKPOINT, "Time to write a checkpoint."),
     gauge(
         "batchmill_memory_pressure_ratio",

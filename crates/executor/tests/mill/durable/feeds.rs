@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use batchmill_core::{Delivered, JournalEvent, Position, SinkError, Verdict};
+use batchmill_executor::{Mill, Settings};
+use batchmill_metrics_prometheus::Recorder;
 use tokio::sync::Semaphore;
 
-use crate::{after, at_once, gated, mill, settle};
+use crate::{after, at_once, at_once_at_most, gated, mill, scheduler, settle};
 
 use super::{Storage, Taken, gated_sink, no_room, screen, sink, upto};
 
@@ -142,4 +144,29 @@ async fn an_idle_batch_records_marks_by_themselves_within_a_second() {
     gate.add_permits(1);
     handle.wait().await;
     assert_eq!(taken.places(), upto(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_sink_is_what_is_recorded_and_not_delivered() {
+    let recorder = Recorder::default();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let value = |begins: &str| {
+        let text = recorder.render();
+        let line = text.lines().find(|line| line.starts_with(begins)).unwrap_or_else(|| panic!("{begins}: {text}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let (storage, (workload, _), taken) = (Storage::new(), at_once(), Taken::default());
+    taken.fails([no_room(), no_room(), no_room()]);
+    let mut settings = Settings::new(at_once_at_most(2));
+    settings.metrics = true;
+    let handle = Mill::start(&settings, scheduler()).open(storage.opening(workload, 500, vec![sink("out", &taken)]));
+    settle().await;
+    // Told again with each try.
+    after(Duration::from_secs(1)).await;
+    assert_eq!(value("batchmill_sink_lag_jobs{sink=\"out\"}"), 500.0);
+    handle.wait().await;
+    assert_eq!(value("batchmill_sink_lag_jobs{sink=\"out\"}"), 0.0);
+    assert_eq!(value("batchmill_sink_writes_total{outcome=\"repeated\",sink=\"out\"}"), 3.0);
+    let commits = storage.journal.groups().len();
+    assert_eq!(value("batchmill_store_commit_seconds_count"), f64::from(u32::try_from(commits).unwrap()));
 }
