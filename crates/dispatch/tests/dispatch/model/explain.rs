@@ -35,8 +35,9 @@ impl Model {
         hold!((said.attempts, said.crashes) == (job.attempts, job.crashes), "a wrong number of attempts or crashes");
         let due = match (job.at, &said.reason) {
             (At::Pending, Reason::NotBefore) => job.new.after,
-            // Due, and too late for a token: its end comes when the batch is sealed.
-            (At::Backoff(due), Reason::Backoff) if due <= now && job.deadline_fired => None,
+            // Due, and too late for a token: its end comes when the batch is sealed, and nothing before, once the alarm has
+            // gone off.
+            (At::Backoff(due), Reason::Backoff) if due <= now && job.is_too_late(now) => said.due.map(|_| due),
             (At::Backoff(due), Reason::Backoff) => Some(due),
             (_, Reason::RetryBudget { .. }) => batch.next_token(),
             (At::Running(lease), Reason::Running) => {

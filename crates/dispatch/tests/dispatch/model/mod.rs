@@ -1,17 +1,19 @@
 //! A plain model of dispatch: one record a job, no queues, no timers, nothing clever. It hears every event, predicts
 //! what must come of it, and holds the effects and the counters against that.
 
+mod batch;
 mod budget;
 mod effects;
 mod events;
 mod explain;
+mod job;
 mod past;
 mod rest;
 
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{Closing, FinalResult, MonoTime, Pause, RetryBudget, RetryPolicy, Status};
-use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Setback, Settings, StopCause};
+use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Settings, StopCause};
 
 pub(crate) use self::effects::hold;
 use crate::{halting::PlainHalt, policies::HeardLog, schedulers::LastPick};
@@ -54,44 +56,6 @@ pub(crate) struct Job {
     deadline_fired: bool,
     /// Ends that were decided while it waited; due as soon as there is room.
     doomed: Vec<Status>,
-}
-
-impl Job {
-    fn waits(&self) -> bool {
-        matches!(self.at, At::Pending | At::Ready | At::Backoff(_))
-    }
-
-    fn is_too_late(&self, now: MonoTime) -> bool {
-        self.new.deadline.is_some_and(|deadline| deadline <= now)
-    }
-
-    /// Whether one more loss of its host is the limit.
-    pub(crate) fn is_suspect(&self, limit: u32) -> bool {
-        self.crashes > 0 && self.crashes + 1 == limit
-    }
-
-    /// Whether what another host is told of it is the truth.
-    fn is_handed_on(&self, setback: &Setback, due: MonoTime) -> Check {
-        let failures: BTreeMap<_, _> = setback.failures.iter().cloned().collect();
-        let counters = (setback.attempts, setback.crashes, setback.tries.len());
-        hold!(counters == (self.attempts, self.crashes, self.tries), "wrong counters: {setback:?} of {self:?}");
-        hold!(failures == self.failures, "wrong failures: {setback:?} of {self:?}");
-        let without = setback.given_up.iter().map(|up| &up.node);
-        hold!(without.eq(&self.given_up), "wrong nodes are given up: {setback:?} of {self:?}");
-        let moments = (setback.first_started, setback.due);
-        hold!(moments == (self.first_started, due), "wrong moments: {setback:?} of {self:?}");
-        Ok(())
-    }
-
-    /// Notes a reason to end; the first that decides about the job stays.
-    fn told(&mut self, cause: StopCause, step: u64) {
-        let host_only = self.stop.iter().all(|known| *known == StopCause::Host);
-        if host_only || self.stop_step == step {
-            self.stop.retain(|known| *known != StopCause::Host);
-            self.stop.push(cause);
-            self.stop_step = step;
-        }
-    }
 }
 
 /// Why a batch is closing.
@@ -156,64 +120,6 @@ pub(crate) struct Batch {
     line: Vec<u32>,
     /// Opened while the host ends: it is over when it is sealed.
     came_late: bool,
-}
-
-impl Batch {
-    fn running(&self) -> usize {
-        self.jobs.iter().filter(|job| matches!(job.at, At::Running(_))).count()
-    }
-
-    fn recording(&self) -> usize {
-        self.jobs.iter().filter(|job| matches!(job.at, At::Recording(_))).count()
-    }
-
-    /// Whether it is a trial that has begun all it may.
-    fn is_limit_reached(&self) -> bool {
-        let begun = self.jobs.iter().filter(|job| job.epoch > 0).count() as u64;
-        self.opened.limit.is_some_and(|limit| begun >= limit.get())
-    }
-
-    fn leaves_out(&self, job: &Job) -> bool {
-        job.epoch == 0 && self.is_limit_reached()
-    }
-
-    fn is_trial_over(&self) -> bool {
-        let open = |job: &&Job| job.epoch > 0 && !matches!(job.at, At::Ended(_));
-        self.is_limit_reached() && self.recording() == 0 && self.jobs.iter().find(open).is_none()
-    }
-
-    fn is_complete(&self) -> bool {
-        self.jobs.iter().all(|job| matches!(job.at, At::Ended(_)))
-    }
-
-    fn begin_close(&mut self, close: Close, stop: Option<StopCause>, step: u64) {
-        if self.closing.is_empty() || self.close_step == step {
-            self.closing.push(close);
-            self.close_step = step;
-        }
-        if let Some(cause) = stop {
-            self.stop_running(cause, step);
-        }
-    }
-
-    /// Every attempt that runs is told to end.
-    fn stop_running(&mut self, cause: StopCause, step: u64) {
-        for job in self.jobs.iter_mut().filter(|job| matches!(job.at, At::Running(_))) {
-            job.told(cause, step);
-        }
-    }
-
-    /// Whether anything of it may start, its deadline aside.
-    fn is_open_for_starts(&self) -> bool {
-        let waits = self.paused.is_some() || self.storage_full;
-        self.sealed && !waits && self.closing.is_empty() && self.cut_off.is_none()
-    }
-
-    /// How a job ends that waits while the batch closes.
-    fn ends_of_waiting(&self) -> Vec<Status> {
-        let end = |close: &Close| if *close == Close::Cancelled { Status::Cancelled } else { Status::Skipped };
-        self.told.iter().chain(if self.told.is_none() { &self.closing[..] } else { &[] }).map(end).collect()
-    }
 }
 
 /// What must come of the attempt that has just ended.

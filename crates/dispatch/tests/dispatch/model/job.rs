@@ -1,0 +1,46 @@
+//! One job, as the model knows it.
+
+use std::collections::BTreeMap;
+
+use batchmill_core::MonoTime;
+use batchmill_dispatch::{Setback, StopCause};
+
+use super::{At, Check, Job, hold};
+
+impl Job {
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.at, At::Pending | At::Ready | At::Backoff(_))
+    }
+
+    pub(super) fn is_too_late(&self, now: MonoTime) -> bool {
+        self.new.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether one more loss of its host is the limit.
+    pub(crate) fn is_suspect(&self, limit: u32) -> bool {
+        self.crashes > 0 && self.crashes + 1 == limit
+    }
+
+    /// Whether what another host is told of it is the truth.
+    pub(super) fn is_handed_on(&self, setback: &Setback, due: MonoTime) -> Check {
+        let failures: BTreeMap<_, _> = setback.failures.iter().cloned().collect();
+        let counters = (setback.attempts, setback.crashes, setback.tries.len());
+        hold!(counters == (self.attempts, self.crashes, self.tries), "wrong counters: {setback:?} of {self:?}");
+        hold!(failures == self.failures, "wrong failures: {setback:?} of {self:?}");
+        let without = setback.given_up.iter().map(|up| &up.node);
+        hold!(without.eq(&self.given_up), "wrong nodes are given up: {setback:?} of {self:?}");
+        let moments = (setback.first_started, setback.due);
+        hold!(moments == (self.first_started, due), "wrong moments: {setback:?} of {self:?}");
+        Ok(())
+    }
+
+    /// Notes a reason to end; the first that decides about the job stays.
+    pub(super) fn told(&mut self, cause: StopCause, step: u64) {
+        let host_only = self.stop.iter().all(|known| *known == StopCause::Host);
+        if host_only || self.stop_step == step {
+            self.stop.retain(|known| *known != StopCause::Host);
+            self.stop.push(cause);
+            self.stop_step = step;
+        }
+    }
+}
