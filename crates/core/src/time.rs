@@ -8,24 +8,25 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A moment on the host's monotonic clock: nanoseconds since the host started.
+/// A moment on the host's monotonic clock: nanoseconds since its beginning, which lies ten years before the host's start, so
+/// that what happened under earlier hosts is a moment too.
 ///
 /// Decisions use it because the wall clock may jump; results use [`WallTime`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonoTime(u64);
 
 impl MonoTime {
-    /// The start of the host.
+    /// The beginning of the clock.
     pub const ZERO: Self = Self(0);
     /// Later than every moment that can be reached.
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// The moment `nanos` nanoseconds after the start.
+    /// The moment `nanos` nanoseconds after the beginning.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the start.
+    /// Nanoseconds since the beginning.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }

@@ -193,13 +193,14 @@ impl<W: Workload> Brain<W> {
         let stepped = catch_unwind(AssertUnwindSafe(|| self.dispatch.step(now, event, effects)));
         if let Err(payload) = stepped {
             effects.clear();
-            self.break_down(&blame(shared, payload));
+            self.break_down(shared, &blame(shared, payload));
         }
     }
 
-    fn break_down(&mut self, message: &str) {
+    fn break_down(&mut self, shared: &Shared<W>, message: &str) {
         tracing::error!("{message}; the host can not go on");
         (self.broken, self.draining) = (true, true);
+        shared.reach(Phase::Draining);
         for signal in &self.signals {
             signal.cancel(CancelReason::Kill);
         }
@@ -286,12 +287,13 @@ impl<W: Workload> Brain<W> {
     fn hear_of_end(&mut self, shared: &Shared<W>, event: &Event) {
         let phase = match event {
             Event::DrainRequested => Phase::Draining,
+            Event::StopRequested { how: CancelReason::Kill } => Phase::Killing,
             Event::StopRequested { .. } => Phase::Stopping,
             _ => return,
         };
         self.draining = true;
-        shared.phase.send_if_modified(|now| std::mem::replace(now, phase.max(*now)) < phase);
-        if matches!(event, Event::StopRequested { how: CancelReason::Kill }) {
+        shared.reach(phase);
+        if phase == Phase::Killing {
             self.batches.iter().flatten().filter_map(|batch| batch.starts.as_ref()).for_each(|starts| starts.stopped());
         }
     }

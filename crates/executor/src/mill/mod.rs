@@ -82,10 +82,12 @@ impl<W: Workload> Clone for Mill<W> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Running,
-    /// Nobody waits for what may take long.
+    /// Nobody waits for a feed that is out of order.
     Draining,
-    /// Nobody waits for anything outside.
+    /// Nor for room where the store is full.
     Stopping,
+    /// Nor for anything else outside.
+    Killing,
 }
 
 pub(crate) struct Shared<W: Workload> {
@@ -188,6 +190,11 @@ impl<W: Workload> Shared<W> {
     fn lock(&self) -> MutexGuard<'_, Brain<W>> {
         // Decisions that panic are caught inside; whatever else may panic leaves whole values behind.
         self.brain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The host is on its way to its end; it never turns back.
+    fn reach(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| std::mem::replace(now, phase.max(*now)) < phase);
     }
 
     /// Takes an event that comes from no runner.

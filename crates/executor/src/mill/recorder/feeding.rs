@@ -72,6 +72,10 @@ pub(super) struct Short {
 }
 
 impl Short {
+    pub(super) fn lacks_any_of(&self, total: u64) -> bool {
+        self.delivered < total
+    }
+
     pub(super) fn of(self, total: u64) -> Undelivered {
         let Self { sink, upto, delivered, message, interrupted } = self;
         Undelivered { sink, upto, missing: total.saturating_sub(delivered), message, interrupted }
@@ -150,6 +154,16 @@ impl Feeding {
             Ok(Err(trouble)) => trouble,
             Err(panic) => Trouble::Failed(SinkError::permanent(format!("panicked: {}", panic_text(&*panic)))),
         };
+        Err(self.short_by(trouble))
+    }
+
+    /// It never began, because the journal would not hear of it.
+    pub(super) fn unheard(self) -> Short {
+        let error = SinkError::permanent("the journal failed before it was fed");
+        self.short_by(Trouble::Interrupted(Some(error)))
+    }
+
+    fn short_by(self, trouble: Trouble) -> Short {
         self.outside.tail.left(self.place);
         let (sink, upto, delivered) = (self.feed.name().to_owned(), self.position, self.delivered);
         let (message, interrupted) = match trouble {
@@ -161,7 +175,7 @@ impl Feeding {
             Trouble::Interrupted(Some(error)) => (error.message, true),
             Trouble::Interrupted(None) => ("the host ended before it had everything".to_owned(), true),
         };
-        Err(Short { sink, upto, delivered, message, interrupted })
+        Short { sink, upto, delivered, message, interrupted }
     }
 
     async fn feed_all(&mut self) -> Result<(), Trouble> {
@@ -244,11 +258,11 @@ impl Feeding {
         let Self { outside: Outside { phase, tail, .. }, feed, counters, delivered, .. } = self;
         let mut tries = 0;
         loop {
-            let mut stopping = phase.clone();
+            let mut killing = phase.clone();
             let answer = tokio::select! {
                 biased;
+                _ = killing.wait_for(|phase| *phase >= Phase::Killing) => return Err(Trouble::Interrupted(None)),
                 answer = call.make(feed.as_mut()) => answer,
-                _ = stopping.wait_for(|phase| *phase >= Phase::Stopping) => return Err(Trouble::Interrupted(None)),
             };
             let error = match answer {
                 Ok(answer) => {

@@ -54,6 +54,8 @@ pub(super) struct Recorder<W: Workload> {
     feeds: JoinSet<Result<(), Short>>,
     /// Feeds that begin once their first mark is recorded.
     waiting: Vec<Feeding>,
+    /// Feeds that have not got everything.
+    short: Vec<Short>,
     phase: watch::Receiver<Phase>,
     meters: Option<ResultMeters>,
     commits: Option<Histogram>,
@@ -82,8 +84,8 @@ impl<W: Workload> Recorder<W> {
         let waiting =
             feeds.into_iter().enumerate().map(|(place, feed)| Feeding::new(&outside, place, feed, past)).collect();
         let commits = shared.meters.is_some().then(|| histogram!("batchmill_store_commit_seconds"));
-        let feeds = JoinSet::new();
-        Self { shared, batch, journal, tail, marks, feeds, waiting, phase, meters, commits, failed: None }
+        let (feeds, short) = (JoinSet::new(), Vec::new());
+        Self { shared, batch, journal, tail, marks, feeds, waiting, short, phase, meters, commits, failed: None }
     }
 
     /// Records and feeds until the batch is over, then says so.
@@ -155,7 +157,8 @@ impl<W: Workload> Recorder<W> {
             self.feeds.abort_all();
         }
         // Nothing can be recorded of those that have not begun, so they must not take anything.
-        self.waiting.clear();
+        let total = self.tail.total();
+        self.short.extend(self.waiting.drain(..).map(Feeding::unheard).filter(|short| short.lacks_any_of(total)));
         self.tell(Event::JournalFailed { batch: self.batch.key, failure: failure.clone() });
         self.failed = Some(failure);
     }
@@ -182,12 +185,11 @@ impl<W: Workload> Recorder<W> {
             self.settle(marks, &mut Group::default()).await;
         }
         self.tail.end();
-        let mut short = Vec::new();
         loop {
             tokio::select! {
                 biased;
                 fed = self.feeds.join_next() => match fed {
-                    Some(Ok(fed)) => short.extend(fed.err()),
+                    Some(Ok(fed)) => self.short.extend(fed.err()),
                     // Aborted, because the batch is another host's.
                     Some(Err(_)) => {}
                     None => break,
@@ -199,36 +201,44 @@ impl<W: Workload> Recorder<W> {
             }
         }
         let total = self.tail.total();
-        end.undelivered = short.into_iter().map(|short| short.of(total)).collect();
+        end.undelivered = self.short.drain(..).map(|short| short.of(total)).collect();
         self.close(end).await;
     }
 
     /// The last group: how far feeds have got, and that nothing more comes, if so. A batch whose feeds lack something
     /// stays open: a later host brings it to them.
     async fn close(&mut self, end: &mut BatchEnd) {
-        let broke_off = matches!(
-            end.verdict,
-            Verdict::Drained | Verdict::StorageFailed(_) | Verdict::Fenced | Verdict::HostFailed(_)
-        );
-        let is_over = end.counts.is_complete() && !broke_off && end.undelivered.is_empty();
+        let is_over = end.counts.is_complete() && !broke_off(&end.verdict) && end.undelivered.is_empty();
         let at = self.shared.clock.wall(self.shared.clock.now());
         let closed = is_over.then(|| JournalEvent::Closed { verdict: end.verdict.clone(), at });
         let last = Events::last(self.marks.take(), closed);
-        if last.is_empty() || self.failed.is_some() {
-            return;
+        if !last.is_empty() && self.failed.is_none() {
+            fault::point("end.before-closed");
+            self.failed = self.record(&last, &mut Group::default()).await.err();
         }
-        fault::point("end.before-closed");
-        match self.record(&last, &mut Group::default()).await {
-            Ok(_) if is_over => {
+        match &self.failed {
+            None if is_over => {
                 fault::point("end.after-closed");
                 if let Err(error) = self.journal.compact(&self.batch.id).await {
                     tracing::warn!(%error, "the journal of a batch that has ended can not be compacted");
                 }
             }
-            Ok(_) => {}
-            Err(JournalFailure::Fenced) => end.verdict = Verdict::Fenced,
-            Err(JournalFailure::Broken(message)) => end.verdict = Verdict::StorageFailed(message),
-            Err(other) => end.verdict = Verdict::StorageFailed(format!("{other:?}")),
+            // What the batch has come to is not recorded, so it has come to nothing yet.
+            Some(failure) if !broke_off(&end.verdict) => end.verdict = verdict_of(failure),
+            _ => {}
         }
+    }
+}
+
+/// Whether a later host goes on.
+fn broke_off(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Drained | Verdict::StorageFailed(_) | Verdict::Fenced | Verdict::HostFailed(_))
+}
+
+fn verdict_of(failure: &JournalFailure) -> Verdict {
+    match failure {
+        JournalFailure::Fenced => Verdict::Fenced,
+        JournalFailure::Broken(message) => Verdict::StorageFailed(message.clone()),
+        other => Verdict::StorageFailed(format!("{other:?}")),
     }
 }

@@ -78,18 +78,30 @@ async fn a_person_who_ends_the_host_need_not_wait_for_such_a_feed() {
 }
 
 #[tokio::test]
-async fn a_feed_that_hangs_is_left_when_the_host_stops() {
+async fn a_stop_lets_feeds_have_what_is_recorded_and_a_kill_does_not() {
     let (storage, (workload, _), taken) = (Storage::new(), at_once(), Taken::default());
     let mill = mill(2);
+    let gate = Arc::new(Semaphore::new(0));
+    let handle = mill.open(storage.opening(workload, 10, vec![gated_sink("out", &taken, &gate)]));
+    settle().await;
+    mill.stop();
+    settle().await;
+    assert_eq!((handle.snapshot().counts.succeeded, taken.places().len()), (10, 0));
+    gate.add_permits(1);
+    let end = handle.wait().await;
+    assert_eq!((end.verdict, end.undelivered, taken.places().len()), (Verdict::Succeeded, vec![], 10));
+
+    let (storage, (workload, _), taken) = (Storage::new(), at_once(), Taken::default());
+    let mill = crate::mill(2);
     let never = Arc::new(Semaphore::new(0));
     let handle = mill.open(storage.opening(workload, 10, vec![gated_sink("out", &taken, &never)]));
     settle().await;
-    mill.drain();
-    settle().await;
-    assert_eq!(mill.totals().unanswered, 0, "all jobs have ended");
-    mill.stop();
+    mill.kill();
     let end = handle.wait().await;
-    assert_eq!((end.undelivered[0].missing, end.undelivered[0].interrupted), (10, true));
+    let [short] = &end.undelivered[..] else { panic!("{:?}", end.undelivered) };
+    assert_eq!((short.missing, short.interrupted), (10, true));
+    assert_eq!(short.message, "the host ended before it had everything");
+    assert!(!storage.is_closed(10));
 }
 
 #[tokio::test]

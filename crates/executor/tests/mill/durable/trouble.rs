@@ -104,3 +104,12 @@ async fn the_end_of_a_batch_that_can_not_be_recorded_is_a_failure_of_the_store()
     assert_eq!(end.verdict, Verdict::StorageFailed("journal: input/output error".to_owned()));
     assert_eq!(end.counts.succeeded, 1);
 }
+
+#[tokio::test]
+async fn a_feed_of_which_nothing_can_be_recorded_takes_nothing() {
+    let (storage, (workload, _), taken) = (Storage::new(), at_once(), Taken::default());
+    storage.journal.script([Some(Fault::Broken)]);
+    let end = mill(1).open(storage.opening(workload, 3, vec![sink("out", &taken)])).wait().await;
+    assert_eq!(end.verdict, Verdict::StorageFailed("journal: input/output error".to_owned()));
+    assert_eq!((taken.places(), end.undelivered), (vec![], vec![]), "there is nothing that it lacks");
+}
