@@ -4,16 +4,16 @@ use crate::steps::{Failed, cargo, shown};
 
 /// A promise, and the test that notices when it is broken: its package, and a part of its name.
 const CATCHERS: &[(&str, &str, &str)] = &[
-    ("ack-before-commit", "batchmill-executor", "durable"),
+    ("ack-before-commit", "batchmill-executor", "a_job_has_ended_when_its_record_is_durable"),
     ("skip-epoch-check", "batchmill-dispatch", "every_life_keeps_every_promise"),
-    ("skip-fence", "batchmill-store-sqlite", "fence"),
-    ("double-delivery", "batchmill-executor", "durable"),
-    ("skip-cut-back", "batchmill-sink-jsonl", "cut"),
+    ("skip-fence", "batchmill-store-sqlite", "a_host_that_lost_the_batch_is_fenced"),
+    ("double-delivery", "batchmill-executor", "each_feed_gets_every_result"),
+    ("skip-cut-back", "batchmill-sink-jsonl", "a_host_that_dies_at_any_byte"),
     ("forget-backoff", "batchmill-dispatch", "batches_that_outlive_their_hosts"),
     ("skip-guard", "batchmill-host", "guard"),
     ("count-planned-stop", "batchmill-dispatch", "batches_that_outlive_their_hosts"),
-    ("drop-on-full", "batchmill-executor", "durable"),
-    ("forget-crash", "batchmill-store-sqlite", "crash"),
+    ("drop-on-full", "batchmill-executor", "a_store_that_stays_full_is_waited_for"),
+    ("forget-crash", "batchmill-store-sqlite", "jobs_that_ran_when_the_host_died"),
     ("keep-survivors", "batchmill-host", "survivor"),
     ("recompute-verdict", "batchmill-dispatch", "batches_that_outlive_their_hosts"),
 ];
