@@ -109,7 +109,7 @@ pub(crate) fn end_if_over(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime,
     let (counts, retries) = (batch.counts, batch.retries);
     let left = if counts.is_complete() { Vec::new() } else { left(dispatch, key, now) };
     forget(dispatch, key);
-    effects.push(Effect::BatchEnded { batch: key, verdict, counts, retries, left });
+    effects.push(Effect::BatchEnded { batch: key, verdict, counts: Box::new(counts), retries, left });
 }
 
 /// The reasons of jobs without an end.

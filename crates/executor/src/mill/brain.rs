@@ -268,7 +268,7 @@ impl<W: Workload> Brain<W> {
             Effect::BatchEnded { batch, verdict, counts, retries, left } => {
                 self.tell_scheduler_faults();
                 if let Some(open) = self.batches[batch.0 as usize].take() {
-                    open.outlet.end(BatchEnd { retries, left, ..BatchEnd::new(verdict, counts) });
+                    open.outlet.end(BatchEnd { retries, left, ..BatchEnd::new(verdict, *counts) });
                 }
             }
             other => tracing::error!(?other, "an effect of dispatch that the executor does not know"),
