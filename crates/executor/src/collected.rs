@@ -51,12 +51,19 @@ impl<T: From<JobResult>> Places<T> {
 
     fn fill(&mut self, result: JobResult) {
         let place = usize::try_from(result.sequence).expect("a place in memory");
-        if place >= self.results.len() {
-            self.results.resize_with(place + 1, || JobResult::new(JobId::from(0), 0, Status::Skipped).into());
-            self.filled.resize(place + 1, false);
+        if place > self.results.len() {
+            self.results.resize_with(place, || JobResult::new(JobId::from(0), 0, Status::Skipped).into());
+            self.filled.resize(place, false);
         }
-        self.results[place] = result.into();
-        self.count += usize::from(!std::mem::replace(&mut self.filled[place], true));
+        // Most follow the one before: they are written once, over nothing.
+        if place == self.results.len() {
+            self.results.push(result.into());
+            self.filled.push(true);
+            self.count += 1;
+        } else {
+            self.results[place] = result.into();
+            self.count += usize::from(!std::mem::replace(&mut self.filled[place], true));
+        }
     }
 }
 
