@@ -34,7 +34,7 @@ impl Stride {
 }
 
 /// A cost as it is kept with a waiting job: 24 bits of precision are more than an estimate has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Cost(f32);
 
 impl Cost {

@@ -42,7 +42,7 @@ impl Apart {
     }
 
     /// Jobs of this class are not picked until it is released.
-    pub fn hold<N: Copy>(&mut self, lanes: &mut Lanes<N>, class: ClassId) {
+    pub fn hold<N: Copy + PartialEq>(&mut self, lanes: &mut Lanes<N>, class: ClassId) {
         let number = *self.numbers.entry(class).or_insert_with(|| {
             self.classes.push(Class { lane: lanes.add(), held: false, priority: Priority(0) });
             self.places.push(NOWHERE);
@@ -53,7 +53,7 @@ impl Apart {
     }
 
     /// Jobs of this class are picked again.
-    pub fn release<N: Copy>(&mut self, lanes: &Lanes<N>, class: ClassId) {
+    pub fn release<N: Copy + PartialEq>(&mut self, lanes: &Lanes<N>, class: ClassId) {
         let Some(number) = self.numbers.get(&class).copied() else { return };
         self.classes[number as usize].held = false;
         self.line_up(lanes, number);
@@ -65,7 +65,7 @@ impl Apart {
     }
 
     /// Queues a job whose class is set apart; false, and not queued, if it is not.
-    pub fn push<N: Copy>(
+    pub fn push<N: Copy + PartialEq>(
         &mut self,
         lanes: &mut Lanes<N>,
         (class, priority): (ClassId, Priority),
@@ -82,7 +82,7 @@ impl Apart {
     }
 
     /// Takes out the first job of a class that is apart, not held, and goes before `other`.
-    pub fn pop_before<N: Copy>(&mut self, lanes: &mut Lanes<N>, other: Option<Key>) -> Option<Token> {
+    pub fn pop_before<N: Copy + PartialEq>(&mut self, lanes: &mut Lanes<N>, other: Option<Key>) -> Option<Token> {
         let first = self.front.first().filter(|first| other.is_none_or(|other| first.key() < other))?;
         let (token, _) = lanes.pop(self.classes[first.id as usize].lane)?;
         self.line_up(lanes, first.id);
@@ -90,7 +90,7 @@ impl Apart {
     }
 
     /// A token was removed from this lane, of the scheduler or of a class.
-    pub fn removed<N: Copy>(&mut self, lanes: &Lanes<N>, lane: usize) {
+    pub fn removed<N: Copy + PartialEq>(&mut self, lanes: &Lanes<N>, lane: usize) {
         if let Some(number) = self.number_of(lane) {
             self.line_up(lanes, number);
         }
@@ -107,7 +107,7 @@ impl Apart {
         u32::try_from(number).ok()
     }
 
-    fn line_up<N: Copy>(&mut self, lanes: &Lanes<N>, number: u32) {
+    fn line_up<N: Copy + PartialEq>(&mut self, lanes: &Lanes<N>, number: u32) {
         let class = &self.classes[number as usize];
         let first = if class.held { None } else { lanes.head(class.lane) };
         let key =

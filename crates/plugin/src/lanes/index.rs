@@ -16,7 +16,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn of<N: Copy>(lanes: &[Lane<N>], len: usize) -> Self {
+    pub(super) fn of<N: Copy + PartialEq>(lanes: &[Lane<N>], len: usize) -> Self {
         // Room for all at once: growing a table of a million tokens step by step takes several times as long.
         let mut places = HashMap::with_capacity_and_hasher(len, BuildHasherDefault::default());
         for (number, lane) in lanes.iter().enumerate() {
