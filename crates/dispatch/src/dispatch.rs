@@ -86,6 +86,8 @@ pub struct Dispatch {
     /// Whether the host ends: nothing starts any more.
     pub(crate) draining: bool,
     pub(crate) unanswered: u64,
+    /// Whether the results of these are too large together.
+    pub(crate) crowded: bool,
     pub(crate) backing_off: u64,
     pub(crate) stale: u64,
     pub(crate) scheduler_faults: u64,
@@ -109,6 +111,7 @@ impl Dispatch {
             refill_at: None,
             draining: false,
             unanswered: 0,
+            crowded: false,
             backing_off: 0,
             stale: 0,
             scheduler_faults: 0,
@@ -143,6 +146,7 @@ impl Dispatch {
             Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, jobs, effects),
             Event::Recalled { batch, ends } => step::recalled::step(self, batch, &ends),
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
+            Event::Crowded { crowded } => step::crowded::step(self, now, crowded, effects),
             Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
             Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
@@ -210,7 +214,7 @@ impl Dispatch {
 
     /// Whether one more record may be handed out for a job that does not run.
     pub(crate) fn has_room(&self) -> bool {
-        self.unanswered < self.settings.unanswered_limit.get()
+        !self.crowded && self.unanswered < self.settings.unanswered_limit.get()
     }
 
     pub(crate) fn batch(&self, key: BatchKey) -> Option<&Batch> {

@@ -130,6 +130,12 @@ pub enum Event {
         /// What is full; `None`: there is room again.
         why: Option<String>,
     },
+    /// Whether the results that wait to be recorded are so large together that nothing may start. The body knows: it has
+    /// them.
+    Crowded {
+        /// Whether they are.
+        crowded: bool,
+    },
     /// So many attempts may run at once from now on.
     LimitChanged {
         /// A limit of nothing would never end.

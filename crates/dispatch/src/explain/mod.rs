@@ -32,9 +32,11 @@ impl Dispatch {
         let reason = self.reason(batch, index, row, &Exceptions::of(self, batch, now), now);
         // Where it is in the queue matters only if the queue moves.
         let position = match reason {
-            Reason::Slots { .. } | Reason::Unanswered { .. } | Reason::Parking { .. } | Reason::Scheduler => {
-                self.scheduler.explain(batch.token(index), now)
-            }
+            Reason::Slots { .. }
+            | Reason::Unanswered { .. }
+            | Reason::Crowded
+            | Reason::Parking { .. }
+            | Reason::Scheduler => self.scheduler.explain(batch.token(index), now),
             _ => None,
         };
         let mut explanation = Explanation {
@@ -161,7 +163,9 @@ impl Dispatch {
         }
         let (limit, unanswered, parking) =
             (self.settings.limit.get(), self.settings.unanswered_limit.get(), self.settings.parked_limit.get());
-        if !self.has_room() {
+        if self.crowded {
+            Reason::Crowded
+        } else if !self.has_room() {
             Reason::Unanswered { limit: unanswered }
         } else if self.slots.running() >= limit {
             Reason::Slots { limit }

@@ -54,6 +54,8 @@ pub enum Reason {
         /// How many that are.
         limit: u64,
     },
+    /// The results that wait to be recorded are too large together: the store is slow.
+    Crowded,
     /// As many jobs of paused batches are set aside as may; those behind them are out of reach.
     Parking {
         /// How many that are.
@@ -117,6 +119,7 @@ impl Reason {
             Self::Trial { .. } => "trial",
             Self::Slots { .. } => "slots",
             Self::Unanswered { .. } => "unanswered",
+            Self::Crowded => "crowded",
             Self::Parking { .. } => "parking",
             Self::Scheduler => "scheduler",
             Self::Draining => "draining",
@@ -185,6 +188,7 @@ impl fmt::Display for Reason {
             Self::Unanswered { limit } => {
                 write!(f, "the sink is slow: the limit of {limit} results on their way is reached")
             }
+            Self::Crowded => f.write_str("the store is slow: the results on their way to it are too large together"),
             Self::Parking { limit } => write!(f, "the room for jobs of paused batches ({limit}) is used up"),
             Self::Scheduler => f.write_str("the scheduler holds it back"),
             Self::Draining => f.write_str("the host drains: nothing starts any more"),
@@ -219,6 +223,7 @@ mod tests {
             Reason::Trial { limit: 2 },
             Reason::Slots { limit: 2 },
             Reason::Unanswered { limit: 2 },
+            Reason::Crowded,
             Reason::Parking { limit: 2 },
             Reason::Scheduler,
             Reason::Draining,

@@ -16,6 +16,7 @@ pub(crate) mod timer_fired;
 
 pub(crate) mod budget;
 pub(crate) mod close;
+pub(crate) mod crowded;
 pub(crate) mod fill;
 pub(crate) mod finish;
 pub(crate) mod queue;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use batchmill_dispatch::{BatchKey, Event};
+use batchmill_dispatch::{BatchKey, Event, Reason};
 
 use crate::rig::{Rig, at_least_1, job, jobs, ms, settings, setup};
 
@@ -24,6 +24,18 @@ fn a_lower_limit_stops_starting_and_a_higher_one_starts() {
     assert_eq!(rig.ok(0), "0 succeeded");
     assert_eq!(rig.ok(1), "1 succeeded, start 2");
     assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3) }), "start 3, start 4");
+}
+
+#[test]
+fn results_that_are_too_large_together_stop_the_starts_until_they_are_recorded() {
+    let mut rig = Rig::new(2);
+    rig.open(setup(), jobs(5));
+    assert_eq!(rig.step(Event::Crowded { crowded: true }), "");
+    assert_eq!(rig.ok(0), "0 succeeded", "no room");
+    assert_eq!(rig.ok(1), "1 succeeded");
+    assert_eq!(rig.step(answered(0, 0)), "", "one record less changes nothing");
+    assert_eq!(rig.dispatch.explain(BatchKey(0), 2, rig.now).unwrap().reason, Reason::Crowded);
+    assert_eq!(rig.step(Event::Crowded { crowded: false }), "start 2, start 3");
 }
 
 #[test]

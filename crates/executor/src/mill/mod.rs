@@ -11,6 +11,7 @@ mod batch;
 mod brain;
 mod delivery;
 mod draws;
+mod load;
 mod outlet;
 mod recorder;
 mod roster;
@@ -29,7 +30,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{Clock, Workload, meters::Meters};
 
-use self::brain::Brain;
+use self::{brain::Brain, load::Load};
 
 pub(crate) use self::batch::lots;
 
@@ -96,6 +97,8 @@ pub(crate) struct Shared<W: Workload> {
     brain: Mutex<Brain<W>>,
     /// Told when dispatch wants to be woken earlier than before.
     alarm: Arc<Notify>,
+    /// Of results that wait to be recorded.
+    load: Load,
     /// Told when a batch has ended.
     ended: Notify,
     /// How the host stands, for those who wait for something outside.
@@ -118,6 +121,7 @@ impl<W: Workload> Mill<W> {
             meters: settings.metrics.then(Meters::new),
             brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler), threads)),
             alarm: Arc::default(),
+            load: Load::default(),
             ended: Notify::new(),
             phase: watch::Sender::new(Phase::Running),
             runtime,

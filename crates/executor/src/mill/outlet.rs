@@ -9,7 +9,7 @@ use batchmill_core::{Closing, JobResult, Pause};
 use batchmill_dispatch::{Record, Setback};
 use tokio::sync::Notify;
 
-use super::{Snapshot, batch::BatchEnd};
+use super::{Snapshot, batch::BatchEnd, load::size};
 
 /// What waits.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ struct Waiting {
     /// Delivered and answered one by one: a reader of small lots answers early, so that starts never wait for a long one.
     lots: VecDeque<Lot>,
     last: Option<BatchEnd>,
+    closed: bool,
 }
 
 /// Results that are delivered at once, at most.
@@ -91,6 +92,30 @@ impl Outlet {
             self.lock().put(results);
             self.wake.notify_one();
         }
+    }
+
+    /// The same of a durable batch, whose load is counted: how much of it is new.
+    pub(super) fn push_counted(&self, results: &mut Vec<JobResult>) -> usize {
+        let bytes = results.iter().map(size).sum();
+        let mut waiting = self.lock();
+        if waiting.closed {
+            // The host breaks down: nobody takes them any more.
+            results.clear();
+            return 0;
+        }
+        waiting.put(results);
+        drop(waiting);
+        self.wake.notify_one();
+        bytes
+    }
+
+    /// Nobody takes anything any more. How much of the load it leaves.
+    pub(super) fn close(&self) -> usize {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        let left =
+            waiting.lots.drain(..).filter_map(|lot| if let Lot::Results(left) = lot { Some(left) } else { None });
+        left.flatten().map(|result| size(&result)).sum()
     }
 
     pub(super) fn push_record(&self, record: Record) {

@@ -114,20 +114,20 @@ struct Outbox<W> {
 
 impl<W: Workload> Outbox<W> {
     /// Puts the end of a seat's last attempt into words.
-    fn collect(&mut self, shared: &Shared<W>, seat: &mut Seat<W>) {
+    fn collect(&mut self, shared: &Arc<Shared<W>>, seat: &mut Seat<W>) {
         while let Some(effect) = seat.effects.pop() {
             let Effect::Record(record) = effect else { continue };
             let Some(batch) = seat.left.as_ref().or(seat.work.as_ref().map(|work| &work.batch)) else { continue };
-            self.open_for(batch);
+            self.open_for(shared, batch);
             let (id, output) = (seat.report.id.take(), seat.report.output.take());
             self.results.push(result(&shared.clock, batch, record, id, output));
         }
         seat.left = None;
     }
 
-    fn open_for(&mut self, batch: &Arc<OpenBatch<W>>) {
+    fn open_for(&mut self, shared: &Arc<Shared<W>>, batch: &Arc<OpenBatch<W>>) {
         if self.batch.as_ref().is_none_or(|known| known.key != batch.key) {
-            self.hand_over();
+            self.hand_over(shared);
             self.batch = Some(batch.clone());
         }
         if self.results.capacity() == 0 {
@@ -135,9 +135,13 @@ impl<W: Workload> Outbox<W> {
         }
     }
 
-    fn hand_over(&mut self) {
-        if let Some(batch) = &self.batch {
-            batch.outlet.push_all(&mut self.results);
+    fn hand_over(&mut self, shared: &Arc<Shared<W>>) {
+        match &self.batch {
+            Some(batch) if batch.starts.is_some() && !self.results.is_empty() => {
+                shared.load(batch.outlet.push_counted(&mut self.results));
+            }
+            Some(batch) => batch.outlet.push_all(&mut self.results),
+            None => {}
         }
     }
 }
@@ -218,7 +222,7 @@ impl<W: Workload> Runner<W> {
             self.outbox.collect(shared, seat);
         }
         if is_idle || self.outbox.results.len() >= LOT {
-            self.outbox.hand_over();
+            self.outbox.hand_over(shared);
         }
     }
 
@@ -228,7 +232,7 @@ impl<W: Workload> Runner<W> {
             return;
         }
         self.turns = 0;
-        self.outbox.hand_over();
+        self.outbox.hand_over(shared);
         shared.lock().rotate(shared, &mut self.hand);
         tokio::task::yield_now().await;
         if self.hand.held() == 0 {
@@ -248,5 +252,5 @@ fn part<W: Workload>(shared: &Arc<Shared<W>>, ended: &mut [Seat<W>], rest: &mut 
             outbox.collect(shared, seat);
         }
     }
-    outbox.hand_over();
+    outbox.hand_over(shared);
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use batchmill_core::{Closing, Delivered, JobResult, JournalEvent, Pause, Setback};
 use batchmill_dispatch::Record;
-use serde_json::Value;
 
 use crate::{
     Clock, Workload,
@@ -12,6 +11,7 @@ use crate::{
     mill::{
         batch::{BatchEnd, OpenBatch},
         delivery::result,
+        load::{RESULT, size},
         outlet::{Decided, Lot, Next},
     },
 };
@@ -20,8 +20,6 @@ use crate::{
 const RECORDS: usize = 1024;
 /// Bytes of a group, about, at most; a result that is larger ends its group.
 const BYTES: usize = 1 << 20;
-/// A result without output and error.
-const RESULT: usize = 256;
 
 /// Grows until it is recorded. The events of a job keep their order: what it failed by comes before its end.
 #[derive(Debug, Default)]
@@ -32,6 +30,8 @@ pub(super) struct Group {
     paused: Option<Option<Pause>>,
     results: Vec<JobResult>,
     bytes: usize,
+    /// Of these, what is part of the host's load: results that slots left.
+    load: usize,
 }
 
 impl Group {
@@ -48,7 +48,11 @@ impl Group {
     pub(super) fn take_from<W: Workload>(&mut self, batch: &OpenBatch<W>, clock: &Clock) -> Option<BatchEnd> {
         while self.has_room() {
             match batch.outlet.take() {
-                Next::Lot(Lot::Results(results)) => self.add(batch, results),
+                Next::Lot(Lot::Results(results)) => {
+                    let before = self.bytes;
+                    self.add(batch, results);
+                    self.load += self.bytes - before;
+                }
                 Next::Lot(Lot::Records(records)) => self.add(batch, in_words(batch, clock, records)),
                 Next::Lot(Lot::Decided(decided)) => self.decide(decided, clock),
                 Next::End(end) => return Some(end),
@@ -90,12 +94,12 @@ impl Group {
 
     /// Nothing is added any more, but how far feeds have got.
     pub(super) fn seal(self, marks: Vec<Delivered>) -> Events {
-        let Self { setbacks, closing, paused, results, .. } = self;
+        let Self { setbacks, closing, paused, results, load, .. } = self;
         let mut decided: Vec<JournalEvent> =
             setbacks.into_iter().map(|setback| JournalEvent::Retrying(Box::new(setback))).collect();
         decided.extend(closing.map(JournalEvent::Closing));
         decided.extend(paused.map(JournalEvent::Paused));
-        Events { decided, results: Arc::new(results), marks, closed: None }
+        Events { decided, results: Arc::new(results), marks, closed: None, load }
     }
 }
 
@@ -106,21 +110,23 @@ pub(super) struct Events {
     pub(super) results: Arc<Vec<JobResult>>,
     marks: Vec<Delivered>,
     closed: Option<JournalEvent>,
+    /// What it is part of the host's load.
+    pub(super) load: usize,
 }
 
 impl Events {
     /// How far feeds have got, and perhaps the end of the batch.
     pub(super) fn last(marks: Vec<Delivered>, closed: Option<JournalEvent>) -> Self {
-        Self { decided: Vec::new(), results: Arc::default(), marks, closed }
+        Self { decided: Vec::new(), results: Arc::default(), marks, closed, load: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Self { decided, results, marks, closed } = self;
+        let Self { decided, results, marks, closed, .. } = self;
         decided.is_empty() && results.is_empty() && marks.is_empty() && closed.is_none()
     }
 
     pub(super) fn to_append(&self) -> Vec<JournalEvent> {
-        let Self { decided, results, marks, closed } = self;
+        let Self { decided, results, marks, closed, .. } = self;
         let mut events = decided.clone();
         if !results.is_empty() {
             events.push(JournalEvent::Ended(results.clone()));
@@ -134,22 +140,4 @@ impl Events {
 /// The ends of jobs that had no attempt of their own.
 fn in_words<W: Workload>(batch: &OpenBatch<W>, clock: &Clock, records: Vec<Record>) -> Vec<JobResult> {
     records.into_iter().map(|record| result(clock, batch, record, None, None)).collect()
-}
-
-/// About as many bytes as it takes to write it down.
-fn size(result: &JobResult) -> usize {
-    let error = result.error.as_ref().map_or(0, |error| {
-        let history: usize = error.history.iter().map(|t| RESULT + t.message.len()).sum();
-        error.message.len() + error.output.as_deref().map_or(0, weight) + history
-    });
-    RESULT + result.output.as_ref().map_or(0, weight) + error
-}
-
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(values) => values.iter().map(weight).sum::<usize>() + 2,
-        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
-    }
 }

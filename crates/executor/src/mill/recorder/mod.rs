@@ -100,6 +100,7 @@ impl<W: Workload> Recorder<W> {
             let events = std::mem::take(&mut group).seal(self.marks.take());
             self.settle(events, &mut group).await;
         };
+        self.shared.unload(self.batch.outlet.close());
         self.complete(&mut end).await;
         tell_end(&self.shared, end, &ended);
     }
@@ -122,7 +123,7 @@ impl<W: Workload> Recorder<W> {
     /// Records a group and does what follows from that. After a failure it is dropped: its jobs have not ended.
     async fn settle(&mut self, events: Events, next: &mut Group) {
         if events.is_empty() || self.failed.is_some() {
-            return;
+            return self.shared.unload(events.load);
         }
         if let Some(meters) = &mut self.meters {
             meters.note(&events.results);
@@ -138,6 +139,7 @@ impl<W: Workload> Recorder<W> {
             }
             Err(failure) => self.fail(failure),
         }
+        self.shared.unload(events.load);
     }
 
     async fn answer(&mut self, events: &Events) {

@@ -86,6 +86,26 @@ async fn large_results_make_small_groups() {
     assert_eq!(sorted(storage.places(10)), upto(10));
 }
 
+#[tokio::test]
+async fn results_that_are_large_together_stop_the_starts_until_they_are_recorded() {
+    let storage = Storage::new();
+    let (workload, census) = scripted(|_, _| async {
+        tokio::task::yield_now().await;
+        // Told twice: as the error, and in its history.
+        failed("x".repeat(1 << 19))
+    });
+    storage.journal.hold();
+    let handle = mill(4).open(storage.opening(workload, 100, vec![]));
+    storage.journal.begun(1).await;
+    settle().await;
+    let started = census.started();
+    assert!((16..=16 + 4).contains(&started), "16 MiB and what ran, found {started}");
+    assert_eq!(handle.explain(99).unwrap().reason, batchmill_executor::Reason::Crowded);
+    storage.journal.open();
+    assert_eq!(handle.wait().await.counts.failed, 100);
+    assert_eq!(sorted(storage.places(100)), upto(100));
+}
+
 fn failed(message: String) -> Outcome {
     let error = NodeError::new(ErrorClass::Transient, "test", message);
     Outcome::Failed(Box::new(AttemptFailure::new(NodeFailure::of_attempt(error))))
