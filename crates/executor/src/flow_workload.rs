@@ -50,7 +50,6 @@ pub struct FlowWorkload {
     engine: ExecutionEngine,
     checkpointer: Option<Arc<dyn Checkpointer>>,
     jobs: Arc<dyn JobSource>,
-    resumed: bool,
     deletion: Deletion,
 }
 
@@ -91,7 +90,7 @@ impl FlowWorkload {
             Some(checkpointer) => ExecutionEngine::new().checkpointer(checkpointer.clone()),
             None => ExecutionEngine::new(),
         };
-        Self { graphs, engine, checkpointer, jobs, resumed: false, deletion: Deletion::AtTheEnd }
+        Self { graphs, engine, checkpointer, jobs, deletion: Deletion::AtTheEnd }
     }
 
     /// The same for a batch whose results are recorded in a journal: the checkpoints of a finished job stay until its
@@ -101,13 +100,6 @@ impl FlowWorkload {
         self.engine = self.engine.without_deletion();
         let with_result = self.checkpointer.as_ref().is_none_or(|checkpointer| checkpointer.deletes_with_result());
         self.deletion = if with_result { Deletion::WithResult } else { Deletion::AfterResult(Mutex::default()) };
-        self
-    }
-
-    /// The same for a batch that another host began: it may have left checkpoints of any job.
-    #[must_use]
-    pub fn resumed(mut self) -> Self {
-        self.resumed = true;
         self
     }
 }
@@ -128,7 +120,7 @@ impl Workload for FlowWorkload {
             job: &info,
             input: &job.input,
             cancel: attempt.cancel,
-            resume: attempt.resume || self.resumed,
+            resume: attempt.resume,
             given_up: attempt.given_up,
         };
         match self.engine.attempt(graph, request).await {

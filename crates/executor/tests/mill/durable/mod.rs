@@ -1,5 +1,6 @@
 //! Batches that survive their host, on journals that have bad days.
 
+mod checkpoints;
 mod feeds;
 mod recording;
 mod resume;
