@@ -34,9 +34,13 @@ impl CompiledGraph {
     /// Merges an update that was checked.
     pub(crate) fn merge(&self, state: &mut StateData, update: StateData) {
         if self.channels.is_empty() {
-            // `extend` would reserve room; most updates hold a key that is there already.
+            // Most updates hold a key that is there already: it is found without a hash where there is one, and no room is
+            // reserved, as `extend` would.
             for (key, value) in update {
-                state.insert(key, value);
+                match state.get_mut(&key) {
+                    Some(old) => *old = value,
+                    None => drop(state.insert(key, value)),
+                }
             }
             return;
         }
