@@ -21,6 +21,8 @@ pub struct HostConfig {
     pub retry: Slot,
     /// When failures stop a batch.
     pub failure: Slot,
+    /// What a batch is remembered by, so that it survives its host.
+    pub store: Store,
     /// Where results go beside the batch's own output: none unless given. A higher layer replaces the whole list.
     pub sinks: Vec<Slot>,
     /// How numbers leave the process: off unless given.
@@ -45,6 +47,45 @@ pub struct Executor {
 
 /// Three times is no chance any more.
 const CRASH_LIMIT: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
+/// What a batch is remembered by. Where it is kept, `--state` says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The store's name.
+    pub kind: StoreKind,
+    /// What an end that was told survives.
+    pub durability: Durability,
+    /// The store's own options.
+    pub options: StoreOptions,
+}
+
+/// A store that batches can be remembered by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// A folder and an SQLite database a batch.
+    #[default]
+    Sqlite,
+}
+
+/// The options of `sqlite`: it has none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreOptions {}
+
+/// What the record of a job's end survives once it is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing: a batch is kept in memory and cannot be resumed.
+    None,
+    /// The end of the host, by whatever signal. Synced within a second: a loss of power may cost that second.
+    Buffered,
+    /// A loss of power too: synced before it is told.
+    #[default]
+    Fsync,
+}
 
 /// A policy chosen by name. Its options belong to the plugin and are checked by it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +112,7 @@ impl Default for HostConfig {
             scheduler: Slot::new("priority"),
             retry: Slot::new("exponential"),
             failure: Slot::new("halt"),
+            store: Store::default(),
             sinks: Vec::new(),
             metrics: None,
         }

@@ -52,7 +52,7 @@ mod timeout;
 
 pub use collect::DEFAULTS;
 pub use concurrency::{BadConcurrency, Concurrency};
-pub use host::{Executor, HostConfig, Slot};
+pub use host::{Durability, Executor, HostConfig, Slot, Store, StoreKind, StoreOptions};
 pub use load::{Loaded, load};
 pub use origin::{Origin, Place};
 pub use problem::ConfigProblem;

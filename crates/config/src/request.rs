@@ -22,6 +22,11 @@ impl Flag {
     pub fn parsed(name: impl Into<String>, key: impl Into<String>, text: &str) -> Self {
         Self { name: name.into(), key: key.into(), value: crate::document::value_or_word(text) }
     }
+
+    /// Name, key and value; `None` where what was typed is no value.
+    pub fn parts(&self) -> Option<(&str, &str, &Value)> {
+        self.value.as_ref().ok().map(|value| (self.name.as_str(), self.key.as_str(), value))
+    }
 }
 
 /// The layers, lowest first: built-in defaults, `system_file`, `user_file`, `explicit` or else `project_file`, `env`,

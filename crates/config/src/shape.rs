@@ -10,7 +10,7 @@ use batchmill_plugin::HumanDuration;
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
 
-use crate::{Concurrency, Timeout, key::Path};
+use crate::{Concurrency, Durability, StoreKind, StoreOptions, Timeout, key::Path};
 
 /// What may stand somewhere.
 enum Shape {
@@ -39,6 +39,14 @@ static HOST: Shape = Table(&[
     ("scheduler", SLOT),
     ("retry", SLOT),
     ("failure", SLOT),
+    (
+        "store",
+        Table(&[
+            ("kind", Leaf(fits::<StoreKind>)),
+            ("durability", Leaf(fits::<Durability>)),
+            ("options", Leaf(fits::<StoreOptions>)),
+        ]),
+    ),
     ("sinks", List(&SLOT)),
     ("metrics", SLOT),
 ]);
