@@ -125,7 +125,8 @@ impl From<u64> for JobId {
 /// Who a job belongs to; `default` unless the job says otherwise.
 ///
 /// The default tenant is the common case and carries no text, so that cloning it touches no shared counter.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Tenant(Option<Arc<str>>);
 
 impl Tenant {
@@ -141,6 +142,19 @@ impl Tenant {
     /// The tenant's name.
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or(Self::DEFAULT)
+    }
+}
+
+impl TryFrom<String> for Tenant {
+    type Error = IdError;
+    fn try_from(name: String) -> Result<Self, IdError> {
+        Self::new(&name)
+    }
+}
+
+impl From<Tenant> for String {
+    fn from(tenant: Tenant) -> String {
+        tenant.as_str().to_owned()
     }
 }
 

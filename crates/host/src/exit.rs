@@ -17,11 +17,11 @@ pub(crate) enum Exit {
     Stopped,
     /// The deadline of the batch passed.
     Deadline,
-    /// A job line, a flow or a missing input file.
+    /// A job line, a flow, a missing input file, an unknown batch, or another one than the one to go on with.
     BadData,
     /// Disk error, permission: results could not be stored.
     Storage,
-    /// Interrupted or drained before the end.
+    /// Interrupted or drained before the end, or the batch has another host.
     Interrupted,
     /// Config is wrong.
     BadConfig,
@@ -54,7 +54,7 @@ impl Exit {
             Verdict::Halted(reason) if reason.success => Self::Success,
             Verdict::Halted(_) | Verdict::Cancelled => Self::Stopped,
             Verdict::DeadlinePassed => Self::Deadline,
-            Verdict::Drained | Verdict::HostFailed(_) => Self::Interrupted,
+            Verdict::Drained | Verdict::HostFailed(_) | Verdict::Fenced => Self::Interrupted,
             Verdict::StorageFailed(_) => Self::Storage,
             // A verdict that this program does not know yet is no success.
             _ => Self::Stopped,
@@ -103,6 +103,7 @@ mod tests {
             (Verdict::Cancelled, 3),
             (Verdict::DeadlinePassed, 4),
             (Verdict::Drained, 75),
+            (Verdict::Fenced, 75),
             (Verdict::StorageFailed("disk".into()), 74),
         ];
         for (verdict, code) in cases {

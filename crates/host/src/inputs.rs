@@ -8,8 +8,7 @@ use batchmill_plugin::Registry;
 
 use crate::{
     catalog,
-    cli::IntakeArgs,
-    intake::{self, Jobs, JsonLines},
+    intake::{self, Jobs, JsonLines, Rules},
     problems::{Refusal, Refusals},
     refusal,
     retries::{self, Policies},
@@ -30,14 +29,14 @@ pub(crate) struct Inputs {
 pub(crate) fn read(
     request: &LoadRequest,
     work: &Work,
-    jobs: Option<(&Jobs, &IntakeArgs)>,
+    jobs: Option<(&Jobs, Rules)>,
     mut refusals: Refusals,
 ) -> Result<Inputs, Refusal> {
     let registry = catalog::registry();
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
     let config = refusals.keep(loaded).map(|loaded| work.config(loaded));
     let compiled = work.compile(&registry);
-    let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.map(|(jobs, _)| jobs)));
+    let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.as_ref().map(|(jobs, _)| *jobs)));
     let (flow, jobs) = match swapped {
         // What else is wrong with them is only that each is not the other.
         Some(swapped) => (refusals.keep(Err(swapped)), None),
@@ -47,7 +46,7 @@ pub(crate) fn read(
         .as_ref()
         .zip(flow.as_ref())
         .and_then(|(config, flow)| refusals.keep(retries::build(&config.retry, flow, &registry)));
-    let jobs = jobs.and_then(|(jobs, intake)| refusals.keep(accept(jobs, intake, flow.as_ref())));
+    let jobs = jobs.and_then(|(jobs, rules)| refusals.keep(accept(jobs, rules, flow.as_ref())));
     refusals.into_result()?;
     match (config, flow, retry) {
         (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, config, flow, retry, jobs }),
@@ -74,7 +73,7 @@ fn swapped(work: &Work, jobs: Option<&Jobs>) -> Option<Refusal> {
 }
 
 /// Without a flow the lines are checked all the same; only its schema can not be asked.
-fn accept(jobs: &Jobs, args: &IntakeArgs, flow: Option<&Flow>) -> Result<JsonLines, Refusal> {
+fn accept(jobs: &Jobs, rules: Rules, flow: Option<&Flow>) -> Result<JsonLines, Refusal> {
     let accept = |input: StateData| match flow {
         Some(flow) => flow
             .graph()
@@ -83,5 +82,5 @@ fn accept(jobs: &Jobs, args: &IntakeArgs, flow: Option<&Flow>) -> Result<JsonLin
             .map_err(|problems| problems.0.iter().map(|problem| format!("input: {problem}")).collect()),
         None => Ok(()),
     };
-    intake::accept(jobs, args.rules(), &accept)
+    intake::accept(jobs, rules, &accept)
 }

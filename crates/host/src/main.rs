@@ -6,8 +6,8 @@
 //!
 //! **When to use it.** To run a batch from a shell, a script or a timer: `batchmill run flow.yaml jobs.jsonl`.
 //!
-//! **What it deliberately does not do.** It decides nothing about jobs: that is dispatch and its plugins. It keeps no state
-//! beyond the results; what was interrupted runs again from the start. Programs that embed Batchmill use the crate
+//! **What it deliberately does not do.** It decides nothing about jobs: that is dispatch and its plugins. What is kept of
+//! a batch, the store keeps; the program says what that is. Programs that embed Batchmill use the crate
 //! `batchmill`, not this one.
 
 mod catalog;

@@ -2,6 +2,7 @@
 
 use batchmill_config::{ConfigProblem, Origin};
 use batchmill_flow::FlowProblem;
+use batchmill_store_sqlite::StoreError;
 
 use crate::{exit::Exit, problems::Refusal, screen::Screen};
 
@@ -15,6 +16,18 @@ pub(crate) fn of_config(problems: &[ConfigProblem]) -> Refusal {
 /// A flow is wrong.
 pub(crate) fn of_flow(problems: &[FlowProblem]) -> Refusal {
     Refusal { exit: Exit::BadData, problems: problems.iter().map(ToString::to_string).collect() }
+}
+
+/// A store does not do what it was asked for.
+pub(crate) fn of_store(error: &StoreError) -> Refusal {
+    let exit = match error {
+        // The batch goes on without us.
+        StoreError::Owned { .. } => Exit::Interrupted,
+        StoreError::Io { .. } => Exit::Storage,
+        // Unknown, ambiguous, taken, corrupt, foreign, of another version.
+        _ => Exit::BadData,
+    };
+    Refusal::new(exit, error.to_string())
 }
 
 /// Shows why nothing was done, and ends with its code.

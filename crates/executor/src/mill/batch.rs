@@ -240,16 +240,17 @@ pub(crate) fn lots<'a>(
     let begins = (0..total.div_ceil(ACCEPT_AT_ONCE)).map(|lot| lot * ACCEPT_AT_ONCE);
     begins.map(move |from| {
         let upto = (from + ACCEPT_AT_ONCE).min(total);
-        let job = |index| new_job(clock, source.keys(index), past.of(index, clock));
+        let job = |index| {
+            let mut job = new_job(clock, source.keys(index));
+            job.past = past.of(index, clock);
+            job
+        };
         (from..upto).map(job).collect()
     })
 }
 
-/// Inlined, because there are millions: a job is then written where it goes, and not moved there.
-#[inline]
-fn new_job(clock: &Clock, keys: JobKeys, past: batchmill_dispatch::Past) -> NewJob {
+fn new_job(clock: &Clock, keys: JobKeys) -> NewJob {
     let mut job = NewJob::default();
-    job.past = past;
     job.priority = keys.priority;
     job.tenant = keys.tenant;
     job.cost = keys.cost;

@@ -10,7 +10,7 @@ use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs::{self, Inputs},
-    intake::Jobs,
+    intake::{Jobs, Scratch},
     logs,
     problems::Refusals,
     refusal, stdout,
@@ -42,7 +42,7 @@ pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
     logs::start(global, &screen);
     // Unlike `run`, which needs jobs: where nobody names any, stdin is left alone.
     let jobs = args.jobs.as_deref().map(Jobs::of);
-    let jobs = jobs.as_ref().map(|jobs| (jobs, &args.intake));
+    let jobs = jobs.as_ref().map(|jobs| (jobs, args.intake.rules(Scratch::default())));
     match inputs::read(&args.config.request(), &Work::Flow(args.flow.clone()), jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),
         Err(refusal) => refusal::print(&refusal, &screen),

@@ -64,7 +64,7 @@ pub(super) fn execute(args: EachArgs, global: &Global, matches: &ArgMatches) -> 
     match command {
         Ok(command) => {
             let work = Work::Command(command);
-            run::run(Order { work, jobs, args: args.batch, flags, shown, quiet: global.quiet }, &screen)
+            run::run(Order { work, jobs, args: args.batch, flags, shown, quiet: global.quiet, goes_on: None }, &screen)
         }
         Err(refusal) => refusal::print(&refusal, &screen),
     }
@@ -72,7 +72,7 @@ pub(super) fn execute(args: EachArgs, global: &Global, matches: &ArgMatches) -> 
 
 impl EachArgs {
     fn command(&self, jobs: &Jobs) -> Result<Command, Refusal> {
-        if self.raw && self.batch.output.as_deref() == Some(Path::new("-")) {
+        if self.raw && self.batch.terms.output.as_deref() == Some(Path::new("-")) {
             let message = "--output -: with --raw stdout has what commands write; name a file for the results";
             return Err(Refusal::new(Exit::Usage, message));
         }

@@ -1,6 +1,9 @@
 //! Flags that are a layer of the host's config.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use batchmill_config::{Flag, LoadRequest};
 use clap::{ArgMatches, Args, ValueHint, parser::ValueSource};
@@ -40,9 +43,31 @@ pub(crate) struct PolicyArgs {
     /// count from the first job on (`min_sample` is 1)
     #[arg(long, value_name = "RULE", env = "BATCHMILL_HALT", hide_env = true, allow_negative_numbers = true)]
     halt: Vec<String>,
+
+    /// What a recorded end survives: `fsync` a loss of power too, `buffered` the end of the host, `none` nothing: then there
+    /// is no resume
+    #[arg(long, value_name = "none|buffered|fsync", env = "BATCHMILL_DURABILITY", hide_env = true)]
+    durability: Option<String>,
 }
 
 impl ConfigArgs {
+    /// The file and the keys that were named.
+    pub(crate) fn named(&self) -> (Option<&Path>, &[String]) {
+        (self.config.as_deref(), &self.set)
+    }
+
+    /// The same from any other directory.
+    pub(crate) fn absolute(mut self) -> io::Result<Self> {
+        self.config = self.config.map(std::path::absolute).transpose()?;
+        Ok(self)
+    }
+
+    /// These over those of an earlier command.
+    pub(crate) fn over(self, config: Option<PathBuf>, mut set: Vec<String>) -> Self {
+        set.extend(self.set);
+        Self { config: self.config.or(config), set }
+    }
+
     /// The layers, with no flags in them.
     pub(crate) fn request(&self) -> LoadRequest {
         let mut request = LoadRequest::from_process();
@@ -59,6 +84,7 @@ impl PolicyArgs {
             ("concurrency", "executor.concurrency", &self.concurrency),
             ("timeout", "executor.timeout", &self.timeout),
             ("max_attempts", "retry.options.max_attempts", &self.max_attempts),
+            ("durability", "store.durability", &self.durability),
         ];
         let mut flags: Vec<Flag> = keys
             .into_iter()

@@ -3,11 +3,12 @@
 use batchmill_core::{Priority, Tenant};
 use batchmill_plugin::ByteSize;
 use clap::{Args, builder::FalseyValueParser};
+use serde::{Deserialize, Serialize};
 
-use crate::intake::{Columns, Defaults, OnBadLine, Rules};
+use crate::intake::{Columns, Defaults, OnBadLine, Rules, Scratch};
 
 /// What a line may say, and what holds where it does not.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Jobs")]
 pub(crate) struct IntakeArgs {
     /// The priority of jobs that do not say one; larger is sooner
@@ -69,8 +70,8 @@ pub(crate) struct IntakeArgs {
 }
 
 impl IntakeArgs {
-    /// How lines are read.
-    pub(crate) fn rules(&self) -> Rules {
+    /// How lines are read; copies of them are made in `scratch`.
+    pub(crate) fn rules(&self, scratch: Scratch) -> Rules {
         let defaults = Defaults { priority: Priority(self.priority), tenant: self.tenant.clone() };
         let columns = Columns {
             id: self.id_column.clone(),
@@ -79,7 +80,28 @@ impl IntakeArgs {
             delimiter: self.delimiter,
         };
         let (max_line, input_is_line, on_bad_line) = (self.max_line, self.input_is_line, self.on_bad_line);
-        Rules { max_line, input_is_line, defaults, on_bad_line, columns }
+        Rules { max_line, input_is_line, defaults, on_bad_line, columns, scratch }
+    }
+
+    /// What makes other jobs of the same source than `then`: a line a flag.
+    pub(crate) fn differences(&self, then: &Self) -> Vec<String> {
+        let column = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
+        let flags = [
+            ("priority", then.priority.to_string(), self.priority.to_string()),
+            ("tenant", then.tenant.to_string(), self.tenant.to_string()),
+            ("input-is-line", then.input_is_line.to_string(), self.input_is_line.to_string()),
+            ("id-column", column(&then.id_column), column(&self.id_column)),
+            ("priority-column", column(&then.priority_column), column(&self.priority_column)),
+            ("tenant-column", column(&then.tenant_column), column(&self.tenant_column)),
+            ("delimiter", char::from(then.delimiter).to_string(), char::from(self.delimiter).to_string()),
+        ];
+        let changed = flags.into_iter().filter(|(_, then, now)| then != now);
+        changed.map(|(flag, then, now)| format!("--{flag}: was {then}, is {now}")).collect()
+    }
+
+    /// Whether the same file gives the same jobs, and bad lines are treated alike.
+    pub(crate) fn reads_as(&self, then: &Self) -> bool {
+        self == then
     }
 }
 

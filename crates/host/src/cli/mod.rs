@@ -12,6 +12,7 @@ mod hints;
 mod host_config;
 mod intake;
 mod plugin;
+mod resume;
 mod run;
 mod try_one;
 
@@ -19,11 +20,12 @@ use std::env;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub(crate) use batch::{BatchArgs, ExitCode, ProgressStyle};
+pub(crate) use batch::{BatchArgs, ExitCode, ProgressStyle, Terms};
 pub(crate) use format::{Format, FormatArgs};
 pub(crate) use global::{Global, LogFormat};
 pub(crate) use host_config::{ConfigArgs, PolicyArgs};
 pub(crate) use intake::IntakeArgs;
+pub(crate) use resume::ResumeArgs;
 
 use crate::exit::Exit;
 
@@ -43,6 +45,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Run one command for each job, as xargs and parallel do
     Each(Box<each::EachArgs>),
+    /// Go on where a batch stopped
+    Resume(Box<resume::ResumeArgs>),
     /// Run one job and show each node; nothing is recorded
     Try(Box<try_one::TryArgs>),
     /// Check flow, jobs and config without running anything; all problems at once
@@ -82,6 +86,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
     match cli.command {
         Command::Run(args) => run::execute(*args, &cli.global, chosen),
         Command::Each(args) => each::execute(*args, &cli.global, chosen),
+        Command::Resume(args) => resume::execute(*args, &cli.global, chosen),
         Command::Try(args) => try_one::execute(&args, &cli.global),
         Command::Check(args) => check::execute(&args, &cli.global),
         Command::Graph(args) => graph::execute(&args, &cli.global),
@@ -108,7 +113,11 @@ mod tests {
         fn walk(command: &clap::Command, missing: &mut Vec<String>) {
             for argument in command.get_arguments().filter(|a| !["help", "version"].contains(&a.get_id().as_str())) {
                 let Some(long) = argument.get_long() else { continue };
-                let expected = format!("BATCHMILL_{}", long.to_uppercase().replace('-', "_"));
+                let expected = match long {
+                    // The variable of that name is one of jobs, and those are never read as flags.
+                    "batch" => "BATCHMILL_BATCH_NAME".to_owned(),
+                    _ => format!("BATCHMILL_{}", long.to_uppercase().replace('-', "_")),
+                };
                 if argument.get_env().is_none_or(|name| name != expected.as_str()) {
                     missing.push(format!("{} --{long}", command.get_name()));
                 }

@@ -8,7 +8,7 @@ use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs,
-    intake::Jobs,
+    intake::{Jobs, Scratch},
     logs, look,
     problems::{Refusal, Refusals},
     refusal,
@@ -58,7 +58,12 @@ pub(super) fn execute(args: &TryArgs, global: &Global) -> Exit {
 fn attempt(args: &TryArgs) -> Result<Exit, Refusal> {
     let jobs = Jobs::of(&args.jobs);
     let work = Work::Flow(args.flow.clone());
-    let inputs = inputs::read(&args.config.request(), &work, Some((&jobs, &args.intake)), Refusals::default())?;
+    let inputs = inputs::read(
+        &args.config.request(),
+        &work,
+        Some((&jobs, args.intake.rules(Scratch::default()))),
+        Refusals::default(),
+    )?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::storage(format!("the runtime could not start: {error}")))?;
     runtime.block_on(async {

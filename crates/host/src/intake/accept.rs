@@ -8,13 +8,13 @@ use super::{
     bad_line::{BadLines, OnBadLine, Raw},
     duplicates::{Duplicate, Ids},
     format::Columns,
-    index::{self, Defaults, Index},
+    index::{self, Defaults, IndexWriter, NotAdded},
     json::Mistake,
     jsonl::JsonLines,
     line::{self, Line},
     open::of_broken,
     record::{Flaw, Record, Records, Spot, Text},
-    spool::{Spool, cannot_spool},
+    spool::{Scratch, Spool},
 };
 use crate::problems::Refusal;
 
@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) on_bad_line: OnBadLine,
     /// The columns of CSV that are keys.
     pub(crate) columns: Columns,
+    /// Where copies and indexes are made.
+    pub(crate) scratch: Scratch,
 }
 
 /// Says what a flow has against an input.
@@ -57,7 +59,7 @@ struct Accepted {
     name: String,
     rules: Rules,
     place: Place,
-    index: Index,
+    index: IndexWriter,
     ids: Ids,
     /// The line of each row, for a source in which it is not the number of the job.
     lines: Vec<u32>,
@@ -74,10 +76,11 @@ impl Accepted {
     fn new(name: String, in_place: Option<File>, rules: Rules) -> Result<Self, Refusal> {
         let place = match in_place {
             Some(file) => Place::File(file),
-            None => Place::Spool(Spool::create().map_err(|error| cannot_spool(&name, &error))?),
+            None => Place::Spool(Spool::create(&rules.scratch).map_err(|error| rules.scratch.refusal(&name, &error))?),
         };
-        let bad = BadLines::new(name.clone(), rules.on_bad_line);
-        let (index, ids) = (Index::default(), Ids::default());
+        let bad = BadLines::new(name.clone(), rules.on_bad_line, rules.scratch.clone());
+        let index = IndexWriter::create(&rules.scratch).map_err(|error| rules.scratch.refusal(INDEX, &error))?;
+        let ids = Ids::default();
         Ok(Self { name, rules, place, index, ids, lines: Vec::new(), bad })
     }
 
@@ -91,10 +94,10 @@ impl Accepted {
         };
         let offset = match &mut self.place {
             Place::File(_) => record.offset,
-            Place::Spool(spool) => spool.add(bytes).map_err(|error| cannot_spool(&self.name, &error))?,
+            Place::Spool(spool) => spool.add(bytes).map_err(|error| self.rules.scratch.refusal(&self.name, &error))?,
         };
         let row = self.index.add(record.number, offset, bytes, &line, &self.rules.defaults);
-        let row = row.map_err(|index::Full| Refusal::data(format!("{}: {}", self.name, index::FULL)))?;
+        let row = row.map_err(|not_added| refusal(&self.name, &self.rules.scratch, not_added))?;
         if let Some(id) = &line.id {
             self.ids.add(row, id);
         }
@@ -126,19 +129,24 @@ impl Accepted {
             return;
         }
         let known = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
-        self.lines.extend((known..row).map(|row| self.index.row(row).number));
+        self.lines.extend((known..row).map(|row| self.index.number(row)));
         self.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
     }
 
     /// Looks for equal ids, and lets go of what only reading needed.
     fn finish(self) -> Result<JsonLines, Refusal> {
         let Self { name, rules, place, index, ids, lines, mut bad } = self;
-        let (file, is_spooled) = match place {
-            Place::File(file) => (file, false),
-            Place::Spool(spool) => (spool.finish().map_err(|error| cannot_spool(&name, &error))?, true),
+        let (file, spooled) = match place {
+            Place::File(file) => (file, 0),
+            Place::Spool(spool) => {
+                (spool.finish().map_err(|error| rules.scratch.refusal(&name, &error))?, index::SPOOLED)
+            }
         };
-        let mut jobs = JsonLines::new(name, file, is_spooled, rules.input_is_line, index);
-        let line = |row: u32| lines.get(row as usize).map_or_else(|| jobs.row(row).number, |line| *line);
+        let flags = spooled | if rules.input_is_line { index::INPUT_IS_LINE } else { 0 };
+        let index = index.finish(flags).map_err(|error| rules.scratch.refusal(INDEX, &error))?;
+        let mut jobs = JsonLines::new(name, file, index);
+        let number = |row: u32| jobs.index().row(row).map_or(0, |row| row.number);
+        let line = |row: u32| lines.get(row as usize).map_or_else(|| number(row), |line| *line);
         let duplicates = ids.duplicates(jobs.index(), |row| jobs.read_id(row));
         let mut rows = Vec::new();
         for duplicate in duplicates.chunk_by(|a, b| a.row == b.row) {
@@ -154,8 +162,19 @@ impl Accepted {
         }
         let left_out = bad.finish()?;
         left_out.warn();
-        jobs.leave_out(&rows, left_out);
+        jobs.leave_out(&rows, left_out, &rules.scratch)?;
         Ok(jobs)
+    }
+}
+
+/// What the index is called in problems.
+pub(super) const INDEX: &str = "the index of jobs";
+
+/// Why there is no room for one more job.
+pub(super) fn refusal(name: &str, scratch: &Scratch, not_added: NotAdded) -> Refusal {
+    match not_added {
+        NotAdded::Full => Refusal::data(format!("{name}: {}", index::FULL)),
+        NotAdded::Io(error) => scratch.refusal(INDEX, &error),
     }
 }
 

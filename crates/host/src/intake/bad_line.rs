@@ -3,16 +3,16 @@
 use std::{fs::File, io};
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     record::Flaw,
-    spool::{Spool, cannot_spool},
+    spool::{Scratch, Spool},
 };
 use crate::problems::{Problems, Refusal};
 
 /// What is done about a bad line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnBadLine {
     /// Nothing runs, and every bad line is told
@@ -32,6 +32,7 @@ pub(crate) struct BadLines {
     lines: u64,
     problems: Problems,
     kept: Option<Spool>,
+    scratch: Scratch,
 }
 
 /// What was left out of a batch.
@@ -46,6 +47,11 @@ pub(crate) struct LeftOut {
 }
 
 impl LeftOut {
+    /// What an earlier host left out of a batch.
+    pub(crate) fn before(action: OnBadLine, lines: u64) -> Self {
+        Self { action, lines, ..Self::default() }
+    }
+
     /// Tells the first of them, and how many there are.
     pub(super) fn warn(&self) {
         for problem in &self.problems {
@@ -84,8 +90,8 @@ pub(crate) struct Raw<'a> {
 }
 
 impl BadLines {
-    pub(crate) fn new(source: String, action: OnBadLine) -> Self {
-        Self { source, action, lines: 0, problems: Problems::default(), kept: None }
+    pub(crate) fn new(source: String, action: OnBadLine, scratch: Scratch) -> Self {
+        Self { source, action, lines: 0, problems: Problems::default(), kept: None, scratch }
     }
 
     /// Adds one line with everything that is wrong with it.
@@ -95,7 +101,7 @@ impl BadLines {
             self.problems.add(flaw.place(&self.source), flaw.message.as_str());
         }
         if self.action == OnBadLine::Quarantine {
-            self.keep(flaws, raw).map_err(|error| cannot_spool("bad lines", &error))?;
+            self.keep(flaws, raw).map_err(|error| self.scratch.refusal("bad lines", &error))?;
         }
         Ok(())
     }
@@ -117,19 +123,19 @@ impl BadLines {
         let line = serde_json::to_vec(&kept)?;
         let spool = match &mut self.kept {
             Some(spool) => spool,
-            none => none.insert(Spool::create()?),
+            none => none.insert(Spool::create(&self.scratch)?),
         };
         spool.add(&line).map(drop)
     }
 
     /// What is left out; a refusal, if bad lines are not to be left out.
     pub(crate) fn finish(self) -> Result<LeftOut, Refusal> {
-        let Self { action, lines, problems, kept, .. } = self;
+        let Self { action, lines, problems, kept, scratch, .. } = self;
         let problems = problems.into_lines();
         if action == OnBadLine::Fail && lines > 0 {
             return Err(Refusal { exit: crate::exit::Exit::BadData, problems });
         }
-        let kept = kept.map(Spool::finish).transpose().map_err(|error| cannot_spool("bad lines", &error))?;
+        let kept = kept.map(Spool::finish).transpose().map_err(|error| scratch.refusal("bad lines", &error))?;
         Ok(LeftOut { action, lines, problems, kept })
     }
 }

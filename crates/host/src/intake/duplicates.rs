@@ -57,7 +57,7 @@ impl Ids {
     pub(crate) fn duplicates(mut self, index: &Index, mut read: impl FnMut(u32) -> Option<JobId>) -> Vec<Duplicate> {
         let mut found = self.with_defaults(index, &mut read);
         // Those that ascended may have an equal one after them.
-        let ascended = (0..self.disorder.unwrap_or(0)).filter(|row| index.row(*row).has_id);
+        let ascended = (0..self.disorder.unwrap_or(0)).filter(|row| index.row(*row).is_ok_and(|row| row.has_id));
         self.seen.extend(ascended.filter_map(|row| Some((hash(&read(row)?), row))));
         self.seen.sort_unstable();
         for group in self.seen.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
@@ -78,7 +78,7 @@ impl Ids {
         let mut found = Vec::new();
         for (number, row) in &self.numeric {
             if let Some(other) = index.numbered(*number)
-                && !index.row(other).has_id
+                && index.row(other).is_ok_and(|row| !row.has_id)
                 && let Some(id) = read(*row)
             {
                 let (row, first) = ((*row).max(other), (*row).min(other));

@@ -1,26 +1,42 @@
 //! Jobs on disk: checked and indexed once, then each line read again when its job starts.
 
-use std::{borrow::Cow, fmt, fs::File, io, os::unix::fs::FileExt, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    fmt,
+    fs::File,
+    io::{self, ErrorKind},
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::OnceLock,
+};
 
 use batchmill_core::{ErrorClass, Job, JobError, JobId, JobKeys};
 use batchmill_executor::JobSource;
 
 use super::{
+    accept,
     bad_line::LeftOut,
-    index::{self, Index, Row},
+    fingerprint::Fingerprint,
+    index::{self, INPUT_IS_LINE, Index, IndexWriter, Row, SPOOLED},
     line::{self, Line},
+    spool::{self, Scratch},
 };
 use crate::problems::Refusal;
+
+/// What the index of a batch's jobs is called in its folder.
+const INDEX: &str = "jobs.idx";
+
+/// The copy of jobs that are not read in place.
+const COPY: &str = "jobs.jsonl";
 
 /// The jobs of one file.
 pub(crate) struct JsonLines {
     name: String,
     file: File,
-    /// Whether it is a copy of ours, whose lines are not those of the source.
-    is_spooled: bool,
-    input_is_line: bool,
     index: Index,
     left_out: LeftOut,
+    /// The source as a whole, where it is a file.
+    fingerprint: Option<Fingerprint>,
     /// The first line that was not what was accepted any more.
     broken: OnceLock<Refusal>,
 }
@@ -32,18 +48,100 @@ impl fmt::Debug for JsonLines {
 }
 
 impl JsonLines {
-    pub(super) fn new(name: String, file: File, is_spooled: bool, input_is_line: bool, index: Index) -> Self {
+    pub(super) fn new(name: String, file: File, index: Index) -> Self {
         let (left_out, broken) = (LeftOut::default(), OnceLock::new());
-        Self { name, file, is_spooled, input_is_line, index, left_out, broken }
+        Self { name, file, index, left_out, fingerprint: None, broken }
+    }
+
+    /// The jobs of a batch as its `folder` has them. `source` is the file where they are read in place.
+    ///
+    /// `None` where the folder has none: the host died before it could keep them, so before anything ran.
+    pub(crate) fn open(folder: &Path, name: &str, source: Option<File>) -> Result<Option<Self>, Refusal> {
+        let path = folder.join(INDEX);
+        let damaged = |error: &io::Error| match error.kind() {
+            ErrorKind::InvalidData => Refusal::data(format!("{}: {error}; --fresh starts a new batch", path.display())),
+            _ => Refusal::storage(format!("{}: {error}", path.display())),
+        };
+        let index = match File::open(&path) {
+            Ok(file) => Index::open(file).map_err(|error| damaged(&error))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(damaged(&error)),
+        };
+        let file = match source {
+            Some(file) if !index.has(SPOOLED) => file,
+            _ if index.has(SPOOLED) => {
+                let copy = folder.join(COPY);
+                File::open(&copy).map_err(|error| match error.kind() {
+                    ErrorKind::NotFound => {
+                        Refusal::data(format!("{}: the copy of the jobs is gone; --fresh starts anew", copy.display()))
+                    }
+                    _ => Refusal::storage(format!("{}: {error}", copy.display())),
+                })?
+            }
+            _ => return Err(Refusal::data(format!("{name}: is no file any more that can be read at any place"))),
+        };
+        Ok(Some(Self::new(name.to_owned(), file, index)))
+    }
+
+    /// Keeps index and copy in the folder of a batch, in the place of those that are there.
+    pub(crate) fn keep(&self, folder: &Path, sync: bool) -> io::Result<()> {
+        if self.is_spooled() {
+            spool::name(&self.file, &folder.join(COPY), sync)?;
+        }
+        // Last: where there is an index, there is what it speaks of.
+        spool::name(self.index.file(), &folder.join(INDEX), sync)?;
+        if sync { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    /// The same jobs by another index.
+    pub(super) fn indexed_by(self, index: Index) -> Self {
+        Self { index, ..self }
     }
 
     pub(super) fn index(&self) -> &Index {
         &self.index
     }
 
+    /// Names the jobs as a whole.
+    pub(crate) fn content(&self) -> String {
+        self.index.content()
+    }
+
+    /// Whether they are read from a copy of ours, whose lines are not those of the source.
+    pub(crate) fn is_spooled(&self) -> bool {
+        self.index.has(SPOOLED)
+    }
+
     /// Takes these rows out, because their lines are among `left_out`.
-    pub(super) fn leave_out(&mut self, rows: &[u32], left_out: LeftOut) {
-        self.index.remove(rows);
+    pub(super) fn leave_out(&mut self, rows: &[u32], left_out: LeftOut, scratch: &Scratch) -> Result<(), Refusal> {
+        self.left_out = left_out;
+        self.index.forget_numbers();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let refuse = |error: io::Error| scratch.refusal(accept::INDEX, &error);
+        let mut without = IndexWriter::create(scratch).map_err(refuse)?;
+        for (place, row) in (0_u32..).zip(self.index.rows()) {
+            if rows.binary_search(&place).is_err() {
+                let copied = without.copy(&self.index, row.map_err(refuse)?);
+                copied.map_err(|not_added| accept::refusal(&self.name, scratch, not_added))?;
+            }
+        }
+        self.index = without.finish(self.index.flags()).map_err(refuse)?;
+        Ok(())
+    }
+
+    pub(super) fn set_fingerprint(&mut self, fingerprint: Option<Fingerprint>) {
+        self.fingerprint = fingerprint;
+    }
+
+    /// The source as a whole, where it is a file that was read just now.
+    pub(crate) fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.fingerprint.as_ref()
+    }
+
+    /// Says what was left out when they were accepted.
+    pub(crate) fn set_left_out(&mut self, left_out: LeftOut) {
         self.left_out = left_out;
     }
 
@@ -57,36 +155,44 @@ impl JsonLines {
         self.broken.get()
     }
 
-    pub(super) fn row(&self, row: u32) -> Row {
-        self.index.row(row)
+    pub(super) fn read_id(&self, row: u32) -> Option<JobId> {
+        self.index.row(row).ok().and_then(|row| self.line(&row).ok()?.id)
     }
 
-    pub(super) fn read_id(&self, row: u32) -> Option<JobId> {
-        self.line(&self.row(row)).ok().and_then(|line| line.id)
+    /// The id of a row, where its line can be read.
+    pub(super) fn id_of(&self, row: &Row) -> Option<JobId> {
+        if row.has_id { self.line(row).ok()?.id } else { Some(JobId::from(u64::from(row.number))) }
     }
 
     /// Reads a line again.
     fn line(&self, row: &Row) -> Result<Line, JobError> {
         let bytes = self.read(row)?;
-        line::parse(&bytes, self.input_is_line).map_err(|_| self.changed(row))
+        line::parse(&bytes, self.index.has(INPUT_IS_LINE)).map_err(|_| self.changed(row))
     }
 
     /// The bytes of a row.
     pub(super) fn bytes(&self, row: u32) -> Result<Vec<u8>, JobError> {
-        self.read(&self.row(row))
+        self.read(&self.row(row)?)
+    }
+
+    fn row(&self, row: u32) -> Result<Row, JobError> {
+        self.index.row(row).map_err(|error| self.lost_index(&error))
     }
 
     /// The bytes of a line. They must be what was accepted, to the last one.
     fn read(&self, row: &Row) -> Result<Vec<u8>, JobError> {
+        if row.is_gone {
+            return Err(self.changed(row));
+        }
         let mut bytes = vec![0; row.length as usize];
         let read = self.file.read_exact_at(&mut bytes, row.offset);
         if let Err(error) = read
-            && error.kind() != io::ErrorKind::UnexpectedEof
+            && error.kind() != ErrorKind::UnexpectedEof
         {
             let message = format!("{}: could not be read: {error}", self.place(row));
             return Err(self.stop("source_unreadable", Refusal::storage(message)));
         }
-        if index::hash_of_line(&bytes) == row.hash { Ok(bytes) } else { Err(self.changed(row)) }
+        if index::hash(&bytes) == row.hash { Ok(bytes) } else { Err(self.changed(row)) }
     }
 
     fn changed(&self, row: &Row) -> JobError {
@@ -94,8 +200,14 @@ impl JsonLines {
         self.stop("source_changed", Refusal::data(message))
     }
 
-    fn place(&self, row: &Row) -> String {
-        if self.is_spooled {
+    fn lost_index(&self, error: &io::Error) -> JobError {
+        let message = format!("{}: the index of its jobs could not be read: {error}", self.name);
+        self.stop("source_unreadable", Refusal::storage(message))
+    }
+
+    /// Where a row stands, for messages.
+    pub(super) fn place(&self, row: &Row) -> String {
+        if self.is_spooled() {
             format!("{}: the copy of job {}", self.name, row.number)
         } else {
             format!("{}:{}", self.name, row.number)
@@ -112,23 +224,28 @@ impl JsonLines {
 
 impl JobSource for JsonLines {
     fn len(&self) -> u64 {
-        self.index.len() as u64
+        u64::from(self.index.len())
     }
 
     fn keys(&self, index: u64) -> JobKeys {
-        self.index.keys(place(index))
+        let keys = self.index.row(place(index)).and_then(|row| self.index.keys(&row));
+        // The batch stops for it when the first job starts.
+        keys.inspect_err(|error| drop(self.lost_index(error))).unwrap_or_default()
     }
 
     fn id(&self, index: u64) -> Result<JobId, JobError> {
-        let row = self.row(place(index));
+        let row = self.row(place(index))?;
         let default = || JobId::from(u64::from(row.number));
         if row.has_id { self.line(&row).map(|line| line.id.unwrap_or_else(default)) } else { Ok(default()) }
     }
 
     fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
-        let row = self.row(place(index));
+        if let Some(refusal) = self.broken.get() {
+            return Err(JobError::new(ErrorClass::Fatal, "source_changed", refusal.problems.join("; ")));
+        }
+        let row = self.row(place(index))?;
         let line = self.line(&row)?;
-        let keys = self.keys(index);
+        let keys = self.index.keys(&row).map_err(|error| self.lost_index(&error))?;
         let mut job = Job::new(line.id.unwrap_or_else(|| JobId::from(u64::from(row.number))), line.input);
         (job.priority, job.tenant, job.cost) = (keys.priority, keys.tenant, keys.cost);
         (job.timeout, job.after, job.deadline) = (keys.timeout, keys.after, keys.deadline);

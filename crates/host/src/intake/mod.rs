@@ -9,8 +9,10 @@
 
 mod accept;
 mod bad_line;
+mod compare;
 mod cursor;
 mod duplicates;
+mod fingerprint;
 mod format;
 mod glob;
 mod index;
@@ -21,12 +23,14 @@ mod lines;
 mod numbers;
 mod open;
 mod record;
-mod rows;
 mod spool;
 
 pub(crate) use accept::Rules;
-pub(crate) use bad_line::OnBadLine;
+pub(crate) use bad_line::{LeftOut, OnBadLine};
+pub(crate) use compare::{Comparison, Group};
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use format::Columns;
 pub(crate) use index::Defaults;
 pub(crate) use jsonl::JsonLines;
-pub(crate) use open::{Jobs, accept, cannot_read};
+pub(crate) use open::{Jobs, accept, cannot_read, unchanged};
+pub(crate) use spool::Scratch;

@@ -32,13 +32,6 @@ impl Numbers {
         let row = first_row.checked_add(number - first)?;
         (row < end).then_some(row)
     }
-
-    /// The numbers of the rows that stay.
-    pub(crate) fn retain(&mut self, stays: impl Fn(u32) -> bool) {
-        let mut kept = Self::default();
-        (0..self.rows).filter(|row| stays(*row)).for_each(|row| kept.push(self.of(row)));
-        *self = kept;
-    }
 }
 
 #[cfg(test)]
@@ -57,8 +50,5 @@ mod tests {
             let row = all.iter().position(|own| *own == number).map(|row| row as u32);
             assert_eq!(numbers.row(number), row, "{number}");
         }
-        numbers.retain(|row| row != 1 && row != 4);
-        assert_eq!((0..5).map(|row| numbers.of(row)).collect::<Vec<_>>(), [1, 3, 7, 10, 11]);
-        assert_eq!((numbers.row(2), numbers.row(3), numbers.row(11)), (None, Some(1), Some(4)));
     }
 }

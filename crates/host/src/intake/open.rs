@@ -1,7 +1,7 @@
 //! From the JOBS argument to jobs that can be read at any place.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, BufRead, BufReader, ErrorKind},
     os::unix::ffi::OsStrExt,
@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     accept::{self, Accept, Rules},
+    fingerprint::{Fingerprint, Sum},
     format,
     jsonl::JsonLines,
     record::{Broken, Records},
@@ -56,6 +57,27 @@ impl Jobs {
         } else {
             Self::File(argument.to_owned())
         }
+    }
+
+    /// The argument that it came from.
+    pub(crate) fn argument(&self) -> PathBuf {
+        let with = |scheme: &str, rest: &Path| {
+            let mut argument = OsString::from(scheme);
+            argument.push(rest);
+            argument.into()
+        };
+        match self {
+            Self::Stdin => "-".into(),
+            Self::File(path) => path.clone(),
+            Self::Lines(path) => with("lines:", path),
+            Self::Glob(pattern) => with("glob:", pattern),
+        }
+    }
+
+    /// Whether a batch keeps its own copy for good: what came through a pipe is gone, and files come and go while they are
+    /// worked on.
+    pub(crate) fn is_fleeting(&self) -> bool {
+        self.is_stdin() || matches!(self, Self::Glob(_))
     }
 
     /// The key of the input that is a job as a whole, where the source has one.
@@ -117,9 +139,20 @@ pub(crate) fn accept(jobs: &Jobs, mut rules: Rules, accept: Accept<'_>) -> Resul
     let name = jobs.name();
     // What is made of another format has the names that it is made with.
     rules.input_is_line &= matches!((jobs, format), (Jobs::Stdin | Jobs::File(_), Format::JsonLines | Format::Json));
-    let mut in_place = None;
-    let records = records(jobs, format, &rules, &mut in_place).map_err(|unopened| refusal(&name, unopened))?;
-    accept::accept(name, records, in_place, rules, accept)
+    let (mut in_place, sum) = (None, Sum::default());
+    let records = records(jobs, format, &rules, &mut in_place, &sum).map_err(|unopened| refusal(&name, unopened))?;
+    let mut accepted = accept::accept(name, records, in_place, rules, accept)?;
+    accepted.set_fingerprint(jobs.file().map(|_| sum.fingerprint()));
+    Ok(accepted)
+}
+
+/// The file of the jobs, if it is byte by byte what it was.
+pub(crate) fn unchanged(jobs: &Jobs, known: &Fingerprint) -> Option<File> {
+    // What cannot be read is told by whoever reads it again from the start.
+    let mut file = File::open(jobs.file()?).ok()?;
+    let about = file.metadata().ok()?;
+    let same = about.is_file() && known.fits(about.len()) && Fingerprint::of(&mut file).ok()? == *known;
+    same.then_some(file)
 }
 
 fn records(
@@ -127,13 +160,14 @@ fn records(
     format: Format,
     rules: &Rules,
     in_place: &mut Option<File>,
+    sum: &Sum,
 ) -> Result<Box<dyn Records>, Unopened> {
     let max_line = rules.max_line;
     if let Jobs::Glob(pattern) = jobs {
         let pattern = pattern.to_str().ok_or_else(|| Unopened::Refused("the pattern is not UTF-8".to_owned()))?;
         return Ok(Box::new(format::Files::find(pattern)?));
     }
-    let (reader, file) = open(jobs)?;
+    let (reader, file) = open(jobs, sum)?;
     Ok(match (jobs, format) {
         (Jobs::Lines(_), _) => Box::new(format::PlainLines::new(reader, max_line)),
         (_, Format::Json) => Box::new(format::json_array(reader, max_line).map_err(Broken::from)?),
@@ -177,7 +211,7 @@ pub(super) fn of_broken(name: &str, broken: Broken) -> Refusal {
 }
 
 /// The bytes of the source, and the same file again if it can be read at any place.
-fn open(jobs: &Jobs) -> Result<(Box<dyn BufRead>, Option<File>), Unopened> {
+fn open(jobs: &Jobs, sum: &Sum) -> Result<(Box<dyn BufRead>, Option<File>), Unopened> {
     let Some(path) = jobs.file() else {
         return Ok((Box::new(BufReader::with_capacity(BUFFER, io::stdin())), None));
     };
@@ -189,7 +223,7 @@ fn open(jobs: &Jobs) -> Result<(Box<dyn BufRead>, Option<File>), Unopened> {
     }
     let file = File::open(path).map_err(Broken::from)?;
     let again = if about.is_file() { Some(file.try_clone().map_err(Broken::from)?) } else { None };
-    Ok((Box::new(BufReader::with_capacity(BUFFER, file)), again))
+    Ok((Box::new(BufReader::with_capacity(BUFFER, sum.over(file))), again))
 }
 
 /// A file that is named but cannot be read is bad data, whatever the reason.

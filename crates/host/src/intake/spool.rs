@@ -1,13 +1,80 @@
 //! Copies on disk of what can be read only once, or in another format.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
+    env,
+    fs::{self, File},
+    io::{self, BufWriter, Seek, Write},
+    path::{Path, PathBuf},
 };
+
+use rustix::fs::{AtFlags, CWD, linkat};
 
 use crate::problems::Refusal;
 
-/// Lines in a file without a name, which goes when the program does, however it ends.
+/// Where files without a name are made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scratch {
+    folder: Option<PathBuf>,
+}
+
+impl Scratch {
+    /// On the disk where `folder` is or will be, so that they can get a name in it.
+    pub(crate) fn beside(folder: &Path) -> Self {
+        let folder = std::path::absolute(folder).ok();
+        let existing = folder.as_deref().and_then(|folder| folder.ancestors().find(|folder| folder.is_dir()));
+        Self { folder: existing.map(Path::to_owned) }
+    }
+
+    /// A file that goes when the program does, however it ends.
+    pub(crate) fn file(&self) -> io::Result<File> {
+        match &self.folder {
+            // What may not be written to is said later, by whoever needs it for good.
+            Some(folder) => tempfile::tempfile_in(folder).or_else(|_| tempfile::tempfile()),
+            None => tempfile::tempfile(),
+        }
+    }
+
+    /// No room on the disk is a failure of storage, not of the jobs.
+    pub(crate) fn refusal(&self, name: &str, error: &io::Error) -> Refusal {
+        match &self.folder {
+            Some(folder) => Refusal::storage(format!("{name}: could not be copied to {}: {error}", folder.display())),
+            None => Refusal::storage(format!(
+                "{name}: could not be copied to {}: {error}; TMPDIR chooses another folder",
+                env::temp_dir().display()
+            )),
+        }
+    }
+}
+
+/// Gives a file without a name one, in the place of what has it now; with `sync` it is on disk then. The folder's own
+/// sync is the caller's.
+pub(crate) fn name(file: &File, path: &Path, sync: bool) -> io::Result<()> {
+    let mut new = path.to_owned().into_os_string();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if sync {
+        file.sync_all()?;
+    }
+    let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
+    if linkat(CWD, &link, CWD, &new, AtFlags::SYMLINK_FOLLOW).is_err() {
+        // A file system without nameless files, or another one.
+        copy(file, &new, sync)?;
+    }
+    fs::rename(&new, path)
+}
+
+fn copy(file: &File, path: &Path, sync: bool) -> io::Result<()> {
+    let (mut from, mut to) = (file.try_clone()?, File::create_new(path)?);
+    from.rewind()?;
+    io::copy(&mut from, &mut to)?;
+    if sync { to.sync_all() } else { Ok(()) }
+}
+
+/// Lines in a file without a name.
 #[derive(Debug)]
 pub(crate) struct Spool<W: Write = File> {
     writer: BufWriter<W>,
@@ -15,8 +82,8 @@ pub(crate) struct Spool<W: Write = File> {
 }
 
 impl Spool {
-    pub(crate) fn create() -> io::Result<Self> {
-        Ok(Self::to(tempfile::tempfile()?))
+    pub(crate) fn create(scratch: &Scratch) -> io::Result<Self> {
+        Ok(Self::to(scratch.file()?))
     }
 }
 
@@ -40,15 +107,6 @@ impl<W: Write> Spool<W> {
     }
 }
 
-/// No room on the disk is a failure of storage, not of the jobs.
-pub(crate) fn cannot_spool(name: &str, error: &io::Error) -> Refusal {
-    let folder = std::env::temp_dir();
-    Refusal::storage(format!(
-        "{name}: could not be copied to {}: {error}; TMPDIR chooses another folder",
-        folder.display()
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +124,24 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_file_without_a_name_gets_one_and_takes_the_place_of_what_had_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.jsonl");
+        for content in ["one", "two"] {
+            let mut file = Scratch::beside(&folder.path().join("not/there/yet")).file().unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            name(&file, &path, true).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"three").unwrap();
+        fs::remove_file(&path).unwrap();
+        copy(&file, &path, true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]

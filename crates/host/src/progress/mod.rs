@@ -20,12 +20,14 @@ pub(crate) struct Snapshot {
     pub(crate) counts: BatchCounts,
     /// Attempts that were repeated.
     pub(crate) retries: u64,
-    /// Since the batch was accepted.
+    /// Since this host began with the batch.
     pub(crate) elapsed: Duration,
     /// Why it starts nothing, while it is paused.
     pub(crate) paused: Option<Pause>,
     /// How many jobs a trial starts.
     pub(crate) limit: Option<NonZeroU64>,
+    /// Jobs that had ended when this host began: no speed of its own.
+    pub(crate) before: u64,
 }
 
 impl Snapshot {

@@ -41,6 +41,8 @@ impl Pace {
             self.seen.pop_front();
         }
         let (since, before) = self.seen.front().copied().unwrap_or_default();
+        // Jobs that ended under an earlier host are no speed of this one.
+        let before = before.max(snapshot.before);
         let per_second = per_second(ended.saturating_sub(before), snapshot.elapsed.saturating_sub(since));
         // Who knows when a person lets it go on.
         let goes_on = snapshot.paused.is_none();
@@ -49,9 +51,9 @@ impl Pace {
     }
 }
 
-/// Jobs a second over a whole batch: those that ran, not those that were skipped or cancelled.
-pub(crate) fn throughput(counts: &BatchCounts, time: Duration) -> f64 {
-    per_second(counts.ended() - counts.skipped - counts.cancelled, time)
+/// Jobs a second over a whole run: those that ran, not those that were skipped or cancelled, or had ended `before`.
+pub(crate) fn throughput(counts: &BatchCounts, before: u64, time: Duration) -> f64 {
+    per_second((counts.ended() - counts.skipped - counts.cancelled).saturating_sub(before), time)
 }
 
 /// Jobs a second; 0 where no time has passed.

@@ -50,12 +50,13 @@ pub(super) fn deciders(config: &HostConfig, registry: &Registry) -> Result<Decid
     Ok(Deciders { scheduler, failure })
 }
 
-/// Builds everything else; all that fails is reported.
-pub(super) fn parts(config: &HostConfig, registry: &Registry) -> Result<Parts, Refusal> {
+/// Builds everything else; all that fails is reported. Sinks of a batch that goes on find what they wrote before.
+pub(super) fn parts(config: &HostConfig, registry: &Registry, is_resumed: bool) -> Result<Parts, Refusal> {
     let mut refusals = Refusals::default();
     let deciders = refusals.keep(deciders(config, registry));
     let sinks = config.sinks.iter().enumerate().filter_map(|(number, slot)| {
-        let sink = refusals.keep(build::<dyn ResultSink>(slot, &format!("sinks.{number}"), registry))?;
+        let section = format!("sinks.{number}");
+        let sink = refusals.keep(build_again::<dyn ResultSink>(slot, &section, registry, is_resumed))?;
         Some(Outlet::new(format!("{}-{number}", slot.kind), sink))
     });
     let sinks = sinks.collect();
@@ -65,11 +66,22 @@ pub(super) fn parts(config: &HostConfig, registry: &Registry) -> Result<Parts, R
 }
 
 fn build<P: ?Sized + Pluggable>(slot: &Slot, section: &str, registry: &Registry) -> Result<Box<P>, Refusal> {
+    build_again(slot, section, registry, false)
+}
+
+fn build_again<P: ?Sized + Pluggable>(
+    slot: &Slot,
+    section: &str,
+    registry: &Registry,
+    is_resumed: bool,
+) -> Result<Box<P>, Refusal> {
     let refuse = |message: String| Refusal::new(Exit::BadConfig, format!("{section}: {message}"));
     // Relative paths in options are relative to where the program was started, as those of flags are.
     let directory = env::current_dir().map_err(|error| refuse(format!("the working directory: {error}")))?;
     let factory = registry.get::<P>(&slot.kind).map_err(|error| refuse(error.to_string()))?;
-    factory.build(&slot.options, &BuildContext::new(directory)).map_err(|error| match error {
+    let mut context = BuildContext::new(directory);
+    context.resumes = is_resumed;
+    factory.build(&slot.options, &context).map_err(|error| match error {
         BuildError::Options(problems) => {
             let lines = problems.iter().map(|problem| format!("{section}.options.{problem}"));
             Refusal { exit: Exit::BadConfig, problems: lines.collect() }

@@ -53,11 +53,11 @@ impl Seen {
         std::mem::take(&mut *self.collector.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn gather(&self, results: &[JobResult]) {
+    pub(super) fn gather(&self, results: &[JobResult]) {
         self.collector.lock().unwrap_or_else(PoisonError::into_inner).take(results);
     }
 
-    fn set_reader_gone(&self) {
+    pub(super) fn set_reader_gone(&self) {
         self.reader_gone.store(true, Ordering::Release);
         self.gone.notify_one();
     }
@@ -93,6 +93,11 @@ impl Outlet {
     pub(crate) fn patient(mut self, patient: bool) -> Self {
         self.patient = patient;
         self
+    }
+
+    /// Name, sink, and whether an error that may pass is waited for.
+    pub(super) fn into_parts(self) -> (String, Box<dyn ResultSink>, bool) {
+        (self.name, self.sink, self.patient)
     }
 
     /// Hands results over, and again as long as the sink says that this may help. Meanwhile the batch fills up to its

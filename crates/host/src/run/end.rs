@@ -1,8 +1,8 @@
 //! What the end of a batch means for the program.
 
 use batchmill_core::{BatchCounts, Verdict};
-
-use batchmill_executor::Share;
+use batchmill_executor::{BatchEnd, Share, Undelivered};
+use batchmill_store_sqlite::Standing;
 
 use super::watch::Waited;
 use crate::{exit::Exit, problems::Refusal};
@@ -16,6 +16,8 @@ pub(super) struct Ended {
     pub(super) retries: u64,
     /// Jobs without a result, by reason.
     pub(super) left: Vec<Share>,
+    /// Sinks that have not got all results.
+    pub(super) undelivered: Vec<Undelivered>,
     /// Whether nobody is there to read a summary.
     pub(super) quiet: bool,
 }
@@ -27,6 +29,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) broken: Option<&'a Refusal>,
     /// The reader of the results has gone.
     pub(super) reader_gone: bool,
+    /// Why the store takes nothing any more.
+    pub(super) store: Option<String>,
     /// How the batch stood when the wait was given up.
     pub(super) counts: BatchCounts,
     pub(super) retries: u64,
@@ -35,22 +39,52 @@ pub(super) struct Circumstances<'a> {
 
 impl Ended {
     pub(super) fn of(waited: Waited, circumstances: Circumstances<'_>) -> Self {
-        let Circumstances { broken, reader_gone, counts, retries, left } = circumstances;
-        let (verdict, counts, retries, left) = match waited {
-            Waited::Ended(end) => (end.verdict, end.counts, end.retries, end.left),
+        let Circumstances { broken, reader_gone, store, counts, retries, left } = circumstances;
+        let BatchEnd { verdict, counts, retries, left, undelivered, .. } = match waited {
+            Waited::Ended(end) => end,
             Waited::Stuck => {
-                let verdict = stuck(&counts);
-                return Self { exit: Exit::of(&verdict), verdict, counts, retries, left, quiet: false };
+                let mut end = BatchEnd::new(stuck(&counts), counts);
+                (end.retries, end.left) = (retries, left);
+                end
             }
         };
+        let verdict = match store {
+            // However it ended: what it did last may not be recorded.
+            Some(message) if !counts.is_complete() => Verdict::StorageFailed(message),
+            _ => verdict,
+        };
         let exit = Exit::of(&verdict);
+        let ended = Self { verdict, exit, counts, retries, left, undelivered, quiet: false };
         match (broken, reader_gone) {
-            (Some(refusal), _) => Self { verdict, exit: refusal.exit, counts, retries, left, quiet: false },
+            (Some(refusal), _) => Self { exit: refusal.exit, ..ended },
             // Even a batch that was through: not all of its results found a reader.
             (None, true) if exit != Exit::Storage => {
-                Self { verdict: Verdict::Drained, exit: Exit::Interrupted, counts, retries, left, quiet: true }
+                Self { verdict: Verdict::Drained, exit: Exit::Interrupted, quiet: true, ..ended }
             }
-            (None, _) => Self { verdict, exit, counts, retries, left, quiet: false },
+            (None, _) => ended.with_sinks(),
+        }
+    }
+
+    /// A sink that failed for good is a failure of storage; one that was out of order when the batch had to end waits for a
+    /// resume.
+    fn with_sinks(self) -> Self {
+        let ran_through = matches!(self.exit, Exit::Success | Exit::SomeFailed | Exit::Stopped | Exit::Deadline);
+        let exit = match self.undelivered.iter().map(|sink| sink.interrupted).min() {
+            Some(false) if ran_through || self.exit == Exit::Interrupted => Exit::Storage,
+            Some(true) if ran_through => Exit::Interrupted,
+            _ => self.exit,
+        };
+        Self { exit, ..self }
+    }
+
+    /// Where the batch stands in the store. What lacks something waits for a resume.
+    pub(super) fn standing(&self) -> Standing {
+        let lacks = !self.counts.is_complete() || !self.undelivered.is_empty();
+        match self.verdict {
+            Verdict::Drained | Verdict::StorageFailed(_) | Verdict::Fenced | Verdict::HostFailed(_) => Standing::Open,
+            _ if lacks => Standing::Open,
+            Verdict::Halted(_) | Verdict::Cancelled | Verdict::DeadlinePassed => Standing::Halted,
+            _ => Standing::Finished,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The name of a new batch: its flow's name and some random digits.
+//! The name of a new batch: one of a person's own, or its flow's name and some random digits.
 
 use std::path::Path;
 
@@ -8,16 +8,22 @@ use uuid::Uuid;
 /// Characters of the flow's name that are kept: the id is also a folder's name.
 const NAME_MAX: usize = 64;
 
-/// `inspect-7f3a`; more digits where a batch of that name has results in `state` already.
-pub(crate) fn new_batch(flow: &str, state: &Path) -> BatchId {
+/// `inspect-7f3a`; more digits where `state` has a batch of that name already. A name of a person's own is taken as it is,
+/// unless a batch that was abandoned has it.
+pub(crate) fn new_batch(own: Option<&BatchId>, flow: &str, state: &Path) -> BatchId {
     let random = Uuid::now_v7().simple().to_string();
-    let name = name(flow, &random, |name| state.join("batches").join(name).exists());
+    let taken = |name: &str| state.join("batches").join(name).exists();
+    let name = match own {
+        Some(own) if !taken(own.as_str()) => own.to_string(),
+        Some(own) => name(own.as_str(), &random, taken),
+        None => name(&folder_name(flow), &random, taken),
+    };
     BatchId::new(name).expect("a short name without control characters")
 }
 
 /// The last digits of a UUID v7 are random, the first ones are the time.
-fn name(flow: &str, random: &str, taken: impl Fn(&str) -> bool) -> String {
-    let name = |digits: usize| format!("{}-{}", folder_name(flow), &random[random.len() - digits..]);
+fn name(stem: &str, random: &str, taken: impl Fn(&str) -> bool) -> String {
+    let name = |digits: usize| format!("{stem}-{}", &random[random.len() - digits..]);
     [4, 8].into_iter().map(name).find(|name| !taken(name)).unwrap_or_else(|| name(12))
 }
 
@@ -48,6 +54,12 @@ mod tests {
         assert_eq!(name("f", random, |_| false), "f-cdef");
         assert_eq!(name("f", random, |name| name == "f-cdef"), "f-89abcdef");
         assert_eq!(name("f", random, |_| true), "f-456789abcdef");
-        assert_ne!(new_batch("f", Path::new("none")), new_batch("f", Path::new("none")));
+        let new =
+            |own: Option<&str>, state: &Path| new_batch(own.map(|own| BatchId::new(own).unwrap()).as_ref(), "f", state);
+        assert_ne!(new(None, Path::new("none")), new(None, Path::new("none")));
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(new(Some("nightly"), state.path()).as_str(), "nightly");
+        std::fs::create_dir_all(state.path().join("batches/nightly")).unwrap();
+        assert!(new(Some("nightly"), state.path()).as_str().starts_with("nightly-"));
     }
 }

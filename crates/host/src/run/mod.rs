@@ -8,30 +8,40 @@
 mod assemble;
 mod delivery;
 mod descriptors;
+mod earlier;
 mod end;
+mod feeds;
+mod guard;
 mod identity;
+mod keep;
+mod manifest;
+mod os_text;
 mod output;
 mod quarantine;
 mod raw;
 mod rehearsal;
 mod running;
+mod stored;
+mod survivors;
 mod telemetry;
 mod watch;
 
 use std::{
+    env,
     io::{self, IsTerminal},
     path::PathBuf,
     sync::Arc,
 };
 
-use batchmill_config::Flag;
+use batchmill_config::{Durability, Flag, LoadRequest};
 use batchmill_core::BatchId;
 
 use crate::{
-    cli::{BatchArgs, ProgressStyle},
+    catalog,
+    cli::{BatchArgs, ProgressStyle, ResumeArgs},
     exit::Exit,
     inputs::{self, Inputs},
-    intake::{Jobs, JsonLines},
+    intake::{Jobs, JsonLines, Scratch},
     problems::{Refusal, Refusals},
     progress::{Reporter, Snapshot, Style},
     refusal,
@@ -41,7 +51,15 @@ use crate::{
     work::Work,
 };
 
-use self::{output::Place, running::Running};
+use self::{
+    earlier::{Earlier, Given, Going},
+    guard::Guard,
+    keep::{How, Keep},
+    manifest::{Facts, Manifest},
+    output::Place,
+    running::Running,
+    stored::Stored,
+};
 
 /// A batch that somebody asks for.
 pub(crate) struct Order {
@@ -54,7 +72,12 @@ pub(crate) struct Order {
     pub(crate) shown: Shown,
     /// Whether a person wants to hear of a success.
     pub(crate) quiet: bool,
+    /// The batch that a person named for a resume.
+    pub(crate) goes_on: Option<Box<GoesOn>>,
 }
+
+/// A batch that is to be resumed, whatever the command.
+pub(crate) struct GoesOn(Earlier);
 
 /// What a batch puts out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,12 +100,32 @@ struct Start {
     quarantine: Option<PathBuf>,
     shown: Shown,
     quiet: bool,
-    /// How to run it again; `None` where its jobs came through a pipe.
-    command: Option<String>,
+    /// How to go on with it, or, where nothing is kept, to run it again; `None` where its jobs came through a pipe.
+    next: Option<String>,
+    /// How it is remembered; `None` where nothing is kept.
+    keep: Option<Keep>,
+    /// Jobs that had ended when it was resumed; `None` of a batch that begins.
+    before: Option<u64>,
+}
+
+/// What a command comes down to.
+enum Prepared {
+    Start(Box<Start>),
+    /// The batch has ended, and its results answer.
+    Stored(Box<Stored>),
 }
 
 /// Reads, refuses or runs, tells, and answers with the exit code.
 pub(crate) fn run(order: Order, screen: &Screen) -> Exit {
+    enter(screen, move || Ok(order))
+}
+
+/// The same for a batch that is there already.
+pub(crate) fn resume(args: ResumeArgs, flags: Vec<Flag>, quiet: bool, screen: &Screen) -> Exit {
+    enter(screen, move || resumed(args, flags, quiet))
+}
+
+fn enter(screen: &Screen, order: impl FnOnce() -> Result<Order, Refusal> + Send + 'static) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -95,12 +138,16 @@ pub(crate) fn run(order: Order, screen: &Screen) -> Exit {
     exit.unwrap_or_else(|refusal| refusal::print(&refusal, screen))
 }
 
-async fn prepare_and_execute(order: Order, screen: &Screen) -> Result<Exit, Refusal> {
+async fn prepare_and_execute(
+    order: impl FnOnce() -> Result<Order, Refusal> + Send + 'static,
+    screen: &Screen,
+) -> Result<Exit, Refusal> {
     // Before anything else: from here on no signal ends the program half way.
     let mut signals = Signals::listen().map_err(|error| Refusal::storage(format!("signals: {error}")))?;
     match prepare(order, &mut signals).await? {
-        Some(start) if start.args.dry_run => rehearsal::rehearse(&start),
-        Some(start) => execute(start, &mut signals, screen).await,
+        Some(Prepared::Start(start)) if start.args.dry_run => rehearsal::rehearse(&start),
+        Some(Prepared::Start(start)) => execute(*start, &mut signals, screen).await,
+        Some(Prepared::Stored(stored)) => stored.answer(screen).await,
         None => {
             screen.write("Interrupted before the batch was accepted; nothing has run.\n");
             Ok(Exit::Interrupted)
@@ -108,10 +155,31 @@ async fn prepare_and_execute(order: Order, screen: &Screen) -> Result<Exit, Refu
     }
 }
 
+/// The command that started a batch, again, with what is said now over it. From here on this process is where that was.
+#[expect(clippy::disallowed_methods, reason = "no other thread of ours has looked at a path yet")]
+fn resumed(args: ResumeArgs, flags: Vec<Flag>, quiet: bool) -> Result<Order, Refusal> {
+    let ResumeArgs { batch, mut terms, config, policy } = args;
+    let here = |error: io::Error| Refusal::storage(format!("the working directory: {error}"));
+    let config = config.absolute().map_err(here)?;
+    for path in [&mut terms.state].into_iter().chain(&mut terms.report).chain(&mut terms.output) {
+        if path.as_os_str() != "-" {
+            *path = std::path::absolute(&path).map_err(here)?;
+        }
+    }
+    let earlier = earlier::named(&terms.state, batch.as_deref())?;
+    let directory = earlier.manifest.directory();
+    env::set_current_dir(&directory).map_err(|error| {
+        Refusal::data(format!("{}: the working directory of the batch: {error}", directory.display()))
+    })?;
+    let mut order = earlier.manifest.order(terms, config, policy, flags);
+    (order.quiet, order.goes_on) = (quiet, Some(Box::new(GoesOn(earlier))));
+    Ok(order)
+}
+
 /// What is shown where. A bar needs a terminal, and one of its own: not that where commands write.
 fn style(start: &Start) -> Style {
     let raw = start.shown == Shown::Raw;
-    match (start.args.progress, io::stderr().is_terminal()) {
+    match (start.args.terms.progress, io::stderr().is_terminal()) {
         (ProgressStyle::Auto, _) if start.quiet => Style::None,
         (ProgressStyle::Auto, terminal) if raw && (!terminal || io::stdout().is_terminal()) => Style::None,
         (ProgressStyle::Auto | ProgressStyle::Bar, true) => Style::Bar,
@@ -122,8 +190,11 @@ fn style(start: &Start) -> Style {
 }
 
 /// Reads and checks everything on a thread of its own, because stdin may take its time. `None` if a signal came first.
-async fn prepare(order: Order, signals: &mut Signals) -> Result<Option<Start>, Refusal> {
-    let mut reading = tokio::task::spawn_blocking(move || read(order));
+async fn prepare(
+    order: impl FnOnce() -> Result<Order, Refusal> + Send + 'static,
+    signals: &mut Signals,
+) -> Result<Option<Prepared>, Refusal> {
+    let mut reading = tokio::task::spawn_blocking(move || read(order()?));
     loop {
         tokio::select! {
             read = &mut reading => {
@@ -134,32 +205,154 @@ async fn prepare(order: Order, signals: &mut Signals) -> Result<Option<Start>, R
     }
 }
 
-fn read(order: Order) -> Result<Start, Refusal> {
-    let Order { work, jobs, args, flags, shown, quiet } = order;
+fn read(order: Order) -> Result<Prepared, Refusal> {
+    let Order { work, jobs, args, flags, shown, quiet, goes_on } = order;
     let mut layers = args.config.request();
-    layers.flags = flags;
+    layers.flags.clone_from(&flags);
+    let by_resume = goes_on.is_some();
+    let source = earlier::source(&work, &jobs)?;
+    let earlier = match goes_on {
+        Some(goes_on) => Some(goes_on.0),
+        None if args.dry_run || !keeps(&layers) => None,
+        None => earlier::find(&args.terms.state, args.batch.as_ref(), &source)?,
+    };
+    let Meeting { earlier, instead_of } = meet(earlier, &args)?;
+
     let mut refusals = Refusals::default();
-    refusals.keep(output::check(&args, &work, &jobs, shown));
-    let mut inputs = inputs::read(&layers, &work, Some((&jobs, &args.intake)), refusals)?;
+    let ours = earlier.as_ref().map(Earlier::outputs).unwrap_or_default();
+    refusals.keep(output::check(&args, &work, &jobs, shown, &ours));
+    let scratch = if args.dry_run { Scratch::default() } else { Scratch::beside(&args.terms.state) };
+    let own_jobs = match &earlier {
+        Some(earlier) if by_resume && jobs.is_fleeting() => Some(earlier.copied_jobs(&jobs)?),
+        Some(earlier) if !args.terms.accept_changes => earlier.untouched_jobs(&jobs, &args.intake)?,
+        _ => None,
+    };
+    let asked = own_jobs.is_none().then(|| (&jobs, args.intake.rules(scratch.clone())));
+    let mut inputs = inputs::read(&layers, &work, asked, refusals)?;
     output::check_sinks(&args, &work, &jobs, &inputs.config)?;
+    let are_own = own_jobs.is_some();
+    let accepted = own_jobs.or_else(|| inputs.jobs.take()).expect("jobs were asked for, and were not refused");
+
+    let guard = Guard::new(work.canonical(&inputs.flow), &inputs.config);
+    let directory = env::current_dir().map_err(|error| Refusal::storage(format!("the working directory: {error}")))?;
+    let (registry, terms) = (&inputs.registry, &args.terms);
+    let given = Given {
+        guard: &guard,
+        directory: &directory,
+        intake: &args.intake,
+        jobs: &jobs,
+        terms,
+        registry,
+        scratch: &scratch,
+    };
+    let going = match &earlier {
+        Some(earlier) => earlier.compare(&given, accepted, are_own)?,
+        None => Going { jobs: accepted, is_new: true, accepted: Vec::new() },
+    };
     if !args.dry_run {
         output::probe_report(&args)?;
     }
-    let accepted = inputs.jobs.take().expect("jobs were asked for, and were not refused");
-    let batch = identity::new_batch(inputs.flow.graph().name(), &args.state);
+    let (ended, earlier): (Option<Earlier>, Option<Earlier>) = match earlier {
+        Some(earlier) if !earlier.is_open() => (Some(earlier), None),
+        open => (None, open),
+    };
+    if let Some(ended) = ended {
+        return Ok(Prepared::Stored(Box::new(Stored::new(ended, args, shown, quiet, &going.jobs))));
+    }
+
+    let Going { jobs: accepted, is_new, accepted: changes } = going;
+    let batch = match &earlier {
+        Some(earlier) => earlier.id().clone(),
+        None => identity::new_batch(args.batch.as_ref(), inputs.flow.graph().name(), &args.terms.state),
+    };
     let place = Place::of(&args, &batch, shown);
-    let quarantine = accepted.left_out().kept.is_some().then(|| quarantine::path(&args, &batch, place.as_ref()));
-    if let Some(path) = &quarantine {
+    let kept_before = earlier.as_ref().and_then(|earlier| earlier.manifest.quarantine());
+    let quarantine = match kept_before {
+        Some(path) => Some(path),
+        None => accepted.left_out().kept.is_some().then(|| quarantine::path(&args, &batch, place.as_ref())),
+    };
+    if let (Some(path), None) = (&quarantine, &earlier) {
         output::check_quarantine(path, &args, &work, &jobs)?;
     }
-    let command = (!jobs.is_stdin()).then(|| command_line(&args));
-    Ok(Start { jobs: Arc::new(accepted), args, inputs, batch, place, quarantine, shown, quiet, command })
+    let durability = keep::durability(inputs.config.store.durability).filter(|_| !args.dry_run);
+    if durability.is_none() && by_resume {
+        return Err(Refusal::new(Exit::Usage, "a batch that goes on is kept: --durability must be buffered or fsync"));
+    }
+    let flow = inputs.flow.graph().name().to_owned();
+    let before = earlier.as_ref().map(Earlier::ended).transpose()?;
+    let keep = durability.map(|durability| {
+        let quarantine = quarantine.as_ref();
+        let facts = Facts {
+            work: &work,
+            jobs: &jobs,
+            args: &args,
+            flags: &flags,
+            shown,
+            guard,
+            accepted: &accepted,
+            quarantine,
+        };
+        let manifest = Manifest::new(facts, &directory, keep::now());
+        let how = match earlier {
+            Some(Earlier { manifest, .. }) => {
+                How::Again { known: Box::new(manifest), jobs_are_new: is_new, accepted: changes }
+            }
+            None => How::New { flow, source, instead_of },
+        };
+        Keep { durability, manifest, how }
+    });
+    let next = match &keep {
+        Some(_) => Some(resume_line(&args, &batch)),
+        None => (!jobs.is_stdin()).then(|| command_line(&args)),
+    };
+    let jobs = Arc::new(accepted);
+    let start = Start { jobs, args, inputs, batch, place, quarantine, shown, quiet, next, keep, before };
+    Ok(Prepared::Start(Box::new(start)))
+}
+
+/// Whether the config wants batches kept. Where it is wrong, that is told later, with all that is wrong.
+fn keeps(layers: &LoadRequest) -> bool {
+    let loaded = batchmill_config::load(layers, &catalog::registry());
+    loaded.map_or(true, |loaded| loaded.config.store.durability != Durability::None)
+}
+
+/// What a command makes of the batch that is there.
+struct Meeting {
+    /// It goes on, or answers.
+    earlier: Option<Earlier>,
+    /// The unfinished one that a new batch takes the place of.
+    instead_of: Option<BatchId>,
+}
+
+/// Says at once that a batch has a host, before jobs are read.
+fn meet(earlier: Option<Earlier>, args: &BatchArgs) -> Result<Meeting, Refusal> {
+    let nothing = Meeting { earlier: None, instead_of: None };
+    let Some(earlier) = earlier else { return Ok(nothing) };
+    match earlier.is_open() {
+        true if args.fresh => Ok(Meeting { instead_of: Some(earlier.id().clone()), ..nothing }),
+        true => {
+            earlier.refuse_owned()?;
+            Ok(Meeting { earlier: Some(earlier), instead_of: None })
+        }
+        // Only a name asks for the results of a batch that has ended.
+        false if args.batch.is_some() && !args.fresh && !earlier.is_abandoned() => {
+            Ok(Meeting { earlier: Some(earlier), instead_of: None })
+        }
+        false => Ok(nothing),
+    }
+}
+
+/// What goes on with the batch from the same folder.
+fn resume_line(args: &BatchArgs, batch: &BatchId) -> String {
+    let state = args.terms.state.to_string_lossy();
+    let state = if state == ".batchmill" { String::new() } else { format!(" --state {}", summary::quoted(&state)) };
+    format!("batchmill resume {}{state}", summary::quoted(batch.as_str()))
 }
 
 /// The command that was typed; an output that has content by then must be replaced.
 fn command_line(args: &BatchArgs) -> String {
-    let mut words: Vec<String> = std::env::args_os().map(|word| summary::quoted(&word.to_string_lossy())).collect();
-    if args.output.is_some() && !args.overwrite {
+    let mut words: Vec<String> = env::args_os().map(|word| summary::quoted(&word.to_string_lossy())).collect();
+    if args.terms.output.is_some() && !args.terms.overwrite {
         // What stands behind `--` is not ours.
         let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
         words.insert(end, "--overwrite".to_owned());
@@ -168,19 +361,19 @@ fn command_line(args: &BatchArgs) -> String {
 }
 
 /// Runs the batch and tells what became of it.
-async fn execute(start: Start, signals: &mut Signals, screen: &Screen) -> Result<Exit, Refusal> {
-    let mut running = Running::start(&start, screen)?;
+async fn execute(mut start: Start, signals: &mut Signals, screen: &Screen) -> Result<Exit, Refusal> {
+    let mut running = Running::start(&mut start, screen).await?;
     let reporter = Reporter::start(style(&start), screen.clone(), running.look());
     let ended = running.end(&start, signals, screen).await;
     let elapsed = running.elapsed();
     let last = Snapshot { counts: ended.counts, retries: ended.retries, elapsed, ..running.look()() };
     reporter.finish(last).await;
-    let (nobody_there, quiet, report) = (ended.quiet, start.quiet, start.args.report.clone());
+    let (nobody_there, quiet, report) = (ended.quiet, start.quiet, start.args.terms.report.clone());
     let telemetry = running.take_telemetry();
     if let Some(telemetry) = &telemetry {
         telemetry.finish().await;
     }
-    let summary = running.summary(start, ended, elapsed);
+    let summary = running.summary(start, ended, elapsed).await;
     // Quiet means: only if there is something to tell.
     let wanted = !quiet || summary.exit != Exit::Success || summary.bad_lines.lines > 0;
     if wanted && !nobody_there {

@@ -9,12 +9,13 @@ use std::{
 
 use batchmill_config::HostConfig;
 use batchmill_core::{BatchId, BuildContext};
+use batchmill_executor::Begins;
 use batchmill_sink_jsonl::{JsonLinesFile, JsonLinesWriter, Options};
 use serde_json::Value;
 
 use super::{Shown, delivery::Outlet};
 use crate::{
-    cli::BatchArgs,
+    cli::{BatchArgs, Terms},
     intake::Jobs,
     problems::{Refusal, Refusals},
     work::Work,
@@ -30,12 +31,12 @@ pub(crate) enum Place {
 impl Place {
     /// What the command line asks for; a person's terminal is no place for a million lines.
     pub(crate) fn of(args: &BatchArgs, batch: &BatchId, shown: Shown) -> Option<Self> {
-        match &args.output {
+        match &args.terms.output {
             Some(path) if path.as_os_str() == "-" => Some(Self::Stdout),
             Some(path) => Some(Self::File(path.clone())),
             None if shown == Shown::Raw => None,
             None if io::stdout().is_terminal() => {
-                Some(Self::File(args.state.join("batches").join(batch.as_str()).join("results.jsonl")))
+                Some(Self::File(args.terms.state.join("batches").join(batch.as_str()).join("results.jsonl")))
             }
             None => Some(Self::Stdout),
         }
@@ -49,37 +50,49 @@ impl Place {
         }
     }
 
-    /// Opens the sink of the batch's results.
-    pub(super) fn open(&self, overwrite: bool) -> Result<Outlet, Refusal> {
+    /// Opens the sink of the batch's results. A file goes on where an earlier host of the batch stopped; a stream has
+    /// everything under each of them.
+    pub(super) fn open(&self, terms: &Terms, is_resumed: bool) -> Result<(Outlet, Begins), Refusal> {
         match self {
             Self::Stdout => {
                 // A descriptor of our own: the line buffer of the standard library would only copy once more.
                 let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
                 let stdout = stdout.map_err(|error| Refusal::storage(format!("stdout: {error}")))?;
                 let is_file = stdout.metadata().is_ok_and(|about| about.is_file());
-                Ok(Outlet::new("output", Box::new(JsonLinesWriter::new("stdout", stdout))).patient(is_file))
+                let outlet = Outlet::new("output", Box::new(JsonLinesWriter::new("stdout", stdout))).patient(is_file);
+                Ok((outlet, Begins::Anew))
             }
             Self::File(path) => {
                 let mut options = Options::new(path.clone());
-                options.overwrite = overwrite;
-                let sink = JsonLinesFile::open(&options, &BuildContext::default());
+                options.overwrite = terms.overwrite;
+                let mut context = BuildContext::default();
+                context.resumes = is_resumed;
+                let sink = JsonLinesFile::open(&options, &context);
                 let sink = sink.map_err(|error| Refusal::storage(error.to_string()))?;
-                Ok(Outlet::new("output", Box::new(sink)).patient(path.is_file()))
+                let outlet = Outlet::new("output", Box::new(sink)).patient(path.is_file());
+                // A device or a pipe keeps nothing to go on behind.
+                Ok((outlet, if path.is_file() { Begins::AtItsMark } else { Begins::Anew }))
             }
         }
     }
 }
 
+/// The file of the results as any directory sees it, if one was named.
+pub(super) fn absolute(args: &BatchArgs) -> Option<PathBuf> {
+    output(args).and_then(|path| std::path::absolute(path).ok())
+}
+
 /// Makes the folder of results that have no place of their own.
 pub(crate) fn make_default_folder(args: &BatchArgs, place: Option<&Place>) -> Result<(), Refusal> {
     let Some(Place::File(path)) = place else { return Ok(()) };
-    let Some(folder) = path.parent().filter(|_| args.output.is_none()) else { return Ok(()) };
+    let Some(folder) = path.parent().filter(|_| args.terms.output.is_none()) else { return Ok(()) };
     fs::create_dir_all(folder)
         .map_err(|error| Refusal::storage(format!("{}: cannot be made: {error}", folder.display())))
 }
 
 /// Everything that can be wrong with the files a run writes, before anything is written.
-pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs, shown: Shown) -> Result<(), Refusal> {
+/// What is `ours` was written by the batch that goes on.
+pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs, shown: Shown, ours: &[PathBuf]) -> Result<(), Refusal> {
     let mut refusals = Refusals::default();
     let mut taken = inputs(work, jobs);
     if (output(args).is_none() || shown == Shown::Raw)
@@ -90,10 +103,11 @@ pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs, shown: Shown) ->
     }
     if let Some(output) = output(args) {
         refusals.keep(check_write("--output", output, &taken));
-        refusals.keep(check_content("--output", output, args.overwrite));
+        let is_ours = ours.iter().any(|own| Target::of(own).is_same(&Target::of(output)));
+        refusals.keep(check_content("--output", output, args.terms.overwrite || is_ours));
         taken.push(("the output", Target::of(output)));
     }
-    if let Some(report) = &args.report {
+    if let Some(report) = &args.terms.report {
         refusals.keep(check_write("--report", report, &taken));
     }
     refusals.into_result()
@@ -103,11 +117,11 @@ pub(super) fn check(args: &BatchArgs, work: &Work, jobs: &Jobs, shown: Shown) ->
 pub(super) fn check_quarantine(path: &Path, args: &BatchArgs, work: &Work, jobs: &Jobs) -> Result<(), Refusal> {
     let mut taken = inputs(work, jobs);
     taken.extend(output(args).map(|path| ("the output", Target::of(path))));
-    taken.extend(args.report.as_deref().map(|path| ("the report", Target::of(path))));
+    taken.extend(args.terms.report.as_deref().map(|path| ("the report", Target::of(path))));
     if path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()) {
         check_write(QUARANTINE, path, &taken)?;
     }
-    check_content(QUARANTINE, path, args.overwrite)
+    check_content(QUARANTINE, path, args.terms.overwrite)
 }
 
 /// What the file of bad lines is called in problems.
@@ -118,7 +132,7 @@ pub(super) fn check_sinks(args: &BatchArgs, work: &Work, jobs: &Jobs, config: &H
     let mut refusals = Refusals::default();
     let mut taken = inputs(work, jobs);
     taken.extend(output(args).map(|path| ("the output", Target::of(path))));
-    taken.extend(args.report.as_deref().map(|path| ("the report", Target::of(path))));
+    taken.extend(args.terms.report.as_deref().map(|path| ("the report", Target::of(path))));
     for (number, sink) in config.sinks.iter().enumerate() {
         let Some(path) = sink.options.get("path").and_then(Value::as_str).map(Path::new) else { continue };
         let target = Target::of(path);
@@ -143,7 +157,7 @@ fn inputs(work: &Work, jobs: &Jobs) -> Vec<(&'static str, Target)> {
 }
 
 fn output(args: &BatchArgs) -> Option<&Path> {
-    args.output.as_deref().filter(|path| path.as_os_str() != "-")
+    args.terms.output.as_deref().filter(|path| path.as_os_str() != "-")
 }
 
 fn check_write(flag: &str, path: &Path, taken: &[(&str, Target)]) -> Result<(), Refusal> {
@@ -174,7 +188,7 @@ fn check_content(flag: &str, path: &Path, overwrite: bool) -> Result<(), Refusal
 /// A report that cannot be written at the end of a long batch is a pity: try before. Last of all checks, because it may
 /// leave an empty file.
 pub(super) fn probe_report(args: &BatchArgs) -> Result<(), Refusal> {
-    let Some(path) = &args.report else { return Ok(()) };
+    let Some(path) = &args.terms.report else { return Ok(()) };
     let tried = fs::OpenOptions::new().append(true).create(true).open(path);
     tried.map(drop).map_err(|error| Refusal::storage(format!("--report {}: {error}", path.display())))
 }

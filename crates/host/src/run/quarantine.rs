@@ -13,13 +13,13 @@ use crate::{cli::BatchArgs, problems::Refusal};
 
 /// Where they go: `FILE.quarantine.jsonl` for `--output FILE`, else into the folder of the batch.
 pub(super) fn path(args: &BatchArgs, batch: &BatchId, place: Option<&Place>) -> PathBuf {
-    match (place, &args.output) {
+    match (place, &args.terms.output) {
         (Some(Place::File(output)), Some(_)) => {
             let mut name = output.clone().into_os_string();
             name.push(".quarantine.jsonl");
             name.into()
         }
-        _ => args.state.join("batches").join(batch.as_str()).join("quarantine.jsonl"),
+        _ => args.terms.state.join("batches").join(batch.as_str()).join("quarantine.jsonl"),
     }
 }
 

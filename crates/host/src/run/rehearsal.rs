@@ -26,7 +26,8 @@ pub(super) fn rehearse(start: &Start) -> Result<Exit, Refusal> {
     let config = &start.inputs.config;
     let scheduler = assemble::deciders(config, &start.inputs.registry)?.scheduler;
     let jobs = start.jobs.as_ref();
-    let many = start.args.limit.and_then(|limit| NonZeroU32::try_from(limit).ok()).map_or(SHOWN, |few| few.min(SHOWN));
+    let many =
+        start.args.terms.limit.and_then(|limit| NonZeroU32::try_from(limit).ok()).map_or(SHOWN, |few| few.min(SHOWN));
     let first = first_starts(scheduler, jobs, many);
     let mut text = headline(start, first.len());
     let mut all_well = true;
@@ -45,7 +46,7 @@ fn headline(start: &Start, shown: usize) -> String {
     let (flow, scheduler) = (start.inputs.flow.graph().name(), &start.inputs.config.scheduler.kind);
     let total = start.jobs.len();
     let jobs = if total == 1 { "job" } else { "jobs" };
-    let trial = start.args.limit.filter(|limit| limit.get() < total);
+    let trial = start.args.terms.limit.filter(|limit| limit.get() < total);
     let trial = trial.map(|limit| format!("a trial of {limit} of ")).unwrap_or_default();
     match shown {
         0 => format!("{flow}: {trial}{total} {jobs}\n"),

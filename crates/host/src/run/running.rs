@@ -2,11 +2,13 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use batchmill_core::{Checkpointer, MonoTime};
+use batchmill_core::{BatchId, Checkpointer, MonoTime, WallTime};
 use batchmill_executor::{
-    BatchHandle, Clock, FlowWorkload, Graphs, JobSource, Mill, Opening, Phases, Settings, Share, TimedCheckpointer,
+    BatchHandle, Begins, Clock, Durable, Feed, FlowWorkload, Graphs, JobSource, Mill, Opening, Past, Phases, Results,
+    Settings, Share, TimedCheckpointer,
 };
 use batchmill_flow::MemoryCheckpointer;
+use batchmill_store_sqlite::{Batch, Standing, StateDir};
 
 use super::{
     Shown, Start,
@@ -14,6 +16,8 @@ use super::{
     delivery::{Outlet, Seen, Sinks},
     descriptors,
     end::{Circumstances, Ended},
+    feeds::{Fed, Gathering},
+    keep::{self, Keep},
     output::{self, Place},
     quarantine,
     raw::RawOutput,
@@ -22,44 +26,64 @@ use super::{
 };
 use crate::{
     cli::ExitCode,
+    exit::Exit,
+    intake::JsonLines,
     problems::Refusal,
     progress::{self, Pace, Snapshot},
+    refusal::of_store,
     screen::Screen,
     signals::Signals,
-    summary::{BadLines, Summary},
+    summary::{BadLines, Resumed, Summary},
 };
 
 pub(super) struct Running {
     mill: Mill<FlowWorkload>,
     telemetry: Option<Telemetry>,
     seen: Arc<Seen>,
-    /// When the batch was accepted.
+    /// When this host began with the batch.
     begun: MonoTime,
     batch: BatchHandle<FlowWorkload>,
     limit: Option<NonZeroU64>,
+    /// Jobs that had ended by then.
+    before: u64,
+    /// The batch in the store, which this process owns until it lets go of it.
+    owned: Option<Batch>,
+    resumed: Option<Resumed>,
+}
+
+/// Where results go, by what becomes of them when a batch goes on.
+struct Outlets {
+    raw: Option<Outlet>,
+    output: Option<(Outlet, Begins)>,
+    sinks: Vec<Outlet>,
 }
 
 impl Running {
-    /// Builds what config names, opens what is written to, and lets the jobs go.
-    pub(super) fn start(start: &Start, screen: &Screen) -> Result<Self, Refusal> {
+    /// Builds what config names, owns the batch, opens what is written to, and lets the jobs go.
+    pub(super) async fn start(start: &mut Start, screen: &Screen) -> Result<Self, Refusal> {
+        let keep = start.keep.take();
+        let start = &*start;
         let (config, registry) = (&start.inputs.config, &start.inputs.registry);
         // First of all: what is counted before there is a recorder is lost.
         let exporter = assemble::metrics(config, registry)?;
-        let Parts { scheduler, failure, sinks } = assemble::parts(config, registry)?;
+        let Parts { scheduler, failure, sinks } = assemble::parts(config, registry, start.before.is_some())?;
+        if keep.is_none() {
+            tracing::warn!("durability is `none`: nothing is kept, and an interrupted batch starts anew");
+        }
+        let owned = match keep {
+            Some(keep) => Some(own(keep, start).await?),
+            None => None,
+        };
         output::make_default_folder(&start.args, start.place.as_ref())?;
-        let mut outlets = Vec::new();
-        if start.shown == Shown::Raw {
-            outlets.push(Outlet::new("raw", Box::new(RawOutput::open(screen)?)).patient(false));
-        }
-        if let Some(place) = &start.place {
-            outlets.push(place.open(start.args.overwrite)?);
-        }
-        outlets.extend(sinks);
+        let raw = (start.shown == Shown::Raw).then(|| RawOutput::open(screen)).transpose()?;
+        let raw = raw.map(|raw| Outlet::new("raw", Box::new(raw)).patient(false));
+        let output =
+            start.place.as_ref().map(|place| place.open(&start.args.terms, start.before.is_some())).transpose()?;
+        let outlets = Outlets { raw, output, sinks };
         if let (Some(path), Some(kept)) = (&start.quarantine, &start.jobs.left_out().kept) {
             quarantine::write(path, kept)?;
         }
         let seen = Arc::new(Seen::default());
-        let delivery = Sinks::new(outlets, seen.clone());
 
         let nodes = start.inputs.flow.graph().node_names().len();
         let mut settings = Settings::new(descriptors::within_limit(assemble::concurrency(config), nodes));
@@ -70,31 +94,45 @@ impl Running {
         let jobs: Arc<dyn JobSource> = start.jobs.clone();
         let graph = start.inputs.flow.graph().clone();
         let flow = graph.name().to_owned();
-        // What a job's earlier attempts did is kept while this process lives.
-        let mut checkpointer: Arc<dyn Checkpointer> = Arc::new(MemoryCheckpointer::of_latest());
+        // What a job's earlier attempts did is kept: in the store, or while this process lives.
+        let mut checkpointer: Arc<dyn Checkpointer> = match &owned {
+            Some(batch) => batch.checkpointer(),
+            None => Arc::new(MemoryCheckpointer::of_latest()),
+        };
         if settings.metrics {
             checkpointer = Arc::new(TimedCheckpointer::new(checkpointer));
         }
         let workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer));
         let retry = start.inputs.retry.clone();
-        let mut opening =
-            Opening::new(start.batch.clone(), Arc::new(workload), jobs, failure, retry, Box::new(delivery));
+        let (results, resumed): (Results, _) = match &owned {
+            Some(batch) => {
+                let (durable, resumed) = durable(batch, start, outlets.into_feeds(&seen)).await?;
+                (durable.into(), resumed)
+            }
+            None => (Results::Delivered(Box::new(outlets.into_sinks(seen.clone()))), None),
+        };
+        let mut opening = Opening::new(start.batch.clone(), Arc::new(workload), jobs, failure, retry, results);
         opening.flow = flow;
         opening.timeout = Some(config.executor.timeout.get());
         opening.crash_limit = config.executor.crash_limit;
-        opening.deadline = start.args.deadline;
-        opening.limit = start.args.limit;
+        opening.deadline = deadline(start, owned.as_ref());
+        opening.limit = start.args.terms.limit;
         let begun = mill.clock().now();
+        if let Some(resumed) = resumed.as_ref().filter(|_| !start.quiet) {
+            screen.write(&format!("{}: {resumed}\n", start.batch));
+        }
         let batch = mill.open(opening);
         tracing::info!(batch = %start.batch, jobs = start.jobs.len(), concurrency = settings.concurrency, "the batch runs");
-        Ok(Self { mill, telemetry, seen, begun, batch, limit: start.args.limit })
+        let (limit, before) = (start.args.terms.limit, resumed.as_ref().map_or(0, |resumed| resumed.ended));
+        Ok(Self { mill, telemetry, seen, begun, batch, limit, before, owned, resumed })
     }
 
     /// Waits for its end and hears signals meanwhile.
     pub(super) async fn end(&self, start: &Start, signals: &mut Signals, screen: &Screen) -> Ended {
         let mut phases = Phases::default();
         phases.drain = start.inputs.config.executor.drain_timeout.into();
-        let watch = Watch { mill: &self.mill, batch: &self.batch, seen: &self.seen, phases, screen };
+        let broken = self.owned.as_ref().map(Batch::broken);
+        let watch = Watch { mill: &self.mill, batch: &self.batch, seen: &self.seen, phases, screen, broken };
         let look = self.look();
         let status = || {
             let snapshot = look();
@@ -106,7 +144,9 @@ impl Running {
         let waited = watch.end(signals, status).await;
         let (Snapshot { counts, retries, .. }, left) = (look(), self.batch.census());
         let (broken, reader_gone) = (start.jobs.broken(), self.seen.is_reader_gone());
-        Ended::of(waited, Circumstances { broken, reader_gone, counts, retries, left })
+        let store =
+            self.owned.as_ref().and_then(|batch| batch.broken().borrow().as_ref().map(|error| error.message.clone()));
+        Ended::of(waited, Circumstances { broken, reader_gone, store, counts, retries, left })
     }
 
     /// Its metrics, which outlive it.
@@ -114,11 +154,18 @@ impl Running {
         self.telemetry.take()
     }
 
-    /// Lets go of everything but what is to be told.
-    pub(super) fn summary(self, start: Start, ended: Ended, duration: Duration) -> Summary {
-        let started = self.mill.clock().wall(self.begun);
-        let Ended { verdict, exit, counts, retries, left, .. } = ended;
-        let exit = match start.args.exit_code {
+    /// Says in the store where the batch stands, and lets go of everything but what is to be told.
+    pub(super) async fn summary(mut self, start: Start, mut ended: Ended, duration: Duration) -> Summary {
+        if let Some(batch) = self.owned.take()
+            && let Err(refusal) = settle(batch, &start, &ended).await
+        {
+            tracing::error!(batch = %start.batch, "{}", refusal.problems.join("; "));
+            ended.exit = if ended.exit == Exit::Success { refusal.exit } else { ended.exit };
+        }
+        let finished = self.mill.clock().wall(self.begun) + duration;
+        let started = self.resumed.as_ref().map_or(self.mill.clock().wall(self.begun), |resumed| resumed.accepted);
+        let Ended { verdict, exit, counts, retries, left, undelivered, .. } = ended;
+        let exit = match start.args.terms.exit_code.unwrap_or_default() {
             ExitCode::Standard => exit,
             ExitCode::Count => exit.counting(&verdict, &counts),
         };
@@ -131,11 +178,11 @@ impl Running {
             counts,
             retries,
             started,
-            finished: started + duration,
+            finished,
             duration,
             collected: self.seen.take(),
             left,
-            limit: start.args.limit,
+            limit: start.args.terms.limit,
             results: start.place.as_ref().and_then(Place::shown),
             bad_lines: BadLines {
                 action: start.jobs.left_out().action,
@@ -143,11 +190,13 @@ impl Running {
                 quarantine: start.quarantine.map(|path| path.display().to_string()),
             },
             kinds: assemble::kinds(&start.inputs.config),
-            command: start.command,
+            next: start.next,
+            resumed: self.resumed,
+            undelivered,
         }
     }
 
-    /// Since the batch was accepted.
+    /// Since this host began with the batch.
     pub(super) fn elapsed(&self) -> Duration {
         self.mill.clock().now() - self.begun
     }
@@ -155,12 +204,84 @@ impl Running {
     /// How the batch stands, whenever it is called.
     pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + use<> {
         let (batch, clock, begun, limit) = (self.batch.clone(), self.mill.clock(), self.begun, self.limit);
-        move || look(&batch, &clock, begun, limit)
+        let before = self.before;
+        move || Snapshot { before, ..look(&batch, &clock, begun, limit) }
     }
 }
 
 fn look(batch: &BatchHandle<FlowWorkload>, clock: &Clock, begun: MonoTime, limit: Option<NonZeroU64>) -> Snapshot {
     let now = batch.snapshot();
     let elapsed = clock.now() - begun;
-    Snapshot { counts: now.counts, retries: now.retries, elapsed, limit, paused: batch.paused() }
+    Snapshot { counts: now.counts, retries: now.retries, elapsed, limit, paused: batch.paused(), before: 0 }
+}
+
+/// Owns the batch, on a thread that may wait for disks and for processes to end.
+async fn own(keep: Keep, start: &Start) -> Result<Batch, Refusal> {
+    let (state, id, jobs): (_, BatchId, Arc<JsonLines>) =
+        (start.args.terms.state.clone(), start.batch.clone(), start.jobs.clone());
+    let owning = tokio::task::spawn_blocking(move || keep.own(&state, &id, &jobs));
+    owning.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// What makes the batch survive this host, and what it has survived already.
+async fn durable(
+    batch: &Batch,
+    start: &Start,
+    feeds: Vec<Box<dyn Feed>>,
+) -> Result<(Durable, Option<Resumed>), Refusal> {
+    let (journal, accepted) = (batch.journal(), batch.accepted());
+    let durable = Durable::new(journal.clone(), batch.starts(), accepted, feeds);
+    if start.before.is_none() {
+        return Ok((durable, None));
+    }
+    let past = Past::read(journal.as_ref(), batch.id()).await;
+    let past = past.map_err(|error| Refusal::storage(error.message))?;
+    let (ended, interrupted) = (past.ended(), batch.lost().len() as u64);
+    let resumed = Resumed { ended, interrupted, retrying: past.set_back() as u64, accepted, host: batch.incarnation() };
+    Ok((durable.resuming(past), Some(resumed)))
+}
+
+/// What is left of the time that the batch has.
+fn deadline(start: &Start, owned: Option<&Batch>) -> Option<Duration> {
+    let kept = owned.and_then(|batch| super::Manifest::read(batch.manifest().clone()).ok()?.deadline);
+    start.args.terms.deadline.or_else(|| kept.map(|moment: WallTime| moment.since(keep::now())))
+}
+
+/// Says in the store where the batch stands, and lets go of it. Jobs without an end, and sinks that lack results, wait for
+/// a resume; so does a reader who has gone.
+async fn settle(batch: Batch, start: &Start, ended: &Ended) -> Result<(), Refusal> {
+    let standing = ended.standing();
+    let (state, id) = (start.args.terms.state.clone(), start.batch.clone());
+    let settling = tokio::task::spawn_blocking(move || {
+        let said = match standing {
+            Standing::Open => Ok(()),
+            standing => StateDir::open(&state).and_then(|dir| dir.set_standing(&id, standing)),
+        };
+        drop(batch);
+        said.map_err(|error| of_store(&error))
+    });
+    settling.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+impl Outlets {
+    fn into_feeds(self, seen: &Arc<Seen>) -> Vec<Box<dyn Feed>> {
+        let mut feeds: Vec<Box<dyn Feed>> = vec![Box::new(Gathering(seen.clone()))];
+        // The first of them is what somebody reads.
+        let mut reader = Some(seen.clone());
+        if let Some(raw) = self.raw {
+            feeds.push(Box::new(Fed::new(raw, Begins::Anew, reader.take())));
+        }
+        if let Some((output, begins)) = self.output {
+            feeds.push(Box::new(Fed::new(output, begins, reader.take())));
+        }
+        feeds.extend(
+            self.sinks.into_iter().map(|sink| Box::new(Fed::new(sink, Begins::AtItsMark, None)) as Box<dyn Feed>),
+        );
+        feeds
+    }
+
+    fn into_sinks(self, seen: Arc<Seen>) -> Sinks {
+        let output = self.output.map(|(output, _)| output);
+        Sinks::new(self.raw.into_iter().chain(output).chain(self.sinks).collect(), seen)
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use batchmill_core::{Pause, format_duration};
+use batchmill_core::{JournalError, Pause, format_duration};
 use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
+
+use tokio::sync::watch;
 
 use super::delivery::Seen;
 use crate::{
@@ -36,6 +38,8 @@ pub(super) struct Watch<'a> {
     pub(super) seen: &'a Seen,
     pub(super) phases: Phases,
     pub(super) screen: &'a Screen,
+    /// Why its store takes nothing any more.
+    pub(super) broken: Option<watch::Receiver<Option<JournalError>>>,
 }
 
 impl Watch<'_> {
@@ -45,11 +49,16 @@ impl Watch<'_> {
         let mut shutdown = Shutdown::None;
         let mut reader_watched = true;
         let mut pauses = self.batch.pauses();
+        let mut broken = self.broken.clone();
         loop {
             tokio::select! {
                 biased;
                 end = self.batch.wait() => return end.into(),
                 closed = shutdown.closed() => return self.after(closed).await,
+                error = store_breaks(&mut broken) => {
+                    tracing::error!(%error, "the store takes nothing any more: stopping");
+                    return self.kill().await;
+                }
                 () = self.seen.reader_gone(), if reader_watched => {
                     reader_watched = false;
                     tracing::info!("nobody reads the results any more: draining");
@@ -122,6 +131,17 @@ impl Watch<'_> {
             Err(_) => Waited::Stuck,
         }
     }
+}
+
+/// Ready when the store is broken for good; never, where nothing is kept.
+async fn store_breaks(broken: &mut Option<watch::Receiver<Option<JournalError>>>) -> JournalError {
+    if let Some(watched) = broken
+        && let Ok(error) = watched.wait_for(Option::is_some).await
+        && let Some(error) = error.clone()
+    {
+        return error;
+    }
+    std::future::pending().await
 }
 
 /// `1 running job`, `3 jobs`

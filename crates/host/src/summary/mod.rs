@@ -9,10 +9,10 @@ mod unrun;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, BatchId, JobResult, Pause, Verdict, WallTime};
-use batchmill_executor::Share;
+use batchmill_executor::{Share, Undelivered};
 use serde::Serialize;
 
 pub(crate) use group::{Groups, clipped};
@@ -77,11 +77,63 @@ pub(crate) struct Summary {
     pub(crate) bad_lines: BadLines,
     /// The plugins that config chose, by section.
     pub(crate) kinds: BTreeMap<&'static str, Vec<String>>,
-    /// How to run it again; `None` where its jobs came through a pipe.
-    pub(crate) command: Option<String>,
+    /// How to go on with it, or, where nothing is kept, to run it again; `None` where its jobs came through a pipe.
+    pub(crate) next: Option<String>,
+    /// What earlier hosts had done.
+    pub(crate) resumed: Option<Resumed>,
+    /// Sinks that have not got all results.
+    pub(crate) undelivered: Vec<Undelivered>,
+}
+
+/// What a host found that goes on with a batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Resumed {
+    /// Jobs that had ended.
+    #[serde(rename = "jobs_before")]
+    pub(crate) ended: u64,
+    /// Jobs that ran when the host before was lost, and run again.
+    pub(crate) interrupted: u64,
+    /// Jobs that had failed and were to be tried again.
+    pub(crate) retrying: u64,
+    /// When the batch was accepted.
+    #[serde(rename = "accepted_at")]
+    pub(crate) accepted: WallTime,
+    /// Which of its hosts this one is, from 1.
+    pub(crate) host: u64,
+}
+
+impl fmt::Display for Resumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ended, interrupted, retrying, .. } = self;
+        let jobs = |jobs: u64| if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
+        write!(f, "resumed: {} had ended", jobs(*ended))?;
+        if *interrupted > 0 {
+            write!(f, ", {} ran when the host was lost", jobs(*interrupted))?;
+        }
+        if *retrying > 0 {
+            write!(f, ", {} waited for a retry", jobs(*retrying))?;
+        }
+        Ok(())
+    }
 }
 
 impl Summary {
+    /// Whether something is left to do.
+    fn goes_on(&self) -> bool {
+        let broke_off = matches!(self.verdict, Verdict::Drained | Verdict::StorageFailed(_) | Verdict::HostFailed(_));
+        broke_off || self.is_kept() && (self.trial().is_some() || !self.undelivered.is_empty())
+    }
+
+    /// Whether a resume is possible.
+    fn is_kept(&self) -> bool {
+        self.next.as_ref().is_some_and(|command| command.starts_with("batchmill resume"))
+    }
+
+    /// Jobs that had ended when this host began.
+    pub(crate) fn before(&self) -> u64 {
+        self.resumed.as_ref().map_or(0, |resumed| resumed.ended)
+    }
+
     /// How many jobs this was a trial of, where it left others out.
     pub(crate) fn trial(&self) -> Option<u64> {
         self.limit.map(NonZeroU64::get).filter(|limit| *limit < self.counts.submitted)

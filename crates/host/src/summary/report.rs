@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, num::NonZeroU64};
 
 use batchmill_core::{BatchCounts, ErrorClass, Pause, StopReason, Verdict, WallTime};
+use batchmill_executor::Undelivered;
 use serde::Serialize;
 
-use super::{BadLines, Summary, unrun::NotRun};
+use super::{BadLines, Resumed, Summary, unrun::NotRun};
 use crate::progress::throughput;
 
 /// The report. Fields are only added, never renamed.
@@ -15,7 +16,8 @@ struct Report<'a> {
     batch: &'a str,
     /// The flow's name.
     flow: &'a str,
-    /// `succeeded`, `some_failed`, `halted`, `cancelled`, `deadline_passed`, `drained` or `storage_failed`.
+    /// `succeeded`, `some_failed`, `halted`, `cancelled`, `deadline_passed`, `drained`, `fenced` (another host has it), `storage_failed` or
+    /// `host_failed`.
     verdict: &'static str,
     /// Which rule stopped the batch, or had paused it when it was drained, and what it saw; or which storage failed.
     reason: Option<Reason<'a>>,
@@ -31,9 +33,9 @@ struct Report<'a> {
     started_at: WallTime,
     /// RFC 3339.
     finished_at: WallTime,
-    /// From the acceptance of the batch to its end.
+    /// Of this run; of a batch that was not resumed from its acceptance to its end.
     duration_seconds: f64,
-    /// Jobs that ran a second, over the whole batch.
+    /// Jobs that ran a second, over the whole run.
     jobs_per_second: f64,
     /// Jobs that did not run, or not to their end, by the reason why, the most first.
     not_run: Vec<NotRun>,
@@ -47,6 +49,10 @@ struct Report<'a> {
     results: Option<&'a str>,
     /// Lines that are no job: what was done about them, how many, and where they are kept.
     bad_lines: &'a BadLines,
+    /// What earlier hosts had done; null where this is the first one.
+    resumed: Option<&'a Resumed>,
+    /// Sinks that have not got all results, which are in the store all the same.
+    undelivered: Vec<Lacking<'a>>,
     /// The plugins that config chose, by section.
     plugins: &'a BTreeMap<&'static str, Vec<String>>,
 }
@@ -66,6 +72,22 @@ impl<'a> Reason<'a> {
 
     fn failure(message: &'a str) -> Self {
         Self { rule: None, message, success: false }
+    }
+}
+
+#[derive(Serialize)]
+struct Lacking<'a> {
+    sink: &'a str,
+    /// Results that it has not got.
+    missing: u64,
+    message: &'a str,
+    /// Whether a resume may bring them: it was out of order for a while.
+    interrupted: bool,
+}
+
+impl<'a> Lacking<'a> {
+    fn of(sink: &'a Undelivered) -> Self {
+        Self { sink: &sink.sink, missing: sink.missing, message: &sink.message, interrupted: sink.interrupted }
     }
 }
 
@@ -117,13 +139,15 @@ pub(crate) fn json(summary: &Summary) -> String {
         started_at: summary.started,
         finished_at: summary.finished,
         duration_seconds: rounded(summary.duration.as_secs_f64()),
-        jobs_per_second: rounded(throughput(&summary.counts, summary.duration)),
+        jobs_per_second: rounded(throughput(&summary.counts, summary.before(), summary.duration)),
         not_run: collected.unrun.with(&summary.left),
         errors: errors.collect(),
         errors_other: collected.groups.others,
         slowest: slowest.collect(),
         results: summary.results.as_deref(),
         bad_lines: &summary.bad_lines,
+        resumed: summary.resumed.as_ref(),
+        undelivered: summary.undelivered.iter().map(Lacking::of).collect(),
         plugins: &summary.kinds,
     };
     serde_json::to_string_pretty(&report).expect("numbers and texts are JSON") + "\n"
@@ -137,6 +161,7 @@ fn verdict(summary: &Summary) -> (&'static str, Option<Reason<'_>>) {
         Verdict::Cancelled => ("cancelled", None),
         Verdict::DeadlinePassed => ("deadline_passed", None),
         Verdict::Drained => ("drained", paused(summary)),
+        Verdict::Fenced => ("fenced", None),
         Verdict::StorageFailed(message) => ("storage_failed", Some(Reason::failure(message))),
         Verdict::HostFailed(message) => ("host_failed", Some(Reason::failure(message))),
         _ => ("unknown", None),

@@ -43,7 +43,9 @@ fn summary() -> Summary {
         results: Some("out dir/results.jsonl".into()),
         bad_lines: BadLines::default(),
         kinds: BTreeMap::from([("scheduler", vec!["priority".to_owned()]), ("sinks", Vec::new())]),
-        command: Some("batchmill run flow.yaml jobs.jsonl".into()),
+        next: Some("batchmill run flow.yaml jobs.jsonl".into()),
+        resumed: None,
+        undelivered: Vec::new(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use batchmill_core::{BatchCounts, Pause, Verdict, format_duration};
 
+use batchmill_executor::Undelivered;
+
 use super::{
     BadLines, Summary,
     group::{Group, clipped},
@@ -21,6 +23,7 @@ const MESSAGE_SHOWN: usize = 160;
 pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
     let mut out = String::new();
     headline(&mut out, summary, paint);
+    resumed(&mut out, summary);
     bad_lines(&mut out, summary, paint);
     verdict(&mut out, summary, paint);
     not_run(&mut out, summary, paint);
@@ -34,7 +37,7 @@ pub(crate) fn text(summary: &Summary, paint: Paint) -> String {
 
 fn headline(out: &mut String, summary: &Summary, paint: Paint) {
     let counts = &summary.counts;
-    let rate = throughput(counts, summary.duration);
+    let rate = throughput(counts, summary.before(), summary.duration);
     let jobs = if counts.submitted == 1 { "job" } else { "jobs" };
     let some = summary.trial().map(|some| format!("a trial: {some} of ")).unwrap_or_default();
     let took = format_duration(summary.duration);
@@ -63,6 +66,13 @@ fn shares(counts: &BatchCounts, left_out: u64, retries: u64, paint: Paint) -> St
     let mut shares = vec![format!("{} {}", counts.succeeded, paint.green("succeeded"))];
     shares.extend(all.iter().filter(|(jobs, _)| *jobs > 0).map(|(jobs, name)| format!("{jobs} {name}")));
     shares.join(", ")
+}
+
+/// `resumed: 12 jobs had ended, 3 jobs ran when the host was lost`
+fn resumed(out: &mut String, summary: &Summary) {
+    if let Some(resumed) = &summary.resumed {
+        let _ = writeln!(out, "  {resumed}");
+    }
 }
 
 /// `3 bad lines left out, kept in out.jsonl.quarantine.jsonl`
@@ -94,6 +104,7 @@ fn verdict(out: &mut String, summary: &Summary, paint: Paint) {
         Verdict::StorageFailed(message) => {
             writeln!(out, "  {}: {}", paint.red("Results could not be stored"), one_line(message))
         }
+        Verdict::Fenced => writeln!(out, "  {}: another host goes on with it", paint.red("Taken over")),
         Verdict::HostFailed(message) => {
             writeln!(out, "  {}: {}", paint.red("The host could not go on"), one_line(message))
         }
@@ -151,6 +162,15 @@ fn slowest(out: &mut String, summary: &Summary, paint: Paint) {
 }
 
 fn places(out: &mut String, summary: &Summary, paint: Paint) {
+    for Undelivered { sink, missing, message, interrupted, .. } in &summary.undelivered {
+        let message = one_line(message);
+        let _ = if *interrupted {
+            writeln!(out, "{}: sink `{sink}` lacks {missing} until a resume: {message}", paint.yellow("Not delivered"))
+        } else {
+            let what = paint.red("Results could not be stored");
+            writeln!(out, "{what}: {message}; sink `{sink}` lacks {missing}, the store has them")
+        };
+    }
     if let Some(place) = &summary.results {
         let _ = writeln!(out, "{} {place}", paint.bold("Results:"));
     }
@@ -163,7 +183,10 @@ fn places(out: &mut String, summary: &Summary, paint: Paint) {
 fn next(summary: &Summary) -> Option<String> {
     let counts = &summary.counts;
     match (&summary.verdict, &summary.results) {
-        (Verdict::Drained, _) => summary.command.as_ref().map(|command| format!("`{command}` runs all of it again")),
+        _ if summary.goes_on() => summary.next.as_ref().map(|command| match summary.is_kept() {
+            true => format!("`{command}` goes on with it"),
+            false => format!("`{command}` runs all of it again"),
+        }),
         (_, Some(place)) if counts.unsuccessful() > 0 => Some(format!(
             "`jq -c 'select(.error) | [.job_id, .error.class, .error.message]' {}` lists the failed jobs",
             quoted(place)

@@ -8,7 +8,7 @@ use batchmill_flow::{
     expr::{Filter, Template},
 };
 use batchmill_plugin::{ByteSize, Registry};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::flow::surroundings;
 use crate::{
@@ -44,6 +44,24 @@ impl Command {
             }
         }
         Ok(Self { argv, output_limit })
+    }
+
+    /// A command that was checked before: its last argument is there already.
+    pub(crate) fn again(argv: Vec<String>, output_limit: ByteSize) -> Self {
+        Self { argv, output_limit }
+    }
+
+    pub(crate) fn argv(&self) -> &[String] {
+        &self.argv
+    }
+
+    pub(crate) fn output_limit(&self) -> ByteSize {
+        self.output_limit
+    }
+
+    /// What makes a batch of it the same batch.
+    pub(crate) fn canonical(&self) -> Value {
+        json!({"command": self.argv, "output_limit": self.output_limit.0})
     }
 
     /// The flow of one node.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use batchmill_config::{Concurrency, HostConfig, Loaded, Origin};
 use batchmill_plugin::Registry;
+use serde_json::Value;
 
 pub(crate) use command::Command;
 pub(crate) use flow::Flow;
@@ -28,6 +29,15 @@ impl Work {
         match self {
             Self::Flow(path) => Flow::read(path, registry),
             Self::Command(command) => command.compile(registry).map(Flow::made),
+        }
+    }
+
+    /// What is compared when a batch of it goes on: a flow as parsed, a command as it is.
+    pub(crate) fn canonical(&self, flow: &Flow) -> Value {
+        match (self, flow) {
+            (Self::Command(command), _) => command.canonical(),
+            (Self::Flow(_), Flow::File(file)) => file.canonical(),
+            (Self::Flow(_), Flow::Made(_)) => Value::Null,
         }
     }
 

@@ -87,10 +87,10 @@ fn every_shell_gets_completions() {
 #[test]
 fn what_is_not_built_does_not_exist() {
     let stage = Stage::new();
-    for command in ["resume", "retry", "status", "serve", "worker", "simulate"] {
+    for command in ["serve", "worker", "simulate"] {
         stage.batchmill(&[command]).expect(2).says("unrecognized subcommand");
     }
-    for flag in ["--durability", "--fresh", "--batch"] {
+    for flag in ["--server", "--cluster"] {
         stage.batchmill(&["run", "flow.yaml", "jobs.jsonl", flag, "x"]).expect(2).says("unexpected argument");
     }
 }

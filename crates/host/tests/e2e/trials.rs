@@ -27,7 +27,7 @@ fn a_trial_runs_the_first_jobs_in_the_order_of_the_scheduler() {
     assert_eq!((&report["limit"], &report["counts"]["pending"]), (&2.into(), &2.into()));
     assert_eq!(report["verdict"], "succeeded");
 
-    let fifo = stage.run(&["--limit", "1", "--set", "scheduler.kind=fifo"]).expect(0);
+    let fifo = stage.run(&["--fresh", "--limit", "1", "--set", "scheduler.kind=fifo"]).expect(0);
     assert_eq!(field(&fifo.results(), "job_id"), ["low"]);
 }
 

@@ -2,7 +2,6 @@
 
 mod checkpoints;
 mod feeds;
-mod lives;
 mod recording;
 mod resume;
 mod starts;

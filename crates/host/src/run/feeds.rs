@@ -1,0 +1,102 @@
+//! Who gets the results of a durable batch: the summary, what commands wrote, the output, the sinks of the config.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use batchmill_core::{BatchId, JobResult, ResultSink, Resumed, SinkError};
+use batchmill_executor::{Begins, Feed};
+
+use super::delivery::{Outlet, Seen};
+
+/// The summary: all results of the batch, whoever ran them.
+pub(super) struct Gathering(pub(super) Arc<Seen>);
+
+#[async_trait]
+impl Feed for Gathering {
+    fn name(&self) -> &'static str {
+        "summary"
+    }
+
+    fn begins(&self) -> Begins {
+        Begins::Anew
+    }
+
+    async fn take(&mut self, _: &BatchId, results: &[JobResult]) -> Result<(), SinkError> {
+        self.0.gather(results);
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// An outlet as a feed.
+pub(super) struct Fed {
+    name: String,
+    sink: Box<dyn ResultSink>,
+    patient: bool,
+    begins: Begins,
+    /// Of the output: a reader that goes ends the batch in its own way.
+    seen: Option<Arc<Seen>>,
+}
+
+impl Fed {
+    pub(super) fn new(outlet: Outlet, begins: Begins, seen: Option<Arc<Seen>>) -> Self {
+        let (name, sink, patient) = outlet.into_parts();
+        Self { name, sink, patient, begins, seen }
+    }
+
+    /// What an error means for the batch.
+    fn judged<T: Default>(&self, answer: Result<T, SinkError>) -> Result<T, SinkError> {
+        match (answer, &self.seen) {
+            (Err(error), Some(seen)) if error.closed => {
+                seen.set_reader_gone();
+                Ok(T::default())
+            }
+            (Err(error), _) => {
+                let temporary = error.temporary && self.patient;
+                let mut error = error;
+                error.temporary = temporary;
+                Err(error)
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    fn nobody_reads(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.is_reader_gone())
+    }
+}
+
+#[async_trait]
+impl Feed for Fed {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn begins(&self) -> Begins {
+        self.begins
+    }
+
+    async fn take(&mut self, batch: &BatchId, results: &[JobResult]) -> Result<(), SinkError> {
+        if self.nobody_reads() {
+            return Ok(());
+        }
+        let written = self.sink.write(batch, results).await;
+        self.judged(written)
+    }
+
+    fn mark(&self) -> Option<String> {
+        self.sink.mark()
+    }
+
+    async fn resume(&mut self, mark: Option<&str>) -> Result<Resumed, SinkError> {
+        self.sink.resume(mark).await
+    }
+
+    async fn close(&mut self) -> Result<(), SinkError> {
+        let closed = self.sink.close().await;
+        self.judged(closed)
+    }
+}
