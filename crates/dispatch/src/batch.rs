@@ -5,7 +5,6 @@ use std::{collections::HashMap, fmt, num::NonZeroU64, sync::Arc, time::Duration}
 use batchmill_core::{
     BatchCounts, ClassId, Closing, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, Token,
     Transition,
-    fault::{self, Sabotage},
 };
 
 use crate::{
@@ -137,7 +136,7 @@ impl Batch {
             key,
             rows: Vec::with_capacity(setup.expected_jobs),
             paused: setup.paused.clone(),
-            closing: setup.closing.clone().filter(|_| !fault::breaks(Sabotage::RecomputeVerdict)),
+            closing: setup.closing.clone(),
             setup,
             wishes: HashMap::new(),
             troubles: HashMap::new(),

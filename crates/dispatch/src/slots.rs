@@ -1,9 +1,6 @@
 //! Where attempts run. The live attempts are the single truth about slots, so none can leak.
 
-use batchmill_core::{
-    MonoTime,
-    fault::{self, Sabotage},
-};
+use batchmill_core::MonoTime;
 
 use crate::{BatchKey, Lease, SlotId, StopCause};
 
@@ -63,7 +60,7 @@ impl Slots {
     /// Frees the slot of a lease; `None` if the lease is void.
     pub(crate) fn free(&mut self, lease: Lease) -> Option<Live> {
         let place = self.live.get_mut(lease.slot.0 as usize)?;
-        let live = place.take_if(|live| live.lease == lease || fault::breaks(Sabotage::SkipEpochCheck))?;
+        let live = place.take_if(|live| live.lease == lease)?;
         self.free.push(lease.slot);
         self.running -= 1;
         Some(live)

@@ -10,8 +10,11 @@
 //! a batch, the store keeps; the program says what that is. Programs that embed Batchmill use the crate
 //! `batchmill`, not this one.
 
+mod batches;
 mod catalog;
 mod cli;
+mod clock;
+mod control;
 mod exit;
 mod inputs;
 mod intake;

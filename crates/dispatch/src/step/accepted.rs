@@ -1,9 +1,6 @@
 //! Jobs arrive: new ones, or what earlier hosts of their batch left of them.
 
-use batchmill_core::{
-    JobState, MonoTime, Status,
-    fault::{self, Sabotage},
-};
+use batchmill_core::{JobState, MonoTime, Status};
 
 use crate::{
     BatchKey, Effect, NewJob, Past, Setback,
@@ -65,7 +62,6 @@ fn first_state(batch: &Batch, job: &NewJob, now: MonoTime) -> (JobState, Option<
     match &job.past {
         Past::Ended(status) => (JobState::Ended(*status), None),
         // What is left of its delay; and where retries cost tokens, it gets in line for one.
-        Past::Interrupted(_) if fault::breaks(Sabotage::ForgetBackoff) => (JobState::Ready, None),
         Past::Interrupted(setback) if setback.due > now || batch.budget.is_some() && setback.attempts > 0 => {
             (JobState::Backoff, Some(setback.due))
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use batchmill_core::{
     AttemptFailure, Draw, ErrorClass, FailedAttempt, GivenUp, JobError, MonoTime, NodeFailure, Outcome, RetryDecision,
     Status, Transition, Usage,
-    fault::{self, Sabotage},
 };
 
 use crate::{
@@ -247,12 +246,7 @@ fn back_to_queue(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTim
 fn stopped(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     let cause = live.stopping.unwrap_or(StopCause::Host);
     let (status, class, code, message) = match cause {
-        StopCause::Host => {
-            if fault::breaks(Sabotage::CountPlannedStop) {
-                count_attempt(dispatch, lease);
-            }
-            return back_to_queue(dispatch, lease, live, now, effects);
-        }
+        StopCause::Host => return back_to_queue(dispatch, lease, live, now, effects),
         StopCause::Halt => (Status::Skipped, ErrorClass::Cancelled, "halted", "stopped with its batch"),
         StopCause::Cancel => (Status::Cancelled, ErrorClass::Cancelled, "cancelled", "cancelled by request"),
         StopCause::BatchDeadline => {

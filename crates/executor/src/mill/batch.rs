@@ -322,6 +322,11 @@ impl<W: Workload> BatchHandle<W> {
         }
     }
 
+    /// What became of it, once it has ended and every result is delivered.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.end.borrow().as_ref().map(|end| end.verdict.clone())
+    }
+
     /// Cancels the whole batch: waiting and running jobs end `cancelled`.
     pub fn cancel(&self) {
         self.shared.step(Event::CancelRequested { batch: self.batch.key, jobs: None });

@@ -1,6 +1,6 @@
 //! Flags of the commands that run a batch.
 
-use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{io, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use batchmill_core::{BatchId, parse_duration};
 use clap::{Args, ValueEnum, ValueHint, builder::FalseyValueParser};
@@ -14,7 +14,7 @@ Exit codes:
   0   every job succeeded (an empty batch too), or enough of them for a rule on successes
   1   the batch ended, some jobs failed for good
   2   the command line is wrong
-  3   stopped by its failure strategy or a fatal error
+  3   stopped by its failure strategy or a fatal error, or cancelled by a person
   4   the deadline of the batch passed
   65  bad data: a job line, a flow, a missing file, an unknown batch, another batch than the one to go on with
   74  results could not be stored
@@ -76,6 +76,18 @@ pub(crate) struct Terms {
     /// What the exit code tells [default: standard]
     #[arg(long, value_name = "FORM", env = "BATCHMILL_EXIT_CODE", hide_env = true)]
     pub(crate) exit_code: Option<ExitCode>,
+}
+
+impl Terms {
+    /// Makes its paths mean the same in another working directory.
+    pub(crate) fn absolute(&mut self) -> io::Result<()> {
+        for path in [&mut self.state].into_iter().chain(&mut self.report).chain(&mut self.output) {
+            if path.as_os_str() != "-" {
+                *path = std::path::absolute(&path)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a batch is made of, and how it is run and told.

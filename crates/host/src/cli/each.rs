@@ -16,6 +16,7 @@ use crate::{
     work::{Command, Work},
 };
 
+/// Run one command for each job, as xargs and parallel do
 #[derive(Debug, Args)]
 #[command(
     after_long_help = EXIT_CODES,
@@ -64,7 +65,10 @@ pub(super) fn execute(args: EachArgs, global: &Global, matches: &ArgMatches) -> 
     match command {
         Ok(command) => {
             let work = Work::Command(command);
-            run::run(Order { work, jobs, args: args.batch, flags, shown, quiet: global.quiet, goes_on: None }, &screen)
+            run::run(
+                Order { work, jobs, args: args.batch, flags, shown, quiet: global.quiet, goes_on: None, again: None },
+                &screen,
+            )
         }
         Err(refusal) => refusal::print(&refusal, &screen),
     }

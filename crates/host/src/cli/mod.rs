@@ -5,6 +5,8 @@ mod check;
 mod completions;
 mod config;
 mod each;
+mod errors;
+mod explain;
 mod format;
 mod global;
 mod graph;
@@ -12,8 +14,14 @@ mod hints;
 mod host_config;
 mod intake;
 mod plugin;
+mod prune;
+mod results;
 mod resume;
+mod retry;
 mod run;
+mod state;
+mod status;
+mod steer;
 mod try_one;
 
 use std::env;
@@ -26,8 +34,10 @@ pub(crate) use global::{Global, LogFormat};
 pub(crate) use host_config::{ConfigArgs, PolicyArgs};
 pub(crate) use intake::IntakeArgs;
 pub(crate) use resume::ResumeArgs;
+pub(crate) use retry::RetryArgs;
+pub(crate) use state::StateArgs;
 
-use crate::exit::Exit;
+use crate::{batches::steer::Action, exit::Exit};
 
 /// Runs batches of workflow jobs: a flow, a file of jobs, results; every policy a plugin chosen by one line of config.
 #[derive(Debug, Parser)]
@@ -39,15 +49,26 @@ struct Cli {
     command: Command,
 }
 
+/// A command with a long manual is described where its flags are: a line here would take the place of the manual.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a batch to its end; no server is needed
     Run(Box<run::RunArgs>),
-    /// Run one command for each job, as xargs and parallel do
     Each(Box<each::EachArgs>),
-    /// Go on where a batch stopped
     Resume(Box<resume::ResumeArgs>),
-    /// Run one job and show each node; nothing is recorded
+    Retry(Box<retry::RetryArgs>),
+    Status(status::StatusArgs),
+    Results(results::ResultsArgs),
+    Errors(errors::ErrorsArgs),
+    Explain(explain::ExplainArgs),
+    Cancel(steer::CancelArgs),
+    /// Start no more jobs of a running batch until `unpause`
+    Pause(steer::SteerArgs),
+    /// Let a paused batch go on
+    Unpause(steer::SteerArgs),
+    /// End a running batch when its running jobs have finished; `resume` goes on
+    Drain(steer::SteerArgs),
+    Prune(prune::PruneArgs),
     Try(Box<try_one::TryArgs>),
     /// Check flow, jobs and config without running anything; all problems at once
     Check(check::CheckArgs),
@@ -87,6 +108,16 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
         Command::Run(args) => run::execute(*args, &cli.global, chosen),
         Command::Each(args) => each::execute(*args, &cli.global, chosen),
         Command::Resume(args) => resume::execute(*args, &cli.global, chosen),
+        Command::Retry(args) => retry::execute(*args, &cli.global, chosen),
+        Command::Status(args) => status::execute(&args, &cli.global),
+        Command::Results(args) => results::execute(&args, &cli.global),
+        Command::Errors(args) => errors::execute(&args, &cli.global),
+        Command::Explain(args) => explain::execute(&args, &cli.global),
+        Command::Cancel(args) => steer::cancel(args, &cli.global),
+        Command::Pause(args) => steer::execute(Action::Pause, &args, &cli.global),
+        Command::Unpause(args) => steer::execute(Action::Unpause, &args, &cli.global),
+        Command::Drain(args) => steer::execute(Action::Drain, &args, &cli.global),
+        Command::Prune(args) => prune::execute(&args, &cli.global),
         Command::Try(args) => try_one::execute(&args, &cli.global),
         Command::Check(args) => check::execute(&args, &cli.global),
         Command::Graph(args) => graph::execute(&args, &cli.global),
@@ -114,8 +145,8 @@ mod tests {
             for argument in command.get_arguments().filter(|a| !["help", "version"].contains(&a.get_id().as_str())) {
                 let Some(long) = argument.get_long() else { continue };
                 let expected = match long {
-                    // The variable of that name is one of jobs, and those are never read as flags.
-                    "batch" => "BATCHMILL_BATCH_NAME".to_owned(),
+                    // The variables of these names are those of jobs, which are never read as flags.
+                    "batch" | "node" => format!("BATCHMILL_{}_NAME", long.to_uppercase()),
                     _ => format!("BATCHMILL_{}", long.to_uppercase().replace('-', "_")),
                 };
                 if argument.get_env().is_none_or(|name| name != expected.as_str()) {

@@ -5,6 +5,7 @@ use clap::{ArgMatches, Args};
 use super::{ConfigArgs, Global, PolicyArgs, Terms, batch::EXIT_CODES};
 use crate::{exit::Exit, logs, run};
 
+/// Go on where a batch stopped
 #[derive(Debug, Args)]
 #[command(
     after_long_help = EXIT_CODES,

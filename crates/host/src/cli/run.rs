@@ -55,5 +55,5 @@ pub(super) fn execute(args: RunArgs, global: &Global, matches: &ArgMatches) -> E
     let flags = args.batch.policy.flags(matches);
     let work = Work::Flow(args.flow);
     let (shown, quiet) = (Shown::Records, global.quiet);
-    run::run(Order { work, jobs, args: args.batch, flags, shown, quiet, goes_on: None }, &screen)
+    run::run(Order { work, jobs, args: args.batch, flags, shown, quiet, goes_on: None, again: None }, &screen)
 }

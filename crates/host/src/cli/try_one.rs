@@ -16,6 +16,7 @@ use crate::{
     work::Work,
 };
 
+/// Run one job and show each node; nothing is recorded
 #[derive(Debug, Args)]
 #[command(mut_arg("format", |format| {
     format.help("How it is shown; `jsonl` is an object a superstep, then one about the end")

@@ -24,7 +24,7 @@ use super::{
 use crate::problems::Refusal;
 
 /// What the index of a batch's jobs is called in its folder.
-const INDEX: &str = "jobs.idx";
+pub(super) const INDEX: &str = "jobs.idx";
 
 /// The copy of jobs that are not read in place.
 const COPY: &str = "jobs.jsonl";
@@ -96,6 +96,11 @@ impl JsonLines {
     /// The same jobs by another index.
     pub(super) fn indexed_by(self, index: Index) -> Self {
         Self { index, ..self }
+    }
+
+    /// What problems call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn index(&self) -> &Index {

@@ -22,6 +22,7 @@ mod line;
 mod lines;
 mod numbers;
 mod open;
+mod pick;
 mod record;
 mod spool;
 
@@ -33,4 +34,5 @@ pub(crate) use format::Columns;
 pub(crate) use index::Defaults;
 pub(crate) use jsonl::JsonLines;
 pub(crate) use open::{Jobs, accept, cannot_read, unchanged};
+pub(crate) use pick::place_of;
 pub(crate) use spool::Scratch;

@@ -10,7 +10,7 @@ use std::{num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, Pause};
 
-pub(crate) use pace::{Pace, throughput};
+pub(crate) use pace::{Pace, Rate, throughput};
 pub(crate) use plain::status;
 pub(crate) use reporter::{Reporter, Style};
 

@@ -6,7 +6,7 @@ use batchmill_config::Durability;
 use batchmill_core::{BatchId, WallTime};
 use batchmill_store_sqlite::{self as sqlite, NewBatch, Standing, StateDir, StoreError};
 
-use super::{manifest::Manifest, survivors};
+use super::{again::Origin, manifest::Manifest, survivors};
 use crate::{intake::JsonLines, problems::Refusal, refusal::of_store};
 
 /// What is to be owned.
@@ -23,6 +23,8 @@ pub(super) enum How {
         source: String,
         /// The unfinished one that it takes the place of.
         instead_of: Option<BatchId>,
+        /// The batch whose jobs it runs again.
+        origin: Option<Origin>,
     },
     /// One that goes on.
     Again {
@@ -56,7 +58,7 @@ impl Keep {
         let dir = StateDir::open(state).map_err(|error| of_store(&error))?;
         let Self { durability, manifest, how } = self;
         let batch = match how {
-            How::New { flow, source, instead_of } => {
+            How::New { flow, source, instead_of, origin } => {
                 let new = NewBatch {
                     id: id.clone(),
                     name: manifest.name().filter(|name| *name == id.as_str()).map(str::to_owned),
@@ -67,8 +69,8 @@ impl Keep {
                     content: jobs.content(),
                     accepted: now(),
                     durability,
-                    parent: None,
-                    generation: 0,
+                    generation: origin.as_ref().map_or(0, |origin| origin.generation),
+                    parent: origin.map(|origin| origin.parent),
                 };
                 let batch = dir.create(new).map_err(|error| of_store(&error))?;
                 keep_jobs(&batch, jobs, durability)?;

@@ -144,6 +144,11 @@ impl Manifest {
     }
 
     /// Where it runs.
+    /// Where its jobs came from.
+    pub(super) fn jobs(&self) -> Jobs {
+        Jobs::of(&self.jobs.path())
+    }
+
     pub(super) fn directory(&self) -> PathBuf {
         self.directory.path()
     }
@@ -206,6 +211,15 @@ impl Manifest {
             policy,
         };
         let shown = if self.raw { Shown::Raw } else { Shown::Records };
-        Order { work, jobs: Jobs::of(&self.jobs.path()), args, flags: all, shown, quiet: false, goes_on: None }
+        Order {
+            work,
+            jobs: Jobs::of(&self.jobs.path()),
+            args,
+            flags: all,
+            shown,
+            quiet: false,
+            goes_on: None,
+            again: None,
+        }
     }
 }

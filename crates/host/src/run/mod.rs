@@ -5,6 +5,7 @@
 //!                                                          signals, progress, metrics ─┘
 //! ```
 
+mod again;
 mod assemble;
 mod delivery;
 mod descriptors;
@@ -21,6 +22,7 @@ mod quarantine;
 mod raw;
 mod rehearsal;
 mod running;
+mod steering;
 mod stored;
 mod survivors;
 mod telemetry;
@@ -29,7 +31,7 @@ mod watch;
 use std::{
     env,
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -38,7 +40,7 @@ use batchmill_core::BatchId;
 
 use crate::{
     catalog,
-    cli::{BatchArgs, ProgressStyle, ResumeArgs},
+    cli::{BatchArgs, ProgressStyle, ResumeArgs, RetryArgs},
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, JsonLines, Scratch},
@@ -52,6 +54,7 @@ use crate::{
 };
 
 use self::{
+    again::Again,
     earlier::{Earlier, Given, Going},
     guard::Guard,
     keep::{How, Keep},
@@ -74,6 +77,8 @@ pub(crate) struct Order {
     pub(crate) quiet: bool,
     /// The batch that a person named for a resume.
     pub(crate) goes_on: Option<Box<GoesOn>>,
+    /// The jobs of another batch that run again.
+    pub(crate) again: Option<Box<Again>>,
 }
 
 /// A batch that is to be resumed, whatever the command.
@@ -125,6 +130,18 @@ pub(crate) fn resume(args: ResumeArgs, flags: Vec<Flag>, quiet: bool, screen: &S
     enter(screen, move || resumed(args, flags, quiet))
 }
 
+/// Some jobs of a batch that has ended run again.
+pub(crate) fn retry(args: RetryArgs, flags: Vec<Flag>, quiet: bool, screen: &Screen) -> Exit {
+    match again::order(args, flags, quiet) {
+        Ok(Some(order)) => run(order, screen),
+        Ok(None) => {
+            screen.write("No job of the batch is chosen; nothing runs again.\n");
+            Exit::Success
+        }
+        Err(refusal) => refusal::print(&refusal, screen),
+    }
+}
+
 fn enter(screen: &Screen, order: impl FnOnce() -> Result<Order, Refusal> + Send + 'static) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -156,24 +173,23 @@ async fn prepare_and_execute(
 }
 
 /// The command that started a batch, again, with what is said now over it. From here on this process is where that was.
-#[expect(clippy::disallowed_methods, reason = "no other thread of ours has looked at a path yet")]
 fn resumed(args: ResumeArgs, flags: Vec<Flag>, quiet: bool) -> Result<Order, Refusal> {
     let ResumeArgs { batch, mut terms, config, policy } = args;
     let here = |error: io::Error| Refusal::storage(format!("the working directory: {error}"));
     let config = config.absolute().map_err(here)?;
-    for path in [&mut terms.state].into_iter().chain(&mut terms.report).chain(&mut terms.output) {
-        if path.as_os_str() != "-" {
-            *path = std::path::absolute(&path).map_err(here)?;
-        }
-    }
+    terms.absolute().map_err(here)?;
     let earlier = earlier::named(&terms.state, batch.as_deref())?;
-    let directory = earlier.manifest.directory();
-    env::set_current_dir(&directory).map_err(|error| {
-        Refusal::data(format!("{}: the working directory of the batch: {error}", directory.display()))
-    })?;
+    stand_in(&earlier.manifest.directory())?;
     let mut order = earlier.manifest.order(terms, config, policy, flags);
     (order.quiet, order.goes_on) = (quiet, Some(Box::new(GoesOn(earlier))));
     Ok(order)
+}
+
+/// Goes to the working directory of a batch, where its paths mean what they meant. Nothing else runs in this process yet.
+#[expect(clippy::disallowed_methods, reason = "no thread of this process has looked at a relative path before")]
+fn stand_in(directory: &Path) -> Result<(), Refusal> {
+    env::set_current_dir(directory)
+        .map_err(|error| Refusal::data(format!("{}: the working directory of the batch: {error}", directory.display())))
 }
 
 /// What is shown where. A bar needs a terminal, and one of its own: not that where commands write.
@@ -206,13 +222,18 @@ async fn prepare(
 }
 
 fn read(order: Order) -> Result<Prepared, Refusal> {
-    let Order { work, jobs, args, flags, shown, quiet, goes_on } = order;
+    let Order { work, jobs, args, flags, shown, quiet, goes_on, again } = order;
     let mut layers = args.config.request();
     layers.flags.clone_from(&flags);
     let by_resume = goes_on.is_some();
-    let source = earlier::source(&work, &jobs)?;
+    let (origin, again_jobs) = again.map(|again| again.apart()).unzip();
+    let source = match &origin {
+        Some(origin) => origin.source(),
+        None => earlier::source(&work, &jobs)?,
+    };
     let earlier = match goes_on {
         Some(goes_on) => Some(goes_on.0),
+        None if origin.is_some() => None,
         None if args.dry_run || !keeps(&layers) => None,
         None => earlier::find(&args.terms.state, args.batch.as_ref(), &source)?,
     };
@@ -225,7 +246,7 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
     let own_jobs = match &earlier {
         Some(earlier) if by_resume && jobs.is_fleeting() => Some(earlier.copied_jobs(&jobs)?),
         Some(earlier) if !args.terms.accept_changes => earlier.untouched_jobs(&jobs, &args.intake)?,
-        _ => None,
+        _ => again_jobs,
     };
     let asked = own_jobs.is_none().then(|| (&jobs, args.intake.rules(scratch.clone())));
     let mut inputs = inputs::read(&layers, &work, asked, refusals)?;
@@ -261,9 +282,10 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
     }
 
     let Going { jobs: accepted, is_new, accepted: changes } = going;
-    let batch = match &earlier {
-        Some(earlier) => earlier.id().clone(),
-        None => identity::new_batch(args.batch.as_ref(), inputs.flow.graph().name(), &args.terms.state),
+    let batch = match (&earlier, &origin) {
+        (Some(earlier), _) => earlier.id().clone(),
+        (None, Some(origin)) => origin.batch.clone(),
+        (None, None) => identity::new_batch(args.batch.as_ref(), inputs.flow.graph().name(), &args.terms.state),
     };
     let place = Place::of(&args, &batch, shown);
     let kept_before = earlier.as_ref().and_then(|earlier| earlier.manifest.quarantine());
@@ -275,8 +297,8 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
         output::check_quarantine(path, &args, &work, &jobs)?;
     }
     let durability = keep::durability(inputs.config.store.durability).filter(|_| !args.dry_run);
-    if durability.is_none() && by_resume {
-        return Err(Refusal::new(Exit::Usage, "a batch that goes on is kept: --durability must be buffered or fsync"));
+    if durability.is_none() && (by_resume || origin.is_some()) {
+        return Err(Refusal::new(Exit::Usage, "such a batch is kept: --durability must be buffered or fsync"));
     }
     let flow = inputs.flow.graph().name().to_owned();
     let before = earlier.as_ref().map(Earlier::ended).transpose()?;
@@ -297,7 +319,7 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
             Some(Earlier { manifest, .. }) => {
                 How::Again { known: Box::new(manifest), jobs_are_new: is_new, accepted: changes }
             }
-            None => How::New { flow, source, instead_of },
+            None => How::New { flow, source, instead_of, origin },
         };
         Keep { durability, manifest, how }
     });

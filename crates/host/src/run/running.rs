@@ -21,10 +21,12 @@ use super::{
     output::{self, Place},
     quarantine,
     raw::RawOutput,
+    steering::Steering,
     telemetry::Telemetry,
     watch::Watch,
 };
 use crate::{
+    batches::argument,
     cli::ExitCode,
     exit::Exit,
     intake::JsonLines,
@@ -49,6 +51,8 @@ pub(super) struct Running {
     /// The batch in the store, which this process owns until it lets go of it.
     owned: Option<Batch>,
     resumed: Option<Resumed>,
+    /// How others look at it and steer it.
+    steering: Steering,
 }
 
 /// Where results go, by what becomes of them when a batch goes on.
@@ -124,7 +128,15 @@ impl Running {
         let batch = mill.open(opening);
         tracing::info!(batch = %start.batch, jobs = start.jobs.len(), concurrency = settings.concurrency, "the batch runs");
         let (limit, before) = (start.args.terms.limit, resumed.as_ref().map_or(0, |resumed| resumed.ended));
-        Ok(Self { mill, telemetry, seen, begun, batch, limit, before, owned, resumed })
+        let mut running =
+            Self { mill, telemetry, seen, begun, batch, limit, before, owned, resumed, steering: Steering::default() };
+        if let Some(owned) = &running.owned {
+            let drain_limit = config.executor.drain_timeout.into();
+            let (batch, mill, look) = (&running.batch, &running.mill, running.look());
+            let argument = argument(&start.args.terms.state, owned.id());
+            running.steering = Steering::start(owned.folder(), &argument, batch, mill, &start.jobs, look, drain_limit);
+        }
+        Ok(running)
     }
 
     /// Waits for its end and hears signals meanwhile.
@@ -132,7 +144,15 @@ impl Running {
         let mut phases = Phases::default();
         phases.drain = start.inputs.config.executor.drain_timeout.into();
         let broken = self.owned.as_ref().map(Batch::broken);
-        let watch = Watch { mill: &self.mill, batch: &self.batch, seen: &self.seen, phases, screen, broken };
+        let watch = Watch {
+            mill: &self.mill,
+            batch: &self.batch,
+            seen: &self.seen,
+            phases,
+            screen,
+            broken,
+            steering: &self.steering,
+        };
         let look = self.look();
         let status = || {
             let snapshot = look();
@@ -156,6 +176,8 @@ impl Running {
 
     /// Says in the store where the batch stands, and lets go of everything but what is to be told.
     pub(super) async fn summary(mut self, start: Start, mut ended: Ended, duration: Duration) -> Summary {
+        // Before the lock: whoever owns the batch next has a socket of its own.
+        std::mem::take(&mut self.steering).close().await;
         if let Some(batch) = self.owned.take()
             && let Err(refusal) = settle(batch, &start, &ended).await
         {
@@ -202,7 +224,7 @@ impl Running {
     }
 
     /// How the batch stands, whenever it is called.
-    pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + use<> {
+    pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + Sync + use<> {
         let (batch, clock, begun, limit) = (self.batch.clone(), self.mill.clock(), self.begun, self.limit);
         let before = self.before;
         move || Snapshot { before, ..look(&batch, &clock, begun, limit) }

@@ -7,7 +7,7 @@ use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
 
 use tokio::sync::watch;
 
-use super::delivery::Seen;
+use super::{delivery::Seen, steering::Steering};
 use crate::{
     screen::Screen,
     signals::{Asked, Signals},
@@ -40,6 +40,7 @@ pub(super) struct Watch<'a> {
     pub(super) screen: &'a Screen,
     /// Why its store takes nothing any more.
     pub(super) broken: Option<watch::Receiver<Option<JournalError>>>,
+    pub(super) steering: &'a Steering,
 }
 
 impl Watch<'_> {
@@ -68,6 +69,7 @@ impl Watch<'_> {
                     Some(pause) => self.paused(&pause),
                     None => self.screen.write("The batch goes on.\n"),
                 },
+                () = self.steering.drain_asked() => self.drain(&mut shutdown),
                 asked = signals.next() => match asked {
                     Asked::Status => self.screen.write(&status()),
                     Asked::Drain => self.drain(&mut shutdown),
@@ -84,16 +86,17 @@ impl Watch<'_> {
         }
     }
 
-    /// A batch that waits for a person says so, and what that person can do.
+    /// A batch that waits says so, and what a person can do.
     fn paused(&self, pause: &Pause) {
         let counts = self.batch.snapshot().counts;
-        let why = match pause {
-            Pause::Rule(reason) => format!(" by `{}`: {}", reason.rule, reason.message),
-            _ => String::new(),
+        let unpause = self.steering.unpause();
+        let (why, mend) = match pause {
+            Pause::Rule(reason) => (format!(" by `{}`: {}", reason.rule, reason.message), unpause),
+            Pause::StorageFull(what) => (format!(" until there is room: {what}"), "It goes on by itself.".to_owned()),
+            _ => (" by a person".to_owned(), unpause),
         };
         self.screen.write(&format!(
-            "Paused{why}. Nothing starts; {} may finish, {} wait.\n\
-             There is no command yet that lets it go on. Interrupt (Ctrl-C) to end it with what is done.\n",
+            "Paused{why}. Nothing starts; {} may finish, {} wait.\n{mend} Interrupt (Ctrl-C) to end it with what is done.\n",
             jobs(counts.running, "running "),
             jobs(counts.pending + counts.backing_off, ""),
         ));

@@ -16,9 +16,9 @@ use batchmill_executor::{Share, Undelivered};
 use serde::Serialize;
 
 pub(crate) use group::{Groups, clipped};
-pub(crate) use report::json as report;
+pub(crate) use report::{Reason, json as report, verdict_and_reason};
 pub(crate) use slowest::Slowest;
-pub(crate) use text::{quoted, text};
+pub(crate) use text::{one_line, quoted, text};
 pub(crate) use unrun::Unrun;
 
 use crate::{exit::Exit, intake::OnBadLine};

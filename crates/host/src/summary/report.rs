@@ -57,8 +57,8 @@ struct Report<'a> {
     plugins: &'a BTreeMap<&'static str, Vec<String>>,
 }
 
-#[derive(Serialize)]
-struct Reason<'a> {
+#[derive(Debug, Serialize)]
+pub(crate) struct Reason<'a> {
     rule: Option<&'a str>,
     message: &'a str,
     /// Whether reaching the rule is a success of the batch.
@@ -155,15 +155,23 @@ pub(crate) fn json(summary: &Summary) -> String {
 
 fn verdict(summary: &Summary) -> (&'static str, Option<Reason<'_>>) {
     match &summary.verdict {
+        Verdict::Drained => ("drained", paused(summary)),
+        other => verdict_and_reason(other),
+    }
+}
+
+/// The verdict's name, and who or what is behind it.
+pub(crate) fn verdict_and_reason(verdict: &Verdict) -> (&'static str, Option<Reason<'_>>) {
+    match verdict {
         Verdict::Succeeded => ("succeeded", None),
         Verdict::SomeFailed => ("some_failed", None),
         Verdict::Halted(reason) => ("halted", Some(Reason::by_rule(reason))),
         Verdict::Cancelled => ("cancelled", None),
         Verdict::DeadlinePassed => ("deadline_passed", None),
-        Verdict::Drained => ("drained", paused(summary)),
-        Verdict::Fenced => ("fenced", None),
+        Verdict::Drained => ("drained", None),
         Verdict::StorageFailed(message) => ("storage_failed", Some(Reason::failure(message))),
         Verdict::HostFailed(message) => ("host_failed", Some(Reason::failure(message))),
+        Verdict::Fenced => ("fenced", None),
         _ => ("unknown", None),
     }
 }

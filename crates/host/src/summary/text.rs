@@ -207,6 +207,6 @@ pub(crate) fn quoted(word: &str) -> String {
 }
 
 /// Messages come from programs: what they bring must not move a terminal's cursor.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
 }

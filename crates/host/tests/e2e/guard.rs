@@ -34,14 +34,14 @@ fn unfinished() -> Stage {
     stage
 }
 
-/// Every file of the state directory. What SQLite shares between readers is no content.
+/// Every file of the state directory. What SQLite shares between readers is no content, nor is a socket.
 fn state(stage: &Stage) -> BTreeMap<String, Vec<u8>> {
     fn walk(folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
             if path.is_dir() {
                 walk(&path, files);
-            } else if path.extension().is_none_or(|end| end != "db-shm") {
+            } else if path.is_file() && path.extension().is_none_or(|end| end != "db-shm") {
                 files.insert(path.display().to_string(), fs::read(&path).unwrap());
             }
         }

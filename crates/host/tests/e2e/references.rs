@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::stage::Stage;
 
+const COMMANDS: &str = include_str!("../../../../docs/commands.md");
 const FLOWS: &str = include_str!("../../../../docs/flows.md");
 const METRICS: &str = include_str!("../../../../docs/metrics.md");
 const RESULTS: &str = include_str!("../../../../docs/results.md");
@@ -59,6 +60,43 @@ fn the_report_has_the_fields_of_its_page() {
     stage.batchmill(&["run", "flow.yaml", "jobs.jsonl", "--report", "report.json"]).expect(0);
     let written: BTreeSet<String> = object(&stage.read("report.json")).keys().cloned().collect();
     assert_eq!(written, rows(RESULTS, "## The report"));
+}
+
+#[test]
+fn the_page_about_stored_batches_names_their_commands_and_flags() {
+    let stage = Stage::new();
+    for command in ["status", "results", "errors", "explain", "cancel", "pause", "unpause", "drain", "prune"] {
+        assert!(COMMANDS.contains(&format!("`{command}")), "docs/commands.md says nothing of {command}");
+        let help = stage.batchmill(&[command, "--help"]).expect(0).stdout;
+        for flag in ["--state <DIR>", "--format <FORMAT>"] {
+            assert!(help.contains(flag), "{command} has no {flag}");
+        }
+    }
+    for (command, flag) in
+        [("results", "--status"), ("results", "--generation"), ("prune", "--older"), ("prune", "--dry-run")]
+    {
+        let help = stage.batchmill(&[command, "--help"]).expect(0).stdout;
+        assert!(help.contains(flag) && COMMANDS.contains(flag), "{command} {flag}");
+    }
+}
+
+#[test]
+fn the_help_of_a_command_has_its_manual() {
+    let stage = Stage::new();
+    for (command, words) in [
+        ("each", "There is no shell"),
+        ("try", "one attempt"),
+        ("resume", "are not run again"),
+        ("retry", "NAME.r1"),
+        ("status", "answers itself"),
+        ("results", "in the place of the first"),
+        ("prune", "however old it is"),
+    ] {
+        // Lines are broken to fit.
+        let help = stage.batchmill(&[command, "--help"]).expect(0).stdout;
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(words), "no `{words}` in the help of {command}:\n{help}");
+    }
 }
 
 /// A family as a page or a scrape describes it: its name, its type, its labels.

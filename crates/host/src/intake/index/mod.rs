@@ -5,6 +5,7 @@
 
 mod extras;
 mod file;
+mod find;
 mod row;
 mod writer;
 

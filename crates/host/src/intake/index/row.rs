@@ -39,6 +39,11 @@ impl Row {
         Self { is_gone: true, ..self }
     }
 
+    /// The same job, whose line starts elsewhere.
+    pub(crate) fn moved_to(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
     pub(super) fn encode(&self) -> [u8; SIZE] {
         let flags = if self.has_id { HAS_ID } else { 0 } | if self.is_gone { IS_GONE } else { 0 };
         let mut bytes = [0; SIZE];
