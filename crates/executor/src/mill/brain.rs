@@ -35,6 +35,9 @@ pub(super) struct Brain<W: Workload> {
     /// Batches whose delivery is not closed.
     pub(super) open: usize,
     batches: Vec<Option<Arc<OpenBatch<W>>>>,
+    /// Whether there ever was a batch with a start log: without, an end of an attempt need not look at its batch, which
+    /// other threads write to.
+    has_durable: bool,
     /// How to tell the attempt of each slot to end.
     signals: Vec<CancelSignal>,
     pub(super) roster: Roster<W>,
@@ -59,6 +62,7 @@ impl<W: Workload> Brain<W> {
             scheduler_faults: 0,
             open: 0,
             batches: Vec::new(),
+            has_durable: false,
             signals: Vec::new(),
             roster: Roster::new(threads),
             wake_at: None,
@@ -82,6 +86,7 @@ impl<W: Workload> Brain<W> {
     pub(super) fn add(&mut self, batch: Arc<OpenBatch<W>>) {
         let place = batch.key.0 as usize;
         self.batches.resize_with(self.batches.len().max(place + 1), || None);
+        self.has_durable |= batch.starts.is_some();
         self.batches[place] = Some(batch);
         self.open += 1;
     }
@@ -157,6 +162,9 @@ impl<W: Workload> Brain<W> {
     /// Tells the start log of a durable batch that nothing of it runs in a slot any more. Under the lock, because the slot's
     /// next start may be another's.
     fn tell_of_rest(&self, lease: Lease, effects: &[Effect]) {
+        if !self.has_durable {
+            return;
+        }
         let Some(starts) = self.batch(lease.batch).and_then(|batch| batch.starts.as_ref()) else { return };
         let goes_on = |effect: &Effect| matches!(effect, Effect::Start(next) if next.lease.slot == lease.slot && next.lease.batch == lease.batch);
         if !effects.iter().any(goes_on) {

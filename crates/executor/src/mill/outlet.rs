@@ -40,7 +40,10 @@ pub(super) enum Decided {
 }
 
 /// Where runners leave what has ended. Bounded by dispatch: it starts nothing while too many records are unanswered.
+///
+/// On cache lines of its own: who runs attempts reads what stands beside it in a batch all the time.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Outlet {
     waiting: Mutex<Waiting>,
     pub(super) wake: Notify,
