@@ -5,6 +5,7 @@
 //! handle costs a tenth of a named one.
 
 mod bins;
+mod feeds;
 mod folding;
 mod results;
 mod tally;
@@ -17,7 +18,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use self::folding::Labels;
 
-pub(crate) use self::{results::ResultMeters, tally::Tally};
+pub(crate) use self::{feeds::FeedMeters, results::ResultMeters, tally::Tally};
 
 /// What the label `reason` says of a limit that somebody asked for.
 const ON_REQUEST: &str = "request";

@@ -12,6 +12,7 @@ mod brain;
 mod delivery;
 mod draws;
 mod load;
+mod opening;
 mod outlet;
 mod recorder;
 mod roster;
@@ -32,11 +33,12 @@ use crate::{Clock, Workload, meters::Meters};
 
 use self::{brain::Brain, load::Load};
 
-pub(crate) use self::batch::lots;
+pub(crate) use self::opening::lots;
 
 pub use self::{
-    batch::{BatchEnd, BatchHandle, Opening, Pauses, Results},
+    batch::{BatchEnd, BatchHandle, Pauses},
     delivery::Delivery,
+    opening::{Opening, Results},
     shutdown::Phases,
 };
 
@@ -132,7 +134,7 @@ impl<W: Workload> Mill<W> {
 
     /// Opens a batch and queues its jobs. They start at once.
     pub fn open(&self, opening: Opening<W>) -> BatchHandle<W> {
-        batch::open(&self.0, opening)
+        opening::open(&self.0, opening)
     }
 
     /// The clock that its moments refer to.

@@ -7,11 +7,11 @@ use batchmill_core::{
     fault::{self, Sabotage},
 };
 use futures_util::FutureExt;
-use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::watch;
 
 use crate::{
     durable::{Begins, Feed, Past, Undelivered},
+    meters::FeedMeters,
     mill::{Phase, attempt::panic_text},
 };
 
@@ -52,14 +52,7 @@ pub(super) struct Feeding {
     position: Position,
     /// How many results stand upto there.
     delivered: u64,
-    counters: Counters,
-}
-
-struct Counters {
-    written: Counter,
-    repeated: Counter,
-    failed: Counter,
-    lag: Gauge,
+    meters: FeedMeters,
 }
 
 /// A feed that has not got everything.
@@ -108,25 +101,6 @@ enum Trouble {
     Interrupted(Option<SinkError>),
 }
 
-impl Counters {
-    fn new(name: &str) -> Self {
-        let writes = |outcome: &'static str| {
-            let writes = counter!("batchmill_sink_writes_total", "sink" => name.to_owned(), "outcome" => outcome);
-            writes.increment(0);
-            writes
-        };
-        let lag = gauge!("batchmill_sink_lag_jobs", "sink" => name.to_owned());
-        Self { written: writes("ok"), repeated: writes("repeated"), failed: writes("failed"), lag }
-    }
-}
-
-impl Counters {
-    #[expect(clippy::cast_precision_loss, reason = "gauges are f64; counts stay far below 2^52")]
-    fn show_lag(&self, jobs: u64) {
-        self.lag.set(jobs as f64);
-    }
-}
-
 impl Feeding {
     /// Ready to begin. A feed that was never fed says so first: what it takes before the journal knows of it would be
     /// nobody's.
@@ -137,8 +111,8 @@ impl Feeding {
             outside.marks.put(Delivered::new(name, Position(0), feed.mark()));
         }
         let position = known.as_ref().map_or(Position(0), |known| known.upto);
-        let (outside, delivered, counters) = (outside.clone(), past.recorded_upto(position), Counters::new(name));
-        Self { outside, place, feed, known, position, delivered, counters }
+        let (outside, delivered, meters) = (outside.clone(), past.recorded_upto(position), FeedMeters::new(name));
+        Self { outside, place, feed, known, position, delivered, meters }
     }
 
     /// Whether it may begin at once.
@@ -168,7 +142,7 @@ impl Feeding {
         let (sink, upto, delivered) = (self.feed.name().to_owned(), self.position, self.delivered);
         let (message, interrupted) = match trouble {
             Trouble::Failed(error) => {
-                self.counters.failed.increment(1);
+                self.meters.failed.increment(1);
                 tracing::error!(sink, %error, "a sink failed: it gets nothing more, and the results stay in the store");
                 (error.message, false)
             }
@@ -235,7 +209,7 @@ impl Feeding {
             self.call(Call::Take(&batch, results)).await?;
         }
         fault::point("feed.after-write");
-        self.counters.written.increment(1);
+        self.meters.written.increment(1);
         self.reach(upto, results.len());
         Ok(())
     }
@@ -250,12 +224,12 @@ impl Feeding {
     }
 
     fn show_lag(&self) {
-        self.counters.show_lag(self.outside.tail.total().saturating_sub(self.delivered));
+        self.meters.show_lag(self.outside.tail.total().saturating_sub(self.delivered));
     }
 
     /// Makes a call, and again as long as the feed says that this may help and the host does not end.
     async fn call(&mut self, call: Call<'_>) -> Result<Resumed, Trouble> {
-        let Self { outside: Outside { phase, tail, .. }, feed, counters, delivered, .. } = self;
+        let Self { outside: Outside { phase, tail, .. }, feed, meters, delivered, .. } = self;
         let mut tries = 0;
         loop {
             let mut killing = phase.clone();
@@ -277,8 +251,8 @@ impl Feeding {
             if tries == 0 {
                 tracing::warn!(sink = feed.name(), %error, "a sink takes no results; they wait in the store");
             }
-            counters.repeated.increment(1);
-            counters.show_lag(tail.total().saturating_sub(*delivered));
+            meters.repeated.increment(1);
+            meters.show_lag(tail.total().saturating_sub(*delivered));
             tokio::select! {
                 biased;
                 _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return Err(Trouble::Interrupted(Some(error))),

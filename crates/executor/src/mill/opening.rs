@@ -1,0 +1,198 @@
+//! What a batch is opened with, and how its jobs get to dispatch.
+
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
+
+use batchmill_core::{BatchId, FailureStrategy, JobKeys, RetryPolicy};
+use batchmill_dispatch::{BatchKey, BatchSetup, Event, NewJob};
+use tokio::sync::watch;
+
+use crate::{
+    Clock, JobSource, Workload,
+    durable::{Durable, Past},
+    meters::ResultMeters,
+};
+
+use super::{
+    Shared,
+    batch::{BatchHandle, OpenBatch},
+    delivery::{self, Delivery},
+    outlet::Outlet,
+    recorder::Recorder,
+};
+
+/// Jobs whose keys are handed to dispatch at a time.
+const ACCEPT_AT_ONCE: u64 = 512;
+
+/// Three times is no chance any more.
+const CRASH_LIMIT: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
+/// Where the results of a batch go, and with whose answer its jobs have ended.
+pub enum Results {
+    /// To who collects them, and nowhere else: it lives as long as its host.
+    Delivered(Box<dyn Delivery>),
+    /// Into a journal.
+    Recorded(Box<Durable>),
+}
+
+impl From<Box<dyn Delivery>> for Results {
+    fn from(delivery: Box<dyn Delivery>) -> Self {
+        Self::Delivered(delivery)
+    }
+}
+
+impl<D: Delivery> From<Box<D>> for Results {
+    fn from(delivery: Box<D>) -> Self {
+        Self::Delivered(delivery)
+    }
+}
+
+impl From<Durable> for Results {
+    fn from(durable: Durable) -> Self {
+        Self::Recorded(Box::new(durable))
+    }
+}
+
+/// What a batch is opened with.
+#[non_exhaustive]
+pub struct Opening<W> {
+    /// Its name.
+    pub id: BatchId,
+    /// The label `flow` of its metrics.
+    pub flow: String,
+    /// What its attempts do.
+    pub workload: Arc<W>,
+    /// The keys of its jobs.
+    pub jobs: Arc<dyn JobSource>,
+    /// When failures stop it.
+    pub failure: Box<dyn FailureStrategy>,
+    /// Its retry policies by `RetryRef`; the first decides where nothing else is said.
+    pub retry: Vec<Arc<dyn RetryPolicy>>,
+    /// Where its results go.
+    pub results: Results,
+    /// Bounds an attempt of a job that has no limit of its own.
+    pub timeout: Option<Duration>,
+    /// Bounds the batch.
+    pub deadline: Option<Duration>,
+    /// A job whose host was lost so often while it ran is quarantined.
+    pub crash_limit: NonZeroU32,
+    /// A trial: so many jobs start, those that the scheduler picks first, and the batch ends when they have.
+    pub limit: Option<NonZeroU64>,
+}
+
+impl<W> Opening<W> {
+    /// A batch without limits.
+    pub fn new(
+        id: BatchId,
+        workload: Arc<W>,
+        jobs: Arc<dyn JobSource>,
+        failure: Box<dyn FailureStrategy>,
+        retry: Vec<Arc<dyn RetryPolicy>>,
+        results: impl Into<Results>,
+    ) -> Self {
+        let (flow, results) = (id.to_string(), results.into());
+        let (timeout, deadline, limit) = (None, None, None);
+        Self { id, flow, workload, jobs, failure, retry, results, timeout, deadline, crash_limit: CRASH_LIMIT, limit }
+    }
+}
+
+impl<W> fmt::Debug for Opening<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").field("id", &self.id).field("jobs", &self.jobs.len()).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
+    let Opening { id, flow, workload, jobs, failure, retry, results, timeout, deadline, limit, crash_limit } = opening;
+    let mut setup = BatchSetup::new(failure, retry);
+    setup.timeout = timeout;
+    setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
+    setup.limit = limit;
+    setup.crash_limit = crash_limit.get();
+    let now = shared.clock.now();
+    setup.deadline = deadline.map(|limit| now + limit);
+    let mut starts = None;
+    if let Results::Recorded(durable) = &results {
+        setup.accepted = Some(shared.clock.mono(durable.accepted));
+        setup.resumed = durable.resumed;
+        setup.closing = durable.past.closing().cloned();
+        setup.paused = durable.past.paused().cloned();
+        starts = Some(durable.starts.clone());
+    }
+    let (ended, end) = watch::channel(None);
+    let paused = watch::Sender::new(setup.paused.clone());
+    let mut brain = shared.lock();
+    let key = brain.dispatch.open(setup, now);
+    let span = tracing::info_span!("batch", id = %id, flow);
+    let outlet = Outlet::default();
+    let batch = Arc::new(OpenBatch { key, id, workload, outlet, starts, paused, span });
+    brain.add(batch.clone());
+    drop(brain);
+    let mut meters = shared.meters.as_ref().map(|meters| ResultMeters::new(&flow, meters.labels.clone()));
+    // The tasks are not owned by the mill: what has ended is delivered even if every handle of the mill is dropped.
+    match results {
+        Results::Delivered(delivery) => {
+            accept(shared, key, jobs.as_ref(), &mut Past::default(), meters.as_mut());
+            shared.runtime.spawn(delivery::run(shared.clone(), batch.clone(), delivery, meters, ended));
+        }
+        Results::Recorded(durable) => {
+            let Durable { journal, feeds, mut past, .. } = *durable;
+            accept(shared, key, jobs.as_ref(), &mut past, meters.as_mut());
+            let recorder = Recorder::new(shared.clone(), batch.clone(), journal, &past, feeds, meters);
+            past.heard(&shared.clock).for_each(|ends| shared.step(Event::Recalled { batch: key, ends }));
+            shared.runtime.spawn(recorder.run(ended));
+        }
+    }
+    shared.step(Event::Sealed { batch: key });
+    BatchHandle::new(shared.clone(), batch, end)
+}
+
+/// Hands the keys of all jobs to dispatch, in lots, so that other batches go on in between.
+fn accept<W: Workload>(
+    shared: &Arc<Shared<W>>,
+    batch: BatchKey,
+    source: &dyn JobSource,
+    past: &mut Past,
+    mut meters: Option<&mut ResultMeters>,
+) {
+    for jobs in lots(&shared.clock, source, past) {
+        if let Some(meters) = &mut meters {
+            meters.expect(jobs.iter().map(|job| &job.tenant));
+        }
+        shared.step(Event::JobsAccepted { batch, jobs });
+    }
+}
+
+/// The keys of all jobs, as dispatch takes them.
+pub(crate) fn lots<'a>(
+    clock: &'a Clock,
+    source: &'a dyn JobSource,
+    past: &'a mut Past,
+) -> impl Iterator<Item = Vec<NewJob>> + use<'a> {
+    let total = source.len();
+    let begins = (0..total.div_ceil(ACCEPT_AT_ONCE)).map(|lot| lot * ACCEPT_AT_ONCE);
+    begins.map(move |from| {
+        let upto = (from + ACCEPT_AT_ONCE).min(total);
+        let job = |index| {
+            let mut job = new_job(clock, source.keys(index));
+            job.past = past.of(index, clock);
+            job
+        };
+        (from..upto).map(job).collect()
+    })
+}
+
+fn new_job(clock: &Clock, keys: JobKeys) -> NewJob {
+    let mut job = NewJob::default();
+    job.priority = keys.priority;
+    job.tenant = keys.tenant;
+    job.cost = keys.cost;
+    job.timeout = keys.timeout;
+    job.after = keys.after.map(|moment| clock.mono(moment));
+    job.deadline = keys.deadline.map(|moment| clock.mono(moment));
+    job
+}
