@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod feeds;
+mod lives;
 mod recording;
 mod resume;
 mod starts;
