@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    ops::Deref,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -34,10 +35,33 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, StoreErro
 }
 
 /// Opens the database at `path` for reading beside whoever writes it.
-pub(crate) fn read(path: &Path, format: &Format) -> Result<Connection, StoreError> {
+pub(crate) fn read(path: &Path, format: &Format) -> Result<Reading, StoreError> {
     let connection = read_any(path, format)?;
     format.check_latest(schema::header(&connection).at(path)?, path)?;
-    Ok(connection)
+    Ok(Reading { connection, path: path.to_path_buf() })
+}
+
+/// A connection that reads. The last one to leave takes a log with it that is empty, and leaves one that is not to the next
+/// host.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Deref for Reading {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let is_empty = fs::metadata(log_of(&self.path)).is_ok_and(|log| log.len() == 0);
+        // What cannot be said stays as it was said.
+        let _ = keep_log(&self.connection, &self.path, !is_empty);
+    }
 }
 
 /// The same for a database that may be of an earlier version.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     Listed, Standing, StoreError,
     batch::{manifest, meta, needed},
-    database,
+    database::{self, Reading},
     error::At,
     lock, queries,
     rows::{self, Damage},
@@ -24,7 +24,7 @@ pub struct BatchReader {
     id: BatchId,
     path: PathBuf,
     folder: PathBuf,
-    connection: Connection,
+    connection: Reading,
     accepted: WallTime,
 }
 

@@ -8,7 +8,12 @@ use std::{
 use batchmill_core::WallTime;
 use rusqlite::Connection;
 
-use crate::{StoreError, database, rows::Damage, schema};
+use crate::{
+    StoreError,
+    database::{self, Reading},
+    rows::Damage,
+    schema,
+};
 
 /// So many connections are kept for the next read.
 const KEPT: usize = 4;
@@ -19,7 +24,7 @@ const KEPT: usize = 4;
 pub(crate) struct Readers {
     path: PathBuf,
     pub(crate) accepted: WallTime,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reading>>,
 }
 
 impl Readers {
@@ -47,7 +52,7 @@ impl Readers {
         Ok(found)
     }
 
-    fn take(&self) -> Result<Connection, StoreError> {
+    fn take(&self) -> Result<Reading, StoreError> {
         let kept = self.lock().pop();
         kept.map_or_else(|| database::read(&self.path, &schema::BATCH), Ok)
     }
@@ -57,7 +62,7 @@ impl Readers {
         self.lock().clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Reading>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

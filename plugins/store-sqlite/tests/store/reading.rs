@@ -35,6 +35,20 @@ fn reading_a_batch_that_nobody_runs_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_reader_that_outlives_the_host_takes_the_empty_log_with_it() {
+    let place = Place::new();
+    let batch = place.batch();
+    Calls::of(&batch).recorded(vec![ended([ok(0)])]);
+    let reader = place.state.read(&id("b")).unwrap();
+    let log = batch.folder().join("batch.db-wal");
+    drop(batch);
+    assert_eq!(reader.counts().unwrap().ended(), 1);
+    drop(reader);
+    assert!(!log.exists());
+    assert_eq!(place.state.read(&id("b")).unwrap().counts().unwrap().ended(), 1);
+}
+
+#[test]
 fn a_job_is_found_by_its_id_wherever_it_stands() {
     let place = Place::new();
     let batch = place.batch();
