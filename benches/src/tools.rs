@@ -13,10 +13,12 @@ pub(crate) enum Need {
     Python,
     /// The command `parallel`.
     Parallel,
+    /// The folder of PostgreSQL's programs.
+    Postgres,
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 4] = [Self::Host, Self::Peers, Self::Python, Self::Parallel];
+    pub(crate) const ALL: [Self; 5] = [Self::Host, Self::Peers, Self::Python, Self::Parallel, Self::Postgres];
 
     /// The name that `cargo xtask bench` knows.
     pub(crate) fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Need {
             Self::Peers => "peers",
             Self::Python => "python",
             Self::Parallel => "parallel",
+            Self::Postgres => "postgres",
         }
     }
 
@@ -48,7 +51,7 @@ impl Tools {
         Self(Need::ALL.map(|need| (need, need.look_up())).into())
     }
 
-    /// The path of a program, or why there is none.
+    /// Its path, or why there is none.
     pub(crate) fn path(&self, need: Need) -> Result<PathBuf, String> {
         let known = self.0.iter().find(|(known, _)| *known == need);
         known.map_or_else(|| Err(format!("{} is unknown", need.name())), |(_, path)| path.clone())

@@ -8,6 +8,7 @@ mod apalis;
 mod cpu;
 mod graph_flow;
 mod posix_spawn;
+mod postgres;
 
 use std::{
     io::{self, BufRead, Write},
@@ -42,6 +43,10 @@ fn answer(request: &str) -> Result<(f64, f64), String> {
         "apalis" => apalis::run,
         "graph-flow" => graph_flow::run,
         "posix-spawn" => posix_spawn::run,
+        "postgres" => {
+            postgres::fill(jobs)?;
+            postgres::run
+        }
         other => return Err(format!("no such case: {other}")),
     };
     let (started, cpu) = (Instant::now(), cpu::seconds());

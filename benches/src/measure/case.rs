@@ -1,6 +1,6 @@
 //! What is compared with what.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,13 @@ impl Sample {
     /// A value that has no CPU time.
     pub(crate) fn of(value: f64) -> Self {
         Self { value, cpu_nanos: None }
+    }
+
+    /// The median of times, in nanoseconds.
+    pub(crate) fn median(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let middle = times.get(times.len() / 2).copied().unwrap_or_default();
+        Self::of(middle.as_secs_f64() * 1e9)
     }
 
     /// A time in seconds, and what `jobs` jobs cost in it.

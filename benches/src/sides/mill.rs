@@ -12,7 +12,7 @@ use std::{
 use batchmill::BatchResult;
 use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, MetricsExporter, StateData, Status, Verdict};
 use batchmill_executor::{
-    Attempt, AttemptReport, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening, Settings,
+    Attempt, AttemptReport, BatchHandle, Collected, FlowWorkload, Graphs, JobSource, Mill, Opening, Results, Settings,
     Workload,
 };
 use batchmill_failure_halt::Halt;
@@ -66,7 +66,8 @@ fn run<W: Workload>(
         let scheduler = PriorityScheduler::new(&batchmill_scheduler_priority::Options::default());
         let mill = Mill::start(&settings, Box::new(scheduler));
         let source: Arc<dyn JobSource> = Arc::new(Numbers(jobs));
-        let opening = opening(Arc::new(workload(source.clone())), source, collected.delivery());
+        let id = BatchId::new("bench").expect("a valid id");
+        let opening = opening(id, Arc::new(workload(source.clone())), source, collected.delivery());
         let batch = mill.open(opening);
         let mut observers = JoinSet::new();
         observers.spawn(observe(mill.clone(), batch.clone(), exporter));
@@ -88,11 +89,16 @@ fn run<W: Workload>(
     }
 }
 
-fn opening<W: Workload>(workload: Arc<W>, source: Arc<dyn JobSource>, delivery: Box<dyn Delivery>) -> Opening<W> {
-    let id = BatchId::new("bench").expect("a valid id");
+/// A batch with the policies that come first.
+pub(super) fn opening<W: Workload>(
+    id: BatchId,
+    workload: Arc<W>,
+    source: Arc<dyn JobSource>,
+    results: impl Into<Results>,
+) -> Opening<W> {
     let failure = Halt::new(&batchmill_failure_halt::Options::default()).expect("the defaults are valid");
     let retry = vec![Arc::new(Exponential::default()) as _];
-    let mut opening = Opening::new(id, workload, source, Box::new(failure), retry, delivery);
+    let mut opening = Opening::new(id, workload, source, Box::new(failure), retry, results);
     opening.timeout = Some(TIMEOUT);
     opening
 }
@@ -124,7 +130,7 @@ fn exporter() -> Result<&'static Prometheus, String> {
 
 /// Jobs made when they are asked for.
 #[derive(Debug)]
-struct Numbers(u32);
+pub(super) struct Numbers(pub(super) u32);
 
 impl JobSource for Numbers {
     fn len(&self) -> u64 {
@@ -142,7 +148,7 @@ impl JobSource for Numbers {
 }
 
 /// Attempts that are tasks.
-struct Tasks<T>(PhantomData<T>);
+pub(super) struct Tasks<T>(pub(super) PhantomData<T>);
 
 impl<T: Task> Workload for Tasks<T> {
     async fn run(&self, attempt: Attempt<'_>) -> AttemptReport {

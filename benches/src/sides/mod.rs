@@ -2,10 +2,15 @@
 
 pub(crate) mod by_hand;
 pub(crate) mod command;
+pub(crate) mod disk;
 pub(crate) mod kept;
 pub(crate) mod library;
+pub(crate) mod lone;
 pub(crate) mod mill;
 mod peer;
+pub(crate) mod postgres;
+pub(crate) mod program;
+pub(crate) mod sqlite;
 pub(crate) mod task;
 
 use tokio::runtime::Runtime;

@@ -16,6 +16,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "flows of three nodes, a checkpoint after every superstep, in SQLite on the disk",
     needs: &[Need::Python],
     cases,
+    only_by_name: false,
 };
 
 /// Enough of each for about a second or more: rates are compared, and their rates are far apart.

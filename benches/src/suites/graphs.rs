@@ -19,6 +19,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "flows of three nodes over one integer, through the batch executor",
     needs: &[Need::Peers, Need::Python],
     cases,
+    only_by_name: false,
 };
 
 const LANGGRAPH: &str = "LangGraph, abatch";

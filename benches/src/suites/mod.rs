@@ -1,6 +1,8 @@
 //! The suites. A new one is a file here with a `pub(super) const SUITE`, and a line in [`ALL`].
 
 mod checkpoints;
+mod durable;
+mod durable_large;
 mod graphs;
 mod memory;
 mod noop;
@@ -22,10 +24,25 @@ pub(crate) struct Suite {
     pub(crate) needs: &'static [Need],
     /// Makes its cases; called when its turn has come.
     pub(crate) cases: fn(&Tools) -> Vec<Case>,
+    /// It takes too long for everybody: it runs where it is named.
+    pub(crate) only_by_name: bool,
 }
 
-pub(crate) const ALL: &[Suite] =
-    &[noop::SUITE, graphs::SUITE, spawn::SUITE, memory::SUITE, scheduler::SUITE, checkpoints::SUITE];
+pub(crate) const ALL: &[Suite] = &[
+    noop::SUITE,
+    graphs::SUITE,
+    spawn::SUITE,
+    memory::SUITE,
+    scheduler::SUITE,
+    checkpoints::SUITE,
+    durable::SUITE,
+    durable_large::SUITE,
+];
+
+/// Those that run where none is named.
+pub(crate) fn usual() -> Vec<&'static Suite> {
+    ALL.iter().filter(|suite| !suite.only_by_name).collect()
+}
 
 pub(crate) fn find(name: &str) -> Result<&'static Suite, String> {
     let names = || ALL.iter().map(|suite| suite.name).collect::<Vec<_>>().join(", ");
@@ -34,5 +51,9 @@ pub(crate) fn find(name: &str) -> Result<&'static Suite, String> {
 
 /// All suites, a line each.
 pub(crate) fn list() -> String {
-    ALL.iter().map(|suite| format!("  {:<10}  {}\n", suite.name, suite.about)).collect()
+    let line = |suite: &Suite| {
+        let when = if suite.only_by_name { "; runs only where it is named" } else { "" };
+        format!("  {:<13}  {}{when}\n", suite.name, suite.about)
+    };
+    ALL.iter().map(line).collect()
 }

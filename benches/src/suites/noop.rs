@@ -18,6 +18,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "jobs that do little, with every policy on, against `JoinSet` + `Semaphore` + `timeout`",
     needs: &[Need::Peers],
     cases,
+    only_by_name: false,
 };
 
 const BY_HAND: &str = "by hand: JoinSet + Semaphore + timeout";

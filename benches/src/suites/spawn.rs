@@ -21,6 +21,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "`/bin/true` by `run` nodes with captured output, against the system's own ways",
     needs: &[Need::Peers, Need::Parallel],
     cases,
+    only_by_name: false,
 };
 
 const JOBS: u32 = 5000;

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     metadata::Workspace,
+    servers,
     steps::{Failed, cargo, run},
 };
 
@@ -21,6 +22,7 @@ pub(super) fn prepare(need: &str, workspace: &Workspace, profile: &str) -> Resul
         "peers" => peers(workspace),
         "python" => python(&workspace.target.join("bench-python")),
         "parallel" => command("parallel", "parallel"),
+        "postgres" => postgres(),
         other => Err(Failed(format!("nobody knows how to get `{other}`"))),
     }
 }
@@ -48,6 +50,25 @@ fn python(folder: &Path) -> Result<PathBuf, Failed> {
     // Last: it says that everything before it went well.
     fs::write(&installed, wanted).map_err(|error| at(&installed, error))?;
     Ok(python)
+}
+
+/// The folder of PostgreSQL's programs, which is installed like other servers that tests need.
+fn postgres() -> Result<PathBuf, Failed> {
+    if let Some(folder) = postgres_folder() {
+        return Ok(folder);
+    }
+    servers::install();
+    postgres_folder().ok_or_else(|| Failed::new("PostgreSQL's server is not installed: apt-get install postgresql"))
+}
+
+/// In the path or, as on Debian, in a folder a version: the latest.
+fn postgres_folder() -> Option<PathBuf> {
+    let in_path = found("initdb").and_then(|path| path.canonicalize().ok()?.parent().map(Path::to_owned));
+    let entries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = entries.map(|entry| entry.path().join("bin")).collect();
+    versions.sort();
+    let is_whole = |folder: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file());
+    in_path.into_iter().chain(versions.into_iter().rev()).find(is_whole)
 }
 
 /// A command of the system. Root on a Debian system gets it installed; anybody else is told how.

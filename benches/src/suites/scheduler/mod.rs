@@ -26,6 +26,7 @@ pub(super) const SUITE: Suite = Suite {
     about: "a pick, an end and a push of the schedulers with many jobs queued, against a `BinaryHeap` of the same size",
     needs: &[],
     cases,
+    only_by_name: false,
 };
 
 /// Operations of one side in one round.
