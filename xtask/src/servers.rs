@@ -1,4 +1,4 @@
-//! Servers of others that tests start themselves.
+//! Programs of others that tests start themselves: servers, and what makes calls to the system fail.
 //!
 //! A machine without them is given them where that is possible without asking: on Debian, as root, or by `sudo` in CI.
 //! Elsewhere their tests say that they were skipped.
@@ -8,7 +8,7 @@ use std::{env, fs, process::Command};
 use crate::steps::{is_ci, run};
 
 /// A program that tests start, and the Debian package that has it.
-const SERVERS: &[(&str, &str)] = &[("prometheus", "prometheus"), ("postgres", "postgresql")];
+const SERVERS: &[(&str, &str)] = &[("prometheus", "prometheus"), ("postgres", "postgresql"), ("strace", "strace")];
 
 /// Where Debian keeps programs that are not on the search path: one folder a version, with `bin` in it.
 const VERSIONS: &str = "/usr/lib/postgresql";

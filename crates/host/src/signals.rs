@@ -1,9 +1,12 @@
 //! Signals, as the reference has them: INT and TERM drain, then stop, then kill; HUP drains; USR1 asks how it stands; USR2
-//! is ignored.
+//! is ignored. A file that would grow beyond the limit of its size (XFSZ) is an error where it is written, as any other is.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The size of a file has reached its limit. Jobs get it as the system has it: a handler does not outlive `exec`.
+const XFSZ: rustix::process::Signal = rustix::process::Signal::XFSZ;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +26,8 @@ pub(crate) struct Signals {
     terminate: Signal,
     hangup: Signal,
     status: Signal,
-    /// Kept so that the signal stays without effect.
-    _ignored: Signal,
+    /// Kept so that these stay without effect.
+    _ignored: [Signal; 2],
 }
 
 impl Signals {
@@ -34,7 +37,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             status: signal(SignalKind::user_defined1())?,
-            _ignored: signal(SignalKind::user_defined2())?,
+            _ignored: [signal(SignalKind::user_defined2())?, signal(SignalKind::from_raw(XFSZ.as_raw()))?],
         })
     }
 

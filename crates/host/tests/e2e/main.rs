@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_sources;
 mod batches;
 mod commands;
+mod disk;
 mod each;
 mod failures;
 mod graph;

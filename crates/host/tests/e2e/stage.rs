@@ -72,7 +72,8 @@ impl Stage {
         self.prepared("sh", &["-c", script])
     }
 
-    fn prepared(&self, program: &str, args: &[&str]) -> Command {
+    /// Any program under the same conditions.
+    pub(crate) fn prepared(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -103,9 +104,13 @@ impl Stage {
 
     /// Starts `batchmill run flow.yaml jobs.jsonl ARGS` with stderr in a file, to be watched.
     pub(crate) fn start(&self, args: &[&str]) -> Running<'_> {
+        self.watch(self.command(&[&["run", "flow.yaml", "jobs.jsonl"], args].concat()))
+    }
+
+    /// Starts a program with stderr in a file, to be watched.
+    pub(crate) fn watch(&self, mut command: Command) -> Running<'_> {
         let stderr = File::create(self.path("stderr")).expect("a file of the test");
-        let mut command = self.command(&[&["run", "flow.yaml", "jobs.jsonl"], args].concat());
-        let child = command.stderr(stderr).spawn().expect("the binary starts");
+        let child = command.stderr(stderr).spawn().expect("the program starts");
         Running { child, stage: self }
     }
 
@@ -138,6 +143,10 @@ pub(crate) struct Running<'a> {
 }
 
 impl Running<'_> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its short name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
