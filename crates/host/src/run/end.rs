@@ -4,7 +4,7 @@ use batchmill_core::{BatchCounts, Verdict};
 use batchmill_executor::{BatchEnd, Share, Undelivered};
 use batchmill_store_sqlite::Standing;
 
-use super::watch::Waited;
+use super::{feeds::Gathering, watch::Waited};
 use crate::{exit::Exit, problems::Refusal};
 
 /// The end of a batch as the program tells it.
@@ -53,6 +53,9 @@ impl Ended {
             Some(message) if !counts.is_complete() => Verdict::StorageFailed(message),
             _ => verdict,
         };
+        let mut undelivered = undelivered;
+        // Who was told to end and lacks nothing has nothing to say; the summary is no sink of the user's.
+        undelivered.retain(|sink| sink.sink != Gathering::NAME && (sink.missing > 0 || !sink.interrupted));
         let exit = Exit::of(&verdict);
         let ended = Self { verdict, exit, counts, retries, left, undelivered, quiet: false };
         match (broken, reader_gone) {

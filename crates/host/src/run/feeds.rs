@@ -11,10 +11,14 @@ use super::delivery::{Outlet, Seen};
 /// The summary: all results of the batch, whoever ran them.
 pub(super) struct Gathering(pub(super) Arc<Seen>);
 
+impl Gathering {
+    pub(super) const NAME: &str = "summary";
+}
+
 #[async_trait]
 impl Feed for Gathering {
-    fn name(&self) -> &'static str {
-        "summary"
+    fn name(&self) -> &str {
+        Self::NAME
     }
 
     fn begins(&self) -> Begins {

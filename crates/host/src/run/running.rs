@@ -178,6 +178,8 @@ impl Running {
     pub(super) async fn summary(mut self, start: Start, mut ended: Ended, duration: Duration) -> Summary {
         // Before the lock: whoever owns the batch next has a socket of its own.
         std::mem::take(&mut self.steering).close().await;
+        // Nobody goes on with what was taken away.
+        let is_there = self.owned.as_ref().is_none_or(|batch| batch.folder().is_dir());
         if let Some(batch) = self.owned.take()
             && let Err(refusal) = settle(batch, &start, &ended).await
         {
@@ -212,7 +214,7 @@ impl Running {
                 quarantine: start.quarantine.map(|path| path.display().to_string()),
             },
             kinds: assemble::kinds(&start.inputs.config),
-            next: start.next,
+            next: start.next.filter(|_| is_there),
             resumed: self.resumed,
             undelivered,
         }

@@ -230,3 +230,14 @@ fn without_durability_nothing_is_kept() {
     stage.run(&["--durability", "buffered"]).expect(0);
     assert!(stage.path(".batchmill/batches").exists());
 }
+
+#[test]
+fn a_store_that_is_taken_away_stops_the_batch() {
+    let stage = stage("  work: {run: [sh, -c, 'echo $1 >> ran; read go < gate', sh, '${ .n }']}\n");
+    let running = stage.start(&["-j", "1"]);
+    wait_until("a job", || stage.path("ran").exists());
+    fs::remove_dir_all(stage.path(".batchmill/batches")).unwrap();
+    let done = running.end().expect(74).says("was removed while the batch ran").says("Results could not be stored");
+    assert!(!done.stderr.contains("goes on with it"), "{}", done.stderr);
+    assert_eq!(stage.read("ran").lines().count(), 1, "nothing started after it");
+}
