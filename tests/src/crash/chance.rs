@@ -17,15 +17,16 @@ pub(crate) const FAILPOINTS: &[(&str, u64)] = &[
     ("store.after-commit", 30),
     ("feed.before-write", 20),
     ("feed.after-write", 20),
-    ("end.before-closed", 1),
-    ("end.after-closed", 1),
 ];
+
+/// Places that a host comes by once its batch is done.
+pub(crate) const LAST_FAILPOINTS: &[&str] = &["end.before-closed", "end.after-closed"];
 
 /// How a host is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kill {
-    /// By itself, when it comes to this place for the given time.
-    At(&'static str, u64),
+    /// By itself, when it comes to this place for the given time; from outside, if it does not within the time given.
+    At(&'static str, u64, Option<Duration>),
     /// From outside, after so long.
     After(Duration),
 }
@@ -46,15 +47,19 @@ impl Chance {
         (bits ^ (bits >> 31)) % bound.max(1)
     }
 
-    /// Half of the kills at a place, half of them at a moment.
-    pub(crate) fn kill(&mut self, arguments: &Arguments) -> Kill {
+    /// Half of the kills at a place, half of them at a moment; those `left` last of a batch where it is done.
+    pub(crate) fn kill(&mut self, arguments: &Arguments, left: u64) -> Kill {
+        if let Some(name) = usize::try_from(left).ok().and_then(|left| LAST_FAILPOINTS.iter().rev().nth(left)) {
+            return Kill::At(name, 1, None);
+        }
+        // Long enough for a share of the batch, short enough that it is not done before its time.
+        let longest = 120 + arguments.jobs / 100;
+        let delay = Duration::from_millis(10 + self.below(longest));
         if self.below(2) == 0 {
             let (name, often) = FAILPOINTS[usize::try_from(self.below(FAILPOINTS.len() as u64)).unwrap_or_default()];
-            Kill::At(name, 1 + self.below(often))
+            Kill::At(name, 1 + self.below(often), Some(delay + Duration::from_millis(longest)))
         } else {
-            // Long enough for a share of the batch, short enough that it is not done before its time.
-            let longest = 120 + arguments.jobs / 100;
-            Kill::After(Duration::from_millis(10 + self.below(longest)))
+            Kill::After(delay)
         }
     }
 }
@@ -68,11 +73,12 @@ mod tests {
         let arguments = Arguments { binary: "x".into(), kills: 1, jobs: 2000, seed: 1, keep: false };
         let kills = |seed| {
             let mut chance = Chance::new(seed);
-            (0..50).map(|_| chance.kill(&arguments)).collect::<Vec<_>>()
+            (0..50).map(|left| chance.kill(&arguments, 49 - left)).collect::<Vec<_>>()
         };
         assert_eq!(kills(7), kills(7));
         assert_ne!(kills(7), kills(8));
         let at = kills(7).iter().filter(|kill| matches!(kill, Kill::At(..))).count();
         assert!((10..40).contains(&at), "{at} of 50 at a place");
+        assert_eq!(kills(7)[48..], [Kill::At("end.before-closed", 1, None), Kill::At("end.after-closed", 1, None)]);
     }
 }

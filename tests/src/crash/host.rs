@@ -15,8 +15,8 @@ const HANGS_AFTER: Duration = Duration::from_secs(300);
 
 /// How it ended.
 pub(crate) enum End {
-    /// By the kill.
-    Killed,
+    /// By the kill, its own or ours.
+    Killed { by_itself: bool },
     /// The batch is done: some jobs have failed for good, as they should.
     Done,
     /// In a way that it should not.
@@ -42,7 +42,7 @@ pub(crate) fn run(scene: &Scene, kill: Option<&Kill>) -> Result<End, String> {
         "--set",
         "executor.crash_limit=1000000",
     ]);
-    if let Some(Kill::At(name, count)) = kill {
+    if let Some(Kill::At(name, count, _)) = kill {
         command.env("BATCHMILL_FAILPOINT", format!("{name}:{count}"));
     }
     let file = File::create(&stderr).map_err(|error| error.to_string())?;
@@ -54,7 +54,11 @@ pub(crate) fn run(scene: &Scene, kill: Option<&Kill>) -> Result<End, String> {
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
             break status;
         }
-        let is_due = matches!(kill, Some(Kill::After(delay)) if begun.elapsed() >= *delay);
+        let delay = kill.and_then(|kill| match kill {
+            Kill::After(delay) => Some(*delay),
+            Kill::At(_, _, delay) => *delay,
+        });
+        let is_due = delay.is_some_and(|delay| begun.elapsed() >= delay);
         if (is_due && !is_killed) || begun.elapsed() > HANGS_AFTER {
             child.kill().map_err(|error| error.to_string())?;
             if !is_due {
@@ -66,7 +70,7 @@ pub(crate) fn run(scene: &Scene, kill: Option<&Kill>) -> Result<End, String> {
         thread::sleep(Duration::from_millis(1));
     };
     Ok(match (status.signal(), status.code()) {
-        (Some(9), _) if kill.is_some() => End::Killed,
+        (Some(9), _) if kill.is_some() => End::Killed { by_itself: !is_killed },
         (None, Some(1)) => End::Done,
         _ => End::Wrong(format!("{status}, and said: {}", fs::read_to_string(&stderr).unwrap_or_default())),
     })

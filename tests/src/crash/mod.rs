@@ -54,16 +54,20 @@ fn batch(scene: &Scene, arguments: &Arguments, chance: &mut Chance, tally: &mut 
     // So many that the batch is about half done by the time it is killed for the last time.
     let wanted = (arguments.kills - tally.kills).min(arguments.kills_a_batch());
     loop {
-        let kill = (kills < wanted).then(|| chance.kill(arguments));
+        let kill = (kills < wanted).then(|| chance.kill(arguments, wanted - kills - 1));
         let recorded = scene.recorded()?;
         let ended = host::run(scene, kill.as_ref())?;
         ledger.host_ended(tally.starts)?;
         tally.starts += 1;
         match ended {
-            End::Killed => {
+            End::Killed { by_itself } => {
                 kills += 1;
-                tally.killed(kill.as_ref());
+                tally.killed(kill.as_ref(), by_itself);
                 checker::nothing_recorded_ran_again(&ledger, &recorded)?;
+                // Killed after the end was recorded: a next host would begin anew.
+                if scene.is_finished()? {
+                    break;
+                }
             }
             End::Done => break,
             End::Wrong(message) => return Err(format!("after {kills} kills: {message}")),

@@ -116,6 +116,14 @@ impl Scene {
         lines("batchmill results last", &String::from_utf8_lossy(&output.stdout))
     }
 
+    /// Whether the end of the batch is recorded.
+    pub(crate) fn is_finished(&self) -> Result<bool, String> {
+        let output =
+            self.program(&["status", "last", "--format", "json"]).output().map_err(|error| error.to_string())?;
+        let status: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        Ok(status.is_some_and(|status| status["standing"] == "finished"))
+    }
+
     /// The jobs that have a record; none before the batch was accepted.
     pub(crate) fn recorded(&self) -> Result<BTreeSet<u64>, String> {
         if !self.path(".batchmill").exists() {
