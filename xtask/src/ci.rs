@@ -1,7 +1,7 @@
 //! What CI runs, in the order in which it fails soonest.
 
 use crate::{
-    examples,
+    crash, examples, sabotage,
     steps::{Failed, cargo, no_arguments, run, step},
     test, tidy,
 };
@@ -16,6 +16,8 @@ const STEPS: &[Step] = &[
     ("docs", || docs(&[])),
     ("test", || test::test(&[])),
     ("examples", || examples::examples(&[])),
+    ("crash", || crash::crash(&[])),
+    ("sabotage", || sabotage::sabotage(&[])),
 ];
 
 /// Runs every step, also after one has failed: one run shows everything that is wrong.

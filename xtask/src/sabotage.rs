@@ -10,11 +10,11 @@ const CATCHERS: &[(&str, &str, &str)] = &[
     ("double-delivery", "batchmill-executor", "each_feed_gets_every_result"),
     ("skip-cut-back", "batchmill-sink-jsonl", "a_host_that_dies_at_any_byte"),
     ("forget-backoff", "batchmill-dispatch", "batches_that_outlive_their_hosts"),
-    ("skip-guard", "batchmill-host", "guard"),
+    ("skip-guard", "batchmill-host", "what_differs_is_named_and_nothing_runs"),
     ("count-planned-stop", "batchmill-dispatch", "batches_that_outlive_their_hosts"),
     ("drop-on-full", "batchmill-executor", "a_store_that_stays_full_is_waited_for"),
     ("forget-crash", "batchmill-store-sqlite", "jobs_that_ran_when_the_host_died"),
-    ("keep-survivors", "batchmill-host", "survivor"),
+    ("keep-survivors", "batchmill-host", "what_the_dead_host_left_running_is_ended"),
     ("recompute-verdict", "batchmill-dispatch", "batches_that_outlive_their_hosts"),
 ];
 

@@ -106,7 +106,7 @@ impl Running {
         if settings.metrics {
             checkpointer = Arc::new(TimedCheckpointer::new(checkpointer));
         }
-        let workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer));
+        let workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer)).recorded();
         let retry = start.inputs.retry.clone();
         let (results, resumed): (Results, _) = match &owned {
             Some(batch) => {

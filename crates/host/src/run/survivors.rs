@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchmill_core::fault::{self, Sabotage};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal},
@@ -48,7 +49,11 @@ pub(super) fn end(folder: &Path) -> io::Result<Ended> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => HashSet::new(),
         Err(error) => return Err(error),
     };
-    if markers.is_empty() { Ok(Ended::default()) } else { Ok(end_marked(&markers, GRACE)) }
+    if markers.is_empty() || fault::breaks(Sabotage::KeepSurvivors) {
+        Ok(Ended::default())
+    } else {
+        Ok(end_marked(&markers, GRACE))
+    }
 }
 
 /// Remembers this host, before it starts a process.
