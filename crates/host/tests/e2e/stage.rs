@@ -77,7 +77,9 @@ impl Stage {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BATCHMILL_")) {
+        // Except for the promise that the tests are to see broken.
+        let is_ours = |name: &str| name.starts_with("BATCHMILL_") && name != "BATCHMILL_SABOTAGE";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
             command.env_remove(name);
         }
         command.env("HOME", self.folder.path()).env_remove("XDG_CONFIG_HOME");
