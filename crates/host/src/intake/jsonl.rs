@@ -83,6 +83,11 @@ impl JsonLines {
         Ok(Some(Self::new(name.to_owned(), file, index)))
     }
 
+    /// Whether the `folder` of a batch has a copy of its jobs.
+    pub(crate) fn has_copy(folder: &Path) -> bool {
+        folder.join(COPY).is_file()
+    }
+
     /// Keeps index and copy in the folder of a batch, in the place of those that are there.
     pub(crate) fn keep(&self, folder: &Path, sync: bool) -> io::Result<()> {
         if self.is_spooled() {

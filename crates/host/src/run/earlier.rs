@@ -170,6 +170,12 @@ impl Earlier {
         self.kept(jobs, Some(file))
     }
 
+    /// Whether it has a copy of jobs whose file is gone, or was never one to be read twice.
+    pub(super) fn outlives(&self, jobs: &Jobs) -> bool {
+        let is_file = |path: &Path| path.metadata().is_ok_and(|about| about.is_file());
+        jobs.file().is_some_and(|path| !is_file(path)) && JsonLines::has_copy(&self.folder())
+    }
+
     /// The jobs of a source that is gone or has changed by being worked on: the copy is what was accepted.
     pub(super) fn copied_jobs(&self, jobs: &Jobs) -> Result<JsonLines, Refusal> {
         self.kept(jobs, None)?.ok_or_else(|| {

@@ -244,7 +244,9 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
     refusals.keep(output::check(&args, &work, &jobs, shown, &ours));
     let scratch = if args.dry_run { Scratch::default() } else { Scratch::beside(&args.terms.state) };
     let own_jobs = match &earlier {
-        Some(earlier) if by_resume && jobs.is_fleeting() => Some(earlier.copied_jobs(&jobs)?),
+        Some(earlier) if by_resume && (jobs.is_fleeting() || earlier.outlives(&jobs)) => {
+            Some(earlier.copied_jobs(&jobs)?)
+        }
         Some(earlier) if !args.terms.accept_changes => earlier.untouched_jobs(&jobs, &args.intake)?,
         _ => again_jobs,
     };

@@ -114,6 +114,20 @@ fn jobs_that_came_through_a_pipe_are_kept() {
 }
 
 #[test]
+fn jobs_whose_file_is_gone_are_taken_from_the_copy_if_there_is_one() {
+    let stage = stage(KILLS_ITS_HOST);
+    stage.write("jobs.csv", "n\n1\n2\n3\n4\n5\n");
+    assert_eq!(stage.batchmill(&["run", "flow.yaml", "jobs.csv", "-j", "1"]).code, None);
+    fs::remove_file(stage.path("jobs.csv")).unwrap();
+    stage.batchmill(&["run", "flow.yaml", "jobs.csv"]).expect(65).says("jobs.csv: no such file");
+    assert_eq!(ids(&stage.batchmill(&["resume"]).expect(0)), ["1", "2", "3", "4", "5"]);
+    fs::remove_file(stage.path("killed")).unwrap();
+    killed(&stage, &["-j", "1"]);
+    fs::remove_file(stage.path("jobs.jsonl")).unwrap();
+    stage.batchmill(&["resume"]).expect(65).says("jobs.jsonl: no such file");
+}
+
+#[test]
 fn each_goes_on_too() {
     let stage = Stage::new();
     stage.make_gate();
