@@ -1,14 +1,15 @@
 //! How long a batch that was killed half way takes to go on: from the start of the program to the first start of a job.
 //!
-//! The second half of the jobs tells the world when it runs: a process writes into a pipe. The batch is killed when the
-//! first of them has told; what it left is kept, and each round goes on from a copy of it, and is killed as well.
+//! The second half of the jobs tells the world when it runs: a process writes into a pipe. At first these processes stay, so
+//! that nothing of that half ends, and the batch is killed when all of the first half is recorded, however long that takes on
+//! a busy machine. What it left is kept; each round goes on from a copy of it, and is killed when the first job has told.
 
 use std::{
     fs::{self, File},
     io::{ErrorKind, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -19,7 +20,7 @@ use rustix::{
 use crate::{
     measure::{Bound, Case, Kind, Sample, Unit},
     sides::{
-        program::{Stand, at},
+        program::{Running, Stand, at},
         sqlite,
     },
     tools::{Need, Tools},
@@ -33,6 +34,12 @@ const FIRST_START: &str = "batchmill run, to the first start";
 /// How often it is looked whether the program still runs.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
+/// Nothing takes so long, on any machine.
+const RECORDED_WITHIN: Duration = Duration::from_secs(300);
+
+/// A file: while it is there, no job of the second half ends.
+const HOLD: &str = "hold";
+
 const FLOW: &str = "
 version: 1
 name: recovery
@@ -43,7 +50,7 @@ nodes:
       - {when: .tells, to: second_half}
       - {to: END}
   second_half:
-    run: [sh, -c, 'echo > started']
+    run: [sh, -c, 'echo > started; while test -e hold; do sleep 0.05; done']
 ";
 
 pub(super) fn case(tools: &Tools) -> Case {
@@ -79,12 +86,13 @@ impl Killed {
         };
         let stand = Stand::new(host, FLOW, jobs, line)?;
         let pipe = Pipe::new(&stand.path("started"))?;
-        first_start(&stand, &pipe)?;
-        let ended = sqlite::ended(&stand.batch()?.join("batch.db"))?;
-        // Some had ended that were not recorded, and some of the other half may have.
-        if ended.abs_diff(half.into()) > u64::from(half / 10).max(100) {
-            return Err(format!("{ended} of {jobs} jobs had ended when it was killed: that is not half of them"));
-        }
+        let hold = stand.path(HOLD);
+        fs::write(&hold, "").map_err(at(&hold))?;
+        let (_, running) = first_start(&stand, &pipe)?;
+        all_recorded(&stand, half)?;
+        drop(running);
+        // Whoever outlived the program ends by itself.
+        fs::remove_file(&hold).map_err(at(&hold))?;
         let left = stand.path("left");
         fs::rename(stand.state(), &left).map_err(at(&left))?;
         Ok(Self { stand, pipe, jobs, left })
@@ -98,12 +106,14 @@ impl Killed {
         copy(&self.left, &state)?;
         // The program must not wait for what the copy has written.
         rustix::fs::sync();
-        first_start(&self.stand, &self.pipe).map(Sample::of)
+        let (seconds, running) = first_start(&self.stand, &self.pipe)?;
+        drop(running);
+        Ok(Sample::of(seconds))
     }
 }
 
-/// Runs the program until the first job tells that it runs, and kills it then. In seconds.
-fn first_start(stand: &Stand, pipe: &Pipe) -> Result<f64, String> {
+/// Runs the program until the first job tells that it runs. The seconds until then, and the program, which still runs.
+fn first_start(stand: &Stand, pipe: &Pipe) -> Result<(f64, Running), String> {
     pipe.empty()?;
     let started = Instant::now();
     let mut running = stand.start(&mut stand.run()?)?;
@@ -112,7 +122,23 @@ fn first_start(stand: &Stand, pipe: &Pipe) -> Result<f64, String> {
             return Err(stand.complaint(format_args!("no job told that it runs, {status}")));
         }
     }
-    Ok(started.elapsed().as_secs_f64())
+    Ok((started.elapsed().as_secs_f64(), running))
+}
+
+/// Waits until so many ends are recorded: those of all jobs that can end.
+fn all_recorded(stand: &Stand, jobs: u32) -> Result<(), String> {
+    let (database, started) = (stand.batch()?.join("batch.db"), Instant::now());
+    loop {
+        match sqlite::ended(&database)? {
+            ended if ended == u64::from(jobs) => return Ok(()),
+            ended if ended > u64::from(jobs) || started.elapsed() > RECORDED_WITHIN => {
+                return Err(format!("{ended} jobs had ended instead of the {jobs} that could"));
+            }
+            _ => {}
+        }
+        let waited = poll(&mut [], Some(&LOOK));
+        waited.map_err(|error| error.to_string())?;
+    }
 }
 
 /// What jobs write into.
