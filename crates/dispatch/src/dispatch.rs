@@ -6,7 +6,10 @@ use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
 };
 
-use batchmill_core::{BatchCounts, MonoTime, Pause, Scheduler, Tenant, Token};
+use batchmill_core::{
+    BatchCounts, MonoTime, Pause, Scheduler, Tenant, Token,
+    fault::{self, Sabotage},
+};
 
 use crate::{
     BatchKey, BatchSetup, Effect, Event, JournalFailure,
@@ -119,7 +122,10 @@ impl Dispatch {
     }
 
     /// Opens a batch; its jobs follow by [`Event::JobsAccepted`] and it starts after [`Event::Sealed`].
-    pub fn open(&mut self, setup: BatchSetup, now: MonoTime) -> BatchKey {
+    pub fn open(&mut self, mut setup: BatchSetup, now: MonoTime) -> BatchKey {
+        if fault::breaks(Sabotage::RecomputeVerdict) {
+            setup.closing = None;
+        }
         let key = BatchKey(u32::try_from(self.batches.len()).expect("fewer than 2^32 batches in the life of a host"));
         if let Some(at) = setup.deadline {
             self.timers.arm(at.max(now), Due::BatchDeadline(key));

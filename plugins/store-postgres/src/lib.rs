@@ -1,6 +1,6 @@
 //! Checkpoints in PostgreSQL.
 //!
-//! **What it is.** A [`Checkpointer`](batchmill_core::Checkpointer) (`kind = "postgres"`) that keeps the checkpoints of jobs
+//! **What it is.** A [`Checkpointer`] (`kind = "postgres"`) that keeps the checkpoints of jobs
 //! in two tables of a schema of their own. Each job belongs to one of a few connections and its calls stay in their order;
 //! what arrives while a connection is busy is written together, in one round trip and one transaction.
 //!

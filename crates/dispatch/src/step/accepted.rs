@@ -1,6 +1,9 @@
 //! Jobs arrive: new ones, or what earlier hosts of their batch left of them.
 
-use batchmill_core::{JobState, MonoTime, Status};
+use batchmill_core::{
+    JobState, MonoTime, Status,
+    fault::{self, Sabotage},
+};
 
 use crate::{
     BatchKey, Effect, NewJob, Past, Setback,
@@ -61,6 +64,7 @@ const EARLIER: u32 = 1;
 fn first_state(batch: &Batch, job: &NewJob, now: MonoTime) -> (JobState, Option<MonoTime>) {
     match &job.past {
         Past::Ended(status) => (JobState::Ended(*status), None),
+        Past::Interrupted(_) if fault::breaks(Sabotage::ForgetBackoff) => (JobState::Ready, None),
         // What is left of its delay; and where retries cost tokens, it gets in line for one.
         Past::Interrupted(setback) if setback.due > now || batch.budget.is_some() && setback.attempts > 0 => {
             (JobState::Backoff, Some(setback.due))

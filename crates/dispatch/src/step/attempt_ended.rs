@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use batchmill_core::{
-    AttemptFailure, Draw, ErrorClass, FailedAttempt, GivenUp, JobError, MonoTime, NodeFailure, Outcome, RetryDecision,
-    Status, Transition, Usage,
+    AttemptFailure, Draw, ErrorClass, FailedAttempt, GivenUp, JobError, MonoTime, NodeError, NodeFailure, Outcome,
+    RetryDecision, Status, Transition, Usage,
+    fault::{self, Sabotage},
 };
 
 use crate::{
@@ -246,6 +247,9 @@ fn back_to_queue(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTim
 fn stopped(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     let cause = live.stopping.unwrap_or(StopCause::Host);
     let (status, class, code, message) = match cause {
+        StopCause::Host if fault::breaks(Sabotage::CountPlannedStop) => {
+            return count_planned_stop(dispatch, lease, live, now, effects);
+        }
         StopCause::Host => return back_to_queue(dispatch, lease, live, now, effects),
         StopCause::Halt => (Status::Skipped, ErrorClass::Cancelled, "halted", "stopped with its batch"),
         StopCause::Cancel => (Status::Cancelled, ErrorClass::Cancelled, "cancelled", "cancelled by request"),
@@ -259,4 +263,14 @@ fn stopped(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, eff
     let error = JobError::new(class, code, message);
     let heard = if cause == StopCause::JobDeadline { Heard::Yes } else { Heard::No };
     finish(dispatch, lease.batch, lease.index, End::running(status, error, live.started, heard), now, effects);
+}
+
+/// What must never be: a stop of the host is an attempt that failed and is repeated.
+fn count_planned_stop(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
+    let class = ErrorClass::Transient;
+    let failure =
+        AttemptFailure::new(NodeFailure::of_attempt(NodeError::new(class, "stopped", "stopped with its host")));
+    count_attempt(dispatch, lease);
+    remember(dispatch, lease, live, &failure, now);
+    retry(dispatch, lease, class, Duration::ZERO, now, effects);
 }
