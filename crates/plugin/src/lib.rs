@@ -5,9 +5,10 @@
 //! at once, each with its path, and the JSON Schema comes from the struct.
 //!
 //! **When to use it.** In every plugin crate. A plugin exposes one function, `register(&mut Registry)`; nothing registers
-//! itself.
+//! itself. The line [`export_plugin!`] makes the same crate a dynamic library too.
 //!
-//! **What it deliberately does not do.** It loads nothing at run time and knows no config file.
+//! **What it deliberately does not do.** It loads nothing at run time (`batchmill-abi` does, in the host) and knows no config
+//! file.
 //!
 //! ```
 //! use batchmill_core::{BuildContext, Factory, Options, Problem, RetryPolicy};
@@ -41,13 +42,17 @@
 //! ```
 
 mod base64;
+mod export;
 mod lanes;
 mod registry;
 mod typed;
 mod units;
 
 pub use base64::base64;
+#[doc(hidden)]
+pub use batchmill_abi as abi;
 pub use batchmill_core as core;
+pub use export::exports;
 pub use lanes::{Ageing, Apart, Contender, Front, IdHasher, Key, Lanes, NOWHERE, Spot};
 pub use registry::{Listed, Pluggable, Registry, UnknownPlugin};
 pub use schemars;

@@ -48,6 +48,8 @@ pub fn register(registry: &mut Registry) {
     );
 }
 
+batchmill_plugin::export_plugin!(register, [failure]);
+
 /// Stops or pauses a batch by rules.
 #[derive(Debug)]
 pub struct Halt {

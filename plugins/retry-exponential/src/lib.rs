@@ -50,6 +50,8 @@ pub fn register(registry: &mut Registry) {
     );
 }
 
+batchmill_plugin::export_plugin!(register, [retry]);
+
 /// Retries after exponential or fixed waits.
 #[derive(Debug, Clone)]
 pub struct Exponential {

@@ -58,6 +58,8 @@ pub fn register(registry: &mut Registry) {
     );
 }
 
+batchmill_plugin::export_plugin!(register, [scheduler]);
+
 /// Divides the slots by weight.
 pub struct FairShare {
     charge: Charge,

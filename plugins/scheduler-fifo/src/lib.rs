@@ -36,6 +36,8 @@ pub fn register(registry: &mut Registry) {
     ));
 }
 
+batchmill_plugin::export_plugin!(register, [scheduler]);
+
 /// The lane of all classes that were never held.
 const LANE: usize = 0;
 

@@ -42,6 +42,8 @@ pub fn register(registry: &mut Registry) {
     ));
 }
 
+batchmill_plugin::export_plugin!(register, [scheduler]);
+
 /// Orders by priority and age: one lane a priority, and a tournament of their heads.
 #[derive(Debug)]
 pub struct PriorityScheduler {

@@ -48,3 +48,5 @@ pub fn register(registry: &mut Registry) {
         .check(Options::problems),
     );
 }
+
+batchmill_plugin::export_plugin!(register, [sink]);

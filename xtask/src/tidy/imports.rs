@@ -14,7 +14,7 @@ const PLUGINS: &str = "plugins";
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("crates/core", &[], &[]),
     ("crates/abi", &["crates/core"], &["crates/testkit"]),
-    ("crates/plugin", &["crates/core"], &["crates/testkit"]),
+    ("crates/plugin", &["crates/core", "crates/abi"], &["crates/testkit"]),
     ("crates/flow", &["crates/core"], &["crates/testkit"]),
     ("crates/dispatch", &["crates/core"], &["crates/testkit", PLUGINS]),
     ("crates/config", &["crates/core", "crates/plugin"], &["crates/testkit", PLUGINS]),

@@ -1,0 +1,300 @@
+//! One instance of an extension, and a call of it.
+
+use std::{
+    ffi::c_void,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use batchmill_core::{BuildContext, BuildError, Options};
+use metrics::{Counter, counter};
+
+use super::{Extension, OnFault, Plugin, offload, pulse::Pulse, warden};
+use crate::{
+    layout::{BuildInfo, CONFIG, OK, PANIC, POISONED, Text, Writer},
+    problems,
+    text::Buffer,
+};
+
+/// How long the end of an instance is waited for.
+const DESTROY_LIMIT: Duration = Duration::from_secs(1);
+
+/// One call in so many is timed: reading the clock twice costs more than the boundary.
+const TIMED_ONE_IN: u64 = 64;
+
+/// What a decision may take.
+const BUDGET: Duration = Duration::from_micros(50);
+
+/// From so many on it is said that an instance is slow.
+const SLOW_CALLS_TOLD: u32 = 8;
+
+pub(super) type Create =
+    unsafe extern "C" fn(*mut c_void, Text, *const BuildInfo, *mut *mut c_void, *const Writer) -> i32;
+pub(super) type Destroy = unsafe extern "C" fn(*mut c_void) -> i32;
+
+/// Why a call did not do what it is for.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    pub(super) call: &'static str,
+    pub(super) code: i32,
+    pub(super) message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.code {
+            PANIC => "panicked",
+            POISONED => "had panicked before",
+            _ => "failed",
+        };
+        write!(f, "`{}` {what}", self.call)?;
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+    }
+}
+
+/// What all instances of an extension share.
+#[derive(Clone)]
+pub(super) struct Maker<T> {
+    pub(super) plugin: Arc<Plugin>,
+    /// The place of the extension among those of the plugin.
+    pub(super) place: usize,
+    pub(super) table: T,
+    pub(super) create: Create,
+    pub(super) destroy: Destroy,
+    /// Whether the warden watches it: decisions are made under a lock.
+    pub(super) is_decision: bool,
+    pub(super) limit: Duration,
+}
+
+/// A pointer of the plugin, which it alone follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handle(usize);
+
+impl Handle {
+    pub(super) fn get(self) -> *mut c_void {
+        self.0 as *mut c_void
+    }
+}
+
+/// An instance.
+pub(super) struct Instance<T> {
+    pub(super) table: T,
+    handle: Handle,
+    destroy: Destroy,
+    pub(super) pulse: Arc<Pulse>,
+    slow: AtomicU32,
+    counters: Counters,
+}
+
+/// What is counted of a plugin.
+#[derive(Clone)]
+struct Counters {
+    panics: Counter,
+    slow: Counter,
+    wrong: Counter,
+}
+
+impl Counters {
+    fn of(plugin: &str) -> Self {
+        let name = || ("name", plugin.to_owned());
+        let all = Self {
+            panics: counter!("batchmill_plugin_panics_total", &[name()]),
+            slow: counter!("batchmill_plugin_slow_calls_total", &[name()]),
+            wrong: counter!("batchmill_plugin_wrong_answers_total", &[name()]),
+        };
+        for counter in [&all.panics, &all.slow, &all.wrong] {
+            counter.increment(0);
+        }
+        all
+    }
+}
+
+impl<T: Copy> Maker<T> {
+    pub(super) fn extension(&self) -> &Extension {
+        &self.plugin.extensions()[self.place]
+    }
+
+    /// For people.
+    pub(super) fn who(&self) -> String {
+        let extension = self.extension();
+        format!("plugin {} ({} {})", self.plugin.header().name, extension.kind, extension.name)
+    }
+
+    pub(super) fn make(&self, options: &Options, context: &BuildContext) -> Result<Instance<T>, BuildError> {
+        let handle = self.create(options, context)?;
+        let pulse = Arc::new(Pulse::new(&self.plugin.header().name, self.who()));
+        if self.is_decision {
+            warden::watch(&pulse);
+        }
+        let counters = Counters::of(&self.plugin.header().name);
+        Ok(Instance { table: self.table, handle, destroy: self.destroy, pulse, slow: AtomicU32::new(0), counters })
+    }
+
+    /// On a thread of its own: it may hang.
+    fn create(&self, options: &Options, context: &BuildContext) -> Result<Handle, BuildError> {
+        let options = serde_json::to_string(options).unwrap_or_else(|_| "{}".to_owned());
+        let directory = context.directory.to_string_lossy().into_owned();
+        let (create, ctx, resumes) = (self.create, self.extension().ctx, u32::from(context.resumes));
+        let made = offload::within(self.limit, "bm-create", move || {
+            let (mut said, mut out) = (Buffer::default(), std::ptr::null_mut());
+            let writer = said.writer();
+            let size = size_of::<BuildInfo>() as u32;
+            let info = BuildInfo { size, resumes, directory: Text::of(&directory) };
+            // SAFETY: its own context; text, info, place and writer for this call.
+            let code = unsafe {
+                create(ctx as *mut c_void, Text::of(&options), &raw const info, &raw mut out, &raw const writer)
+            };
+            (code, out as usize, said.into_text())
+        });
+        match made {
+            Some((OK, handle, _)) if handle != 0 => Ok(Handle(handle)),
+            Some((CONFIG, _, said)) => Err(BuildError::Options(problems::from_json(&said))),
+            Some((code, _, message)) => {
+                let fault = Fault { call: "create", code, message };
+                Err(BuildError::environment(format!("{}: {fault}", self.who())))
+            }
+            None => Err(BuildError::environment(format!("{}: `create` does not return", self.who()))),
+        }
+    }
+}
+
+impl<T> Instance<T> {
+    /// Calls an instance that one caller at a time has.
+    pub(super) fn call(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(&T, *mut c_void, *const Writer) -> i32,
+    ) -> Result<i32, Fault> {
+        let timed = self.pulse.begin().is_multiple_of(TIMED_ONE_IN).then(Instant::now);
+        let mut said = Buffer::default();
+        let writer = said.writer();
+        let code = call(&self.table, self.handle.get(), &raw const writer);
+        self.pulse.end();
+        if let Some(began) = timed {
+            self.time(name, began.elapsed());
+        }
+        if code >= 0 { Ok(code) } else { Err(self.fault(name, code, said)) }
+    }
+
+    /// The same for an instance that callers share.
+    pub(super) fn call_shared(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(&T, *mut c_void, *const Writer) -> i32,
+    ) -> Result<i32, Fault> {
+        let timed = self.pulse.begin_shared().is_multiple_of(TIMED_ONE_IN).then(Instant::now);
+        let mut said = Buffer::default();
+        let writer = said.writer();
+        let code = call(&self.table, self.handle.get(), &raw const writer);
+        self.pulse.end_shared();
+        if let Some(began) = timed {
+            self.time(name, began.elapsed());
+        }
+        if code >= 0 { Ok(code) } else { Err(self.fault(name, code, said)) }
+    }
+
+    #[cold]
+    fn fault(&self, call: &'static str, code: i32, said: Buffer) -> Fault {
+        if code == PANIC {
+            self.counters.panics.increment(1);
+        }
+        Fault { call, code, message: said.into_text() }
+    }
+
+    fn time(&self, call: &'static str, took: Duration) {
+        if took <= BUDGET {
+            return;
+        }
+        self.counters.slow.increment(1);
+        if self.slow.fetch_add(1, Ordering::Relaxed) + 1 == SLOW_CALLS_TOLD {
+            tracing::warn!(
+                plugin = self.pulse.plugin,
+                call,
+                ?took,
+                "{}: {SLOW_CALLS_TOLD} of the calls that were timed took longer than {BUDGET:?}",
+                self.pulse.who
+            );
+        }
+    }
+
+    /// An answer that cannot be: counted, and said.
+    #[cold]
+    pub(super) fn wrong(&self, what: &str) {
+        self.counters.wrong.increment(1);
+        tracing::warn!(plugin = self.pulse.plugin, "{}: {what}", self.pulse.who);
+    }
+
+    /// A panic that was told otherwise than by the code of a call.
+    pub(super) fn count_panic(&self) {
+        self.counters.panics.increment(1);
+    }
+}
+
+impl<T> Drop for Instance<T> {
+    fn drop(&mut self) {
+        if self.pulse.hung.load(Ordering::Relaxed) || self.pulse.stuck_after().is_some() {
+            // A call is inside it: what it has stays in memory.
+            return;
+        }
+        let (destroy, handle) = (self.destroy, self.handle);
+        // SAFETY: the last call of an instance, with no other running.
+        let ended = offload::within(DESTROY_LIMIT, "bm-destroy", move || unsafe { destroy(handle.get()) });
+        match ended {
+            Some(OK) => {}
+            Some(code) => {
+                if code == PANIC {
+                    self.counters.panics.increment(1);
+                }
+                tracing::warn!(plugin = self.pulse.plugin, code, "{}: `destroy` did not end well", self.pulse.who);
+            }
+            None => tracing::warn!(plugin = self.pulse.plugin, "{}: `destroy` is not waited for", self.pulse.who),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Instance<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.pulse.who)
+    }
+}
+
+/// How often something may still be made anew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    on_fault: OnFault,
+    used: u32,
+}
+
+/// What to do about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    Fail,
+    Recreate,
+    Fallback,
+}
+
+impl Patience {
+    pub(super) fn new(on_fault: OnFault) -> Self {
+        Self { on_fault, used: 0 }
+    }
+
+    /// Whether what is needed for a remedy must be kept.
+    pub(super) fn keeps(&self) -> bool {
+        self.on_fault != OnFault::Fail
+    }
+
+    pub(super) fn next(&mut self) -> Remedy {
+        match self.on_fault {
+            OnFault::Fallback => Remedy::Fallback,
+            OnFault::Recreate { max } if self.used < max => {
+                self.used += 1;
+                Remedy::Recreate
+            }
+            _ => Remedy::Fail,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Results as the records that a sink of a plugin gets: their text in one piece, which travels to the thread of the call.
+
+use std::ops::Range;
+
+use batchmill_core::{JobResult, WallTime};
+
+use crate::layout::{RawRecord, Text, status_code};
+
+/// Records whose text is elsewhere until the call.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    text: Vec<u8>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    record: RawRecord,
+    parts: [Range<usize>; 4],
+}
+
+impl Records {
+    pub(super) fn of(results: &[JobResult]) -> Self {
+        let mut records =
+            Self { text: Vec::with_capacity(results.len() * 256), rows: Vec::with_capacity(results.len()) };
+        results.iter().for_each(|result| records.push(result));
+        records
+    }
+
+    fn push(&mut self, result: &JobResult) {
+        let id = self.add(result.job_id.as_str());
+        let tenant = self.add(result.tenant.as_str());
+        let output = self.add_json(result.output.as_ref());
+        let error = self.add_json(result.error.as_deref());
+        self.rows.push(Row { record: raw(result), parts: [id, tenant, output, error] });
+    }
+
+    fn add(&mut self, text: &str) -> Range<usize> {
+        let from = self.text.len();
+        self.text.extend_from_slice(text.as_bytes());
+        from..self.text.len()
+    }
+
+    fn add_json(&mut self, value: Option<&impl serde::Serialize>) -> Range<usize> {
+        let from = self.text.len();
+        if let Some(value) = value {
+            // Writing to memory does not fail, and these have no keys but texts.
+            let _ = serde_json::to_writer(&mut self.text, value);
+        }
+        from..self.text.len()
+    }
+
+    /// The records with their pointers into `self`.
+    pub(super) fn raw(&self) -> Vec<RawRecord> {
+        let text = |part: &Range<usize>| {
+            let part = &self.text[part.clone()];
+            Text { ptr: part.as_ptr(), len: part.len() }
+        };
+        let one = |Row { record, parts: [id, tenant, output, error] }: &Row| {
+            let mut record = *record;
+            (record.job_id, record.tenant, record.output, record.error) =
+                (text(id), text(tenant), text(output), text(error));
+            record
+        };
+        self.rows.iter().map(one).collect()
+    }
+}
+
+fn raw(result: &JobResult) -> RawRecord {
+    let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    RawRecord {
+        size: size_of::<RawRecord>() as u32,
+        status: status_code(result.status),
+        sequence: result.sequence,
+        attempts: result.attempts,
+        priority: result.priority.0.into(),
+        queued_at_us: result.queued_at.as_micros(),
+        started_at_us: result.started_at.map_or(i64::MIN, WallTime::as_micros),
+        finished_at_us: result.finished_at.as_micros(),
+        queued_ns: nanos(result.queued),
+        duration_ns: nanos(result.duration),
+        job_id: Text::EMPTY,
+        tenant: Text::EMPTY,
+        output: Text::EMPTY,
+        error: Text::EMPTY,
+    }
+}
+
+// SAFETY: the records in the rows have no text yet; pointers are made where they are used.
+unsafe impl Send for Records {}
+// SAFETY: as above.
+unsafe impl Sync for Records {}

@@ -1,0 +1,403 @@
+//! A scheduler of a plugin, as core knows schedulers.
+
+use std::{fmt, sync::Arc};
+
+use batchmill_core::{
+    BuildContext, ClassId, Entry, Factory, MonoTime, Options, Pick, QueuePosition, Scheduler, Token, Usage,
+};
+
+use super::{
+    Containment,
+    instance::{Fault, Instance, Maker, Patience, Remedy},
+    shadow::Shadow,
+};
+use crate::{
+    layout::{
+        CAN_HOLD, NEVER, NONE, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry, RawPick, RawUsage, SchedulerTable, Text,
+    },
+    text::Buffer,
+};
+
+type Remote = Instance<SchedulerTable>;
+
+/// The scheduler that decides now, and what it takes to put another in its place.
+pub(super) struct Contained {
+    now: Now,
+    can_hold: bool,
+    /// Jobs that are queued, by our own count.
+    queued: usize,
+    /// Kept where another may take its place.
+    shadow: Option<Shadow>,
+    patience: Patience,
+    maker: Maker<SchedulerTable>,
+    options: Options,
+    context: BuildContext,
+    fallback: Option<Arc<dyn Factory<dyn Scheduler>>>,
+}
+
+enum Now {
+    Plugin(Remote),
+    BuiltIn(Box<dyn Scheduler>),
+}
+
+impl Contained {
+    pub(super) fn new(
+        maker: Maker<SchedulerTable>,
+        containment: &Containment,
+        options: &Options,
+        context: &BuildContext,
+    ) -> Result<Self, batchmill_core::BuildError> {
+        let instance = maker.make(options, context)?;
+        let patience = Patience::new(containment.on_fault);
+        let own = instance.table.capabilities.map_or(0, |ask| {
+            // SAFETY: a function of its table with its own instance.
+            instance.call("capabilities", |_, this, _| (unsafe { ask(this) } & 1) as i32).unwrap_or(0)
+        });
+        let can_hold = own as u64 & CAN_HOLD != 0 && instance.table.hold.is_some() && instance.table.release.is_some();
+        Ok(Self {
+            now: Now::Plugin(instance),
+            can_hold,
+            queued: 0,
+            shadow: patience.keeps().then(Shadow::default),
+            patience,
+            maker,
+            options: options.clone(),
+            context: context.clone(),
+            fallback: containment.fallbacks.scheduler.clone(),
+        })
+    }
+
+    /// Puts another in the place of one that failed; whatever is queued goes with it.
+    ///
+    /// # Panics
+    /// Where config says that this ends the host.
+    #[cold]
+    fn mend(&mut self, mut fault: Fault) {
+        let who = self.maker.who();
+        loop {
+            tracing::error!(plugin = self.maker.plugin.header().name, "{who}: {fault}");
+            let (remedy, shadow) = (self.patience.next(), self.shadow.as_mut());
+            match (remedy, shadow) {
+                (Remedy::Recreate, Some(shadow)) => match self.maker.make(&self.options, &self.context) {
+                    Ok(instance) => match shadow.hand_over(|e| push(&instance, &e), |class| hold(&instance, class)) {
+                        Ok(()) => {
+                            tracing::warn!("{who}: a fresh instance takes its place");
+                            self.now = Now::Plugin(instance);
+                            return;
+                        }
+                        Err(again) => fault = again,
+                    },
+                    Err(error) => fault = Fault { call: "create", code: -1, message: error.to_string() },
+                },
+                (Remedy::Fallback, Some(shadow)) => {
+                    let built =
+                        self.fallback.as_ref().map(|factory| (factory.build(&Options::new(), &self.context), factory));
+                    if let Some((Ok(mut built), factory)) = built {
+                        shadow.hand_to(&mut *built);
+                        tracing::warn!("{who}: the built-in `{}` takes its place", factory.name());
+                        self.now = Now::BuiltIn(built);
+                        return;
+                    }
+                    panic!("{who}: {fault}, and there is no fallback");
+                }
+                _ => panic!("{who}: {fault}"),
+            }
+        }
+    }
+}
+
+fn push(remote: &Remote, entry: &Entry<'_>) -> Result<(), Fault> {
+    let raw = raw_entry(entry);
+    // SAFETY: a function of its table with its own instance, an entry and a writer for this call.
+    let push = |t: &SchedulerTable, this, error| t.push.map_or(-1, |push| unsafe { push(this, &raw const raw, error) });
+    remote.call("push", push).map(drop)
+}
+
+fn raw_entry(entry: &Entry<'_>) -> RawEntry {
+    RawEntry {
+        size: size_of::<RawEntry>() as u32,
+        class_id: entry.class.0,
+        token: entry.token.0,
+        share: Text::of(entry.share),
+        cost: entry.cost,
+        enqueued: entry.enqueued.as_nanos(),
+        deadline: entry.deadline.map_or(NEVER, MonoTime::as_nanos),
+        priority: entry.priority.0.into(),
+    }
+}
+
+fn push_many(remote: &Remote, entries: &[Entry<'_>]) -> Result<(), Fault> {
+    let Some(many) = remote.table.push_many else { return entries.iter().try_for_each(|entry| push(remote, entry)) };
+    let raw: Vec<RawEntry> = entries.iter().map(raw_entry).collect();
+    let call = |_: &SchedulerTable, this, error| {
+        // SAFETY: a function of its table with its own instance; the entries are there for this call.
+        unsafe { many(this, raw.as_ptr(), raw.len(), size_of::<RawEntry>(), error) }
+    };
+    remote.call("push_many", call).map(drop)
+}
+
+fn hold(remote: &Remote, class: ClassId) -> Result<(), Fault> {
+    // SAFETY: a function of its table with its own instance.
+    let hold = |t: &SchedulerTable, this, error| t.hold.map_or(0, |hold| unsafe { hold(this, class.0, error) });
+    remote.call("hold", hold).map(drop)
+}
+
+fn release(remote: &Remote, class: ClassId) -> Result<(), Fault> {
+    // SAFETY: a function of its table with its own instance.
+    let release =
+        |t: &SchedulerTable, this, error| t.release.map_or(0, |release| unsafe { release(this, class.0, error) });
+    remote.call("release", release).map(drop)
+}
+
+fn pop(remote: &Remote, now: MonoTime) -> Result<Pick, Fault> {
+    let mut raw = RawPick { size: size_of::<RawPick>() as u32, answer: PICK_EMPTY, value: 0 };
+    let pop = |t: &SchedulerTable, this, error| {
+        // SAFETY: a function of its table with its own instance, a place for the answer and a writer for this call.
+        t.pop.map_or(-1, |pop| unsafe { pop(this, now.as_nanos(), &raw mut raw, error) })
+    };
+    remote.call("pop", pop)?;
+    Ok(pick_of(raw, now, remote))
+}
+
+fn pick_of(raw: RawPick, now: MonoTime, remote: &Remote) -> Pick {
+    match raw.answer {
+        PICK_RUN => Pick::Run(Token(raw.value)),
+        PICK_NOT_BEFORE if raw.value > now.as_nanos() => Pick::NotBefore(MonoTime::from_nanos(raw.value)),
+        PICK_EMPTY => Pick::Empty,
+        PICK_NOT_BEFORE => {
+            remote.wrong("`pop` names a moment that has passed");
+            Pick::Empty
+        }
+        other => {
+            remote.wrong(&format!("`pop` answers {other}, which means nothing"));
+            Pick::Empty
+        }
+    }
+}
+
+impl Scheduler for Contained {
+    fn push(&mut self, entry: Entry<'_>) {
+        self.queued += 1;
+        if let Some(shadow) = &mut self.shadow {
+            shadow.push(&entry);
+        }
+        match &mut self.now {
+            Now::Plugin(remote) => {
+                if let Err(fault) = push(remote, &entry) {
+                    self.mend(fault);
+                }
+            }
+            Now::BuiltIn(scheduler) => scheduler.push(entry),
+        }
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        loop {
+            let picked = match &mut self.now {
+                Now::Plugin(remote) => pop(remote, now),
+                Now::BuiltIn(scheduler) => Ok(scheduler.pop(now)),
+            };
+            match picked {
+                Ok(Pick::Run(token)) => {
+                    // Whether it is one that may start is looked at again by dispatch, which counts what is not.
+                    let known = self.shadow.as_mut().is_none_or(|shadow| shadow.pick(token));
+                    if known {
+                        self.queued = self.queued.saturating_sub(1);
+                    }
+                    return Pick::Run(token);
+                }
+                Ok(other) => return other,
+                Err(fault) => self.mend(fault),
+            }
+        }
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        let kept = self.shadow.as_mut().map(|shadow| shadow.remove(token));
+        let removed = match &mut self.now {
+            Now::Plugin(remote) => {
+                let remove = |t: &SchedulerTable, this, error| {
+                    // SAFETY: a function of its table with its own instance.
+                    t.remove.map_or(NONE, |remove| unsafe { remove(this, token.0, error) })
+                };
+                match remote.call("remove", remove) {
+                    Ok(code) => code != NONE,
+                    Err(fault) => {
+                        self.mend(fault);
+                        kept.unwrap_or(false)
+                    }
+                }
+            }
+            Now::BuiltIn(scheduler) => scheduler.remove(token),
+        };
+        if removed {
+            self.queued = self.queued.saturating_sub(1);
+        }
+        removed
+    }
+
+    fn len(&self) -> usize {
+        let remote = match &self.now {
+            Now::Plugin(remote) => remote,
+            Now::BuiltIn(scheduler) => return scheduler.len(),
+        };
+        let mut said = 0;
+        // SAFETY: a function of its table with its own instance and a place for the answer.
+        let len = |t: &SchedulerTable, this, error| t.len.map_or(-1, |len| unsafe { len(this, &raw mut said, error) });
+        match remote.call("len", len) {
+            Ok(_) => usize::try_from(said).unwrap_or(usize::MAX),
+            // The next call that can put another in its place will: this one is poisoned.
+            Err(_) => self.queued,
+        }
+    }
+
+    fn on_finish(&mut self, token: Token, usage: Usage) {
+        if self.shadow.as_mut().is_some_and(|shadow| !shadow.finish(token)) {
+            return;
+        }
+        match &mut self.now {
+            Now::Plugin(remote) => {
+                let ran_ns = u64::try_from(usage.ran.as_nanos()).unwrap_or(u64::MAX);
+                let raw = RawUsage { size: size_of::<RawUsage>() as u32, reserved: 0, ran_ns };
+                let tell = |t: &SchedulerTable, this, error| {
+                    // SAFETY: a function of its table with its own instance and what was used, for this call.
+                    t.on_finish.map_or(0, |tell| unsafe { tell(this, token.0, &raw const raw, error) })
+                };
+                if let Err(fault) = remote.call("on_finish", tell) {
+                    self.mend(fault);
+                }
+            }
+            Now::BuiltIn(scheduler) => scheduler.on_finish(token, usage),
+        }
+    }
+
+    fn can_hold(&self) -> bool {
+        self.can_hold
+    }
+
+    fn hold(&mut self, class: ClassId) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.hold(class);
+        }
+        match &mut self.now {
+            Now::Plugin(remote) => {
+                if let Err(fault) = hold(remote, class) {
+                    self.mend(fault);
+                }
+            }
+            Now::BuiltIn(scheduler) => scheduler.hold(class),
+        }
+    }
+
+    fn release(&mut self, class: ClassId) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.release(class);
+        }
+        match &mut self.now {
+            Now::Plugin(remote) => {
+                if let Err(fault) = release(remote, class) {
+                    self.mend(fault);
+                }
+            }
+            Now::BuiltIn(scheduler) => scheduler.release(class),
+        }
+    }
+
+    fn push_many(&mut self, entries: &[Entry<'_>]) {
+        self.queued += entries.len();
+        if let Some(shadow) = &mut self.shadow {
+            entries.iter().for_each(|entry| shadow.push(entry));
+        }
+        match &mut self.now {
+            Now::Plugin(remote) => {
+                if let Err(fault) = push_many(remote, entries) {
+                    self.mend(fault);
+                }
+            }
+            Now::BuiltIn(scheduler) => scheduler.push_many(entries),
+        }
+    }
+
+    fn pop_many(&mut self, now: MonoTime, max: usize, picked: &mut Vec<Token>) -> Option<Pick> {
+        // A scheduler that others may replace is asked one by one: what is known of each pick is kept.
+        let many = match &self.now {
+            Now::Plugin(remote) if self.shadow.is_none() && max > 1 => remote.table.pop_many.map(|many| (remote, many)),
+            _ => None,
+        };
+        let Some((remote, many)) = many else { return one_by_one(self, now, max, picked) };
+        let (mut tokens, mut count) = (vec![0_u64; max], 0);
+        let mut last = RawPick { size: size_of::<RawPick>() as u32, answer: PICK_EMPTY, value: 0 };
+        let call = |_: &SchedulerTable, this, error| {
+            // SAFETY: a function of its table with its own instance, and room for `max` tokens.
+            unsafe { many(this, now.as_nanos(), max, tokens.as_mut_ptr(), &raw mut count, &raw mut last, error) }
+        };
+        if let Err(fault) = remote.call("pop_many", call) {
+            self.mend(fault);
+            return one_by_one(self, now, max, picked);
+        }
+        if count > max {
+            remote.wrong("`pop_many` answers with more than it was asked for");
+        }
+        let (count, end) = (count.min(max), pick_of(last, now, remote));
+        picked.extend(tokens[..count].iter().map(|token| Token(*token)));
+        self.queued = self.queued.saturating_sub(count);
+        (!matches!(end, Pick::Run(_))).then_some(end)
+    }
+
+    fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        let remote = match &self.now {
+            Now::Plugin(remote) => remote,
+            Now::BuiltIn(scheduler) => return scheduler.explain(token, now),
+        };
+        let (mut ahead, mut reason) = (NEVER, Buffer::default());
+        let said = reason.writer();
+        let Some(explain) = remote.table.explain else {
+            return Some(QueuePosition::new(None, format!("queued; {} does not say where", remote.pulse.who)));
+        };
+        let ask = |_: &SchedulerTable, this, error| {
+            // SAFETY: a function of its table with its own instance, a place for the answer and writers for this call.
+            unsafe { explain(this, token.0, now.as_nanos(), &raw mut ahead, &raw const said, error) }
+        };
+        match remote.call("explain", ask) {
+            Ok(NONE) => None,
+            Ok(_) => Some(QueuePosition::new((ahead != NEVER).then_some(ahead), reason.into_text())),
+            Err(fault) => Some(QueuePosition::new(None, format!("queued; {}: {fault}", remote.pulse.who))),
+        }
+    }
+}
+
+/// What `pop_many` is where it is nothing of its own.
+fn one_by_one(scheduler: &mut Contained, now: MonoTime, max: usize, picked: &mut Vec<Token>) -> Option<Pick> {
+    for _ in 0..max {
+        match scheduler.pop(now) {
+            Pick::Run(token) => picked.push(token),
+            other => return Some(other),
+        }
+    }
+    None
+}
+
+impl fmt::Debug for Contained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.now {
+            Now::Plugin(remote) => remote.fmt(f),
+            Now::BuiltIn(scheduler) => write!(f, "{scheduler:?} in place of {}", self.maker.who()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_crosses_whole() {
+        let mut entry =
+            Entry::new(Token(7), ClassId(3), batchmill_core::Priority(255), "org/team", MonoTime::from_nanos(9));
+        entry.deadline = Some(MonoTime::from_nanos(11));
+        entry.cost = 2.5;
+        let raw = raw_entry(&entry);
+        let numbers = (raw.class_id, raw.token, raw.enqueued, raw.deadline, raw.priority, raw.share.len);
+        assert_eq!((numbers, raw.cost), ((3, 7, 9, 11, 255, 8), 2.5));
+    }
+}

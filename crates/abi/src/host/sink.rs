@@ -1,0 +1,281 @@
+//! A sink of a plugin, as core knows them.
+//!
+//! Its functions are called on a thread of the instance, because a plugin may do there what it should not: block. The caller
+//! waits for the ticket, which the plugin completes, or the warden in its place. An instance whose call did not end is never
+//! called again, and what it has stays with it.
+
+use std::{
+    fmt,
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use async_trait::async_trait;
+use batchmill_core::{BatchId, BuildContext, BuildError, JobResult, Options, ResultSink, Resumed, SinkError};
+
+use super::{
+    Containment,
+    instance::{Fault, Instance, Maker, Patience, Remedy},
+    records::Records,
+    tickets::{self, Answer, LOST, Ticket},
+    warden,
+};
+use crate::{
+    layout::{CLOSED, NONE, OK, PANIC, POISONED, RESUMED_EMPTY, SinkTable, TEMPORARY, Text},
+    text::Buffer,
+};
+
+type Remote = Instance<SinkTable>;
+
+/// The longest mark of the contract.
+const MARK_MAX: usize = 1024;
+
+/// The sink that is written to now, and what it takes to make another.
+pub(super) struct Contained {
+    now: Option<Served>,
+    /// Why there is none.
+    gone: String,
+    /// The mark after the last call that ended well.
+    mark: Option<String>,
+    patience: Patience,
+    maker: Maker<SinkTable>,
+    options: Options,
+    context: BuildContext,
+}
+
+/// An instance and the thread that calls it.
+struct Served {
+    remote: Arc<Remote>,
+    calls: mpsc::SyncSender<(u64, Call)>,
+}
+
+enum Call {
+    Write(BatchId, Records),
+    Flush,
+    Close,
+    Resume(Option<String>),
+}
+
+impl Call {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Write(..) => "write",
+            Self::Flush => "flush",
+            Self::Close => "close",
+            Self::Resume(_) => "resume",
+        }
+    }
+}
+
+impl Served {
+    fn start(remote: Remote) -> Result<Self, BuildError> {
+        warden::ensure_running();
+        let remote = Arc::new(remote);
+        // One call at a time is the contract.
+        let (calls, to_do) = mpsc::sync_channel::<(u64, Call)>(1);
+        let served = Arc::clone(&remote);
+        let name: String = format!("bm-{}", remote.pulse.plugin).chars().take(15).collect();
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || to_do.iter().for_each(|(ticket, call)| carry_out(&served, ticket, &call)))
+            .map_err(|error| BuildError::environment(format!("no thread for the sink: {error}")))?;
+        Ok(Self { remote, calls })
+    }
+
+    /// What was written stands for this.
+    fn mark(&self) -> Result<Option<String>, Fault> {
+        let Some(mark) = self.remote.table.mark else { return Ok(None) };
+        let mut buffer = Buffer::default();
+        let writer = buffer.writer();
+        // SAFETY: a function of its table with its own instance and writers for this call; no ticket is open.
+        let code = self.remote.call_shared("mark", |_, this, error| unsafe { mark(this, &raw const writer, error) })?;
+        let mark = buffer.into_text();
+        if code == NONE {
+            return Ok(None);
+        }
+        if mark.len() > MARK_MAX {
+            self.remote.wrong("`mark` answers with more than 1,024 bytes");
+            return Ok(None);
+        }
+        Ok(Some(mark))
+    }
+}
+
+/// On the thread of the instance.
+fn carry_out(remote: &Remote, ticket: u64, call: &Call) {
+    let accepted = remote.call_shared(call.name(), |t, this, error| {
+        // SAFETY: functions of its table with its own instance; text and records are there for this call.
+        unsafe {
+            match call {
+                Call::Write(batch, records) => {
+                    let raw = records.raw();
+                    let stride = size_of::<crate::layout::RawRecord>();
+                    let batch = Text::of(batch.as_str());
+                    t.write.map_or(-1, |write| write(this, ticket, batch, raw.as_ptr(), raw.len(), stride, error))
+                }
+                Call::Flush => t.flush.map_or(-1, |flush| flush(this, ticket, error)),
+                Call::Close => t.close.map_or(-1, |close| close(this, ticket, error)),
+                Call::Resume(mark) => t.resume.map_or(-1, |resume| {
+                    let text = mark.as_deref().map_or(Text::EMPTY, Text::of);
+                    resume(this, ticket, mark.is_some().into(), text, error)
+                }),
+            }
+        }
+    });
+    // Refused: no completion follows.
+    if let Err(fault) = accepted {
+        let answer = Answer { status: fault.code, value: 0, message: fault.message };
+        tickets::complete(&remote.pulse.plugin, ticket, answer);
+    }
+}
+
+impl Contained {
+    pub(super) fn new(
+        maker: Maker<SinkTable>,
+        containment: &Containment,
+        options: &Options,
+        context: &BuildContext,
+    ) -> Result<Self, BuildError> {
+        let served = Served::start(maker.make(options, context)?)?;
+        let mark = served.mark().ok().flatten();
+        Ok(Self {
+            now: Some(served),
+            gone: String::new(),
+            mark,
+            patience: Patience::new(containment.on_fault),
+            maker,
+            options: options.clone(),
+            context: context.clone(),
+        })
+    }
+
+    async fn ask(&mut self, call: Call) -> Result<u32, SinkError> {
+        self.renew().await?;
+        self.ask_present(call).await
+    }
+
+    async fn ask_present(&mut self, call: Call) -> Result<u32, SinkError> {
+        let name = call.name();
+        let Some(served) = &self.now else { return Err(SinkError::permanent(self.gone.clone())) };
+        let ticket = Ticket::open(&served.remote.pulse.plugin, self.maker.limit);
+        if served.calls.try_send((ticket.number, call)).is_err() {
+            return Err(self.lose(name, false));
+        }
+        let answer = ticket.answer().await;
+        drop(ticket);
+        match answer.status {
+            OK => {
+                self.mark = match served.mark() {
+                    Ok(mark) => mark,
+                    Err(fault) => return Err(self.fail(&fault)),
+                };
+                Ok(answer.value)
+            }
+            LOST => Err(self.lose(name, true)),
+            PANIC | POISONED => {
+                // The panic happened after the call was accepted, so it was not counted by the call.
+                served.remote.count_panic();
+                Err(self.fail(&Fault { call: name, code: answer.status, message: answer.message }))
+            }
+            status => {
+                let mut error = SinkError::permanent(said(&self.maker.who(), name, &answer.message));
+                (error.temporary, error.closed) = (status == TEMPORARY, status == CLOSED);
+                Err(error)
+            }
+        }
+    }
+
+    /// A call that did not end: nobody knows what the instance still does, so no other one is put beside it.
+    fn lose(&mut self, call: &'static str, is_late: bool) -> SinkError {
+        let who = self.maker.who();
+        let why =
+            if is_late { format!("did not end within {:?}", self.maker.limit) } else { "found its thread gone".into() };
+        self.gone = format!("{who}: `{call}` {why}; it is not written to any more");
+        if let Some(served) = self.now.take() {
+            served.remote.pulse.hung.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        tracing::error!(plugin = self.maker.plugin.header().name, "{}", self.gone);
+        SinkError::permanent(self.gone.clone())
+    }
+
+    /// A panic: what comes of it is up to config.
+    fn fail(&mut self, fault: &Fault) -> SinkError {
+        self.gone = format!("{}: {fault}", self.maker.who());
+        self.now = None;
+        let mut error = SinkError::permanent(self.gone.clone());
+        error.temporary = self.patience.next() == Remedy::Recreate;
+        tracing::error!(plugin = self.maker.plugin.header().name, again = error.temporary, "{}", self.gone);
+        if !error.temporary {
+            self.patience = Patience::new(super::OnFault::Fail);
+        }
+        self.may_renew(error.temporary);
+        error
+    }
+
+    fn may_renew(&mut self, may: bool) {
+        self.context.resumes |= may;
+        if !may {
+            self.gone.push_str("; it is not written to any more");
+        }
+    }
+
+    /// A fresh instance in the place of one that panicked goes on behind the last mark.
+    async fn renew(&mut self) -> Result<(), SinkError> {
+        if self.now.is_some() || !self.patience.keeps() || !self.context.resumes || self.gone.is_empty() {
+            return Ok(());
+        }
+        let made = self.maker.make(&self.options, &self.context).and_then(Served::start);
+        match made {
+            Ok(served) => self.now = Some(served),
+            Err(error) => return Err(SinkError::permanent(error.to_string())),
+        }
+        self.gone.clear();
+        let (mark, has_marks) =
+            (self.mark.clone(), self.now.as_ref().is_some_and(|now| now.remote.table.resume.is_some()));
+        if has_marks && self.ask_present(Call::Resume(mark)).await? == RESUMED_EMPTY {
+            self.gone = format!("{}: a fresh instance does not have what the one before wrote", self.maker.who());
+            self.now = None;
+            self.patience = Patience::new(super::OnFault::Fail);
+            return Err(SinkError::permanent(self.gone.clone()));
+        }
+        tracing::warn!("{}: a fresh instance takes its place", self.maker.who());
+        Ok(())
+    }
+}
+
+fn said(who: &str, call: &str, message: &str) -> String {
+    if message.is_empty() { format!("{who}: `{call}` failed") } else { message.to_owned() }
+}
+
+#[async_trait]
+impl ResultSink for Contained {
+    async fn write(&mut self, batch: &BatchId, results: &[JobResult]) -> Result<(), SinkError> {
+        self.ask(Call::Write(batch.clone(), Records::of(results))).await.map(drop)
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        self.ask(Call::Flush).await.map(drop)
+    }
+
+    fn mark(&self) -> Option<String> {
+        self.mark.clone()
+    }
+
+    async fn resume(&mut self, mark: Option<&str>) -> Result<Resumed, SinkError> {
+        if self.now.as_ref().is_some_and(|now| now.remote.table.resume.is_none()) {
+            return Ok(Resumed::AtMark);
+        }
+        let value = self.ask(Call::Resume(mark.map(str::to_owned))).await?;
+        Ok(if value == RESUMED_EMPTY { Resumed::Empty } else { Resumed::AtMark })
+    }
+
+    async fn close(&mut self) -> Result<(), SinkError> {
+        self.ask(Call::Close).await.map(drop)
+    }
+}
+
+impl fmt::Debug for Contained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.maker.who())
+    }
+}
