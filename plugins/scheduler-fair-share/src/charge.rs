@@ -81,29 +81,35 @@ pub(crate) fn used(ran: std::time::Duration) -> u64 {
 ///
 /// A moving average that takes a long attempt for at most twice the usual: one hour among seconds must not make the next
 /// seconds count as minutes. It comes down as fast as the attempts do.
+///
+/// No sample is 0, which stands for nothing known.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Usual(Option<u64>);
+pub(crate) struct Usual(u64);
 
 impl Usual {
-    pub(crate) const NOTHING_ENDED: Self = Self(Some(LEAST));
+    pub(crate) const NOTHING_ENDED: Self = Self(LEAST);
+
+    pub(crate) fn is_known(self) -> bool {
+        self.0 > 0
+    }
 
     /// This, or the next best where nothing is known.
     pub(crate) fn or(self, other: Self) -> Self {
-        Self(self.0.or(other.0))
+        if self.is_known() { self } else { other }
     }
 
     /// What an attempt of this cost will probably use.
     pub(crate) fn estimate(self, cost: Cost) -> u64 {
-        cost.of_each(self.0.unwrap_or(LEAST))
+        cost.of_each(self.0)
     }
 
     /// An attempt used this much per cost.
     pub(crate) fn learn(&mut self, sample: u64) {
-        self.0 = Some(match self.0 {
-            None => sample,
-            Some(usual) if sample > usual => usual + (sample.min(2 * usual) - usual).div_ceil(4),
-            Some(usual) => usual - (usual - sample) / 4,
-        });
+        self.0 = match self.0 {
+            0 => sample,
+            usual if sample > usual => usual + (sample.min(2 * usual) - usual).div_ceil(4),
+            usual => usual - (usual - sample) / 4,
+        };
     }
 }
 

@@ -38,10 +38,10 @@ impl FairShare {
         let line = self.shares.front(share.parent).all();
         let Some(own) = line.iter().find(|contender| contender.id == id) else { return String::new() };
         let place = line.iter().filter(|contender| *contender < own).count() + 1;
-        let parent = self.shares.get(share.parent);
-        let itself = if parent.path == share.path && share.kind == Kind::Leaf { " itself" } else { "" };
+        let (about, parent) = (self.shares.about(id), self.shares.about(share.parent));
+        let itself = if parent.path == about.path && share.kind == Kind::Leaf { " itself" } else { "" };
         let within = if share.parent == ROOT { String::new() } else { format!(" in `{}`", parent.path) };
-        let (path, weight) = (&share.path, share.weight);
+        let (path, weight) = (&about.path, about.weight);
         format!("share `{path}`{itself} of weight {weight} is {place} of {}{within}; ", line.len())
     }
 

@@ -23,20 +23,27 @@ pub(crate) type ShareId = u32;
 /// Everything.
 pub(crate) const ROOT: ShareId = 0;
 
+/// What a pick and an end need of a share, on one cache line: there are thousands, and each pick is of another one.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Share {
-    pub(crate) path: Box<str>,
-    pub(crate) parent: ShareId,
-    pub(crate) weight: f64,
-    pub(crate) kind: Kind,
-    stride: Stride,
     pass: u128,
     joined_at: u128,
+    stride: Stride,
     /// The pick that it had last: between equals the one goes first that has waited longest.
     last_turn: u64,
+    usual: Usual,
+    pub(crate) parent: ShareId,
+    pub(crate) kind: Kind,
+}
+
+/// What else there is to a share.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) path: Box<str>,
+    pub(crate) weight: f64,
     /// Virtual time among its children: the pass of the one that was picked last, at that pick.
     now: u128,
-    usual: Usual,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,19 +55,9 @@ pub(crate) enum Kind {
 }
 
 impl Share {
-    fn new(path: &str, parent: ShareId, weight: f64, kind: Kind) -> Self {
-        Self {
-            path: path.into(),
-            parent,
-            weight,
-            kind,
-            stride: Stride::of(weight),
-            pass: 0,
-            joined_at: 0,
-            last_turn: 0,
-            now: 0,
-            usual: Usual::default(),
-        }
+    fn new(parent: ShareId, weight: f64, kind: Kind) -> Self {
+        let stride = Stride::of(weight);
+        Self { pass: 0, joined_at: 0, stride, last_turn: 0, usual: Usual::default(), parent, kind }
     }
 
     fn key(&self) -> Key {
@@ -72,6 +69,7 @@ impl Share {
 #[derive(Debug)]
 pub(crate) struct Shares {
     list: Vec<Share>,
+    abouts: Vec<About>,
     fronts: Vec<Front>,
     places: Vec<u32>,
     turns: u64,
@@ -79,14 +77,16 @@ pub(crate) struct Shares {
 
 impl Shares {
     pub(crate) fn new() -> Self {
-        let mut shares = Self { list: Vec::new(), fronts: Vec::new(), places: Vec::new(), turns: 0 };
-        shares.add(Share::new("", ROOT, 1.0, Kind::Inner));
+        let (list, abouts, fronts, places) = Default::default();
+        let mut shares = Self { list, abouts, fronts, places, turns: 0 };
+        shares.add("", ROOT, 1.0, Kind::Inner);
         shares
     }
 
-    fn add(&mut self, share: Share) -> ShareId {
+    fn add(&mut self, path: &str, parent: ShareId, weight: f64, kind: Kind) -> ShareId {
         let id = u32::try_from(self.list.len()).expect("fewer than 2^32 shares");
-        self.list.push(share);
+        self.list.push(Share::new(parent, weight, kind));
+        self.abouts.push(About { path: path.into(), weight, now: 0 });
         self.fronts.push(Front::default());
         self.places.push(NOWHERE);
         id
@@ -94,6 +94,10 @@ impl Shares {
 
     pub(crate) fn get(&self, id: ShareId) -> &Share {
         &self.list[id as usize]
+    }
+
+    pub(crate) fn about(&self, id: ShareId) -> &About {
+        &self.abouts[id as usize]
     }
 
     fn get_mut(&mut self, id: ShareId) -> &mut Share {
@@ -163,7 +167,7 @@ impl Shares {
     /// Where one that joins begins: with the pick that was last, or with the first in line where corrections took it
     /// back. So it is never behind all others, and before none of them without reason.
     fn virtual_now(&self, parent: ShareId) -> u128 {
-        let now = self.get(parent).now;
+        let now = self.about(parent).now;
         self.front(parent).first().map_or(now, |first| now.min(first.rank))
     }
 
@@ -174,8 +178,8 @@ impl Shares {
 
     /// What an attempt of this cost will probably use: as others of its leaf did, or of what that belongs to.
     pub(crate) fn estimate(&self, leaf: ShareId, cost: Cost) -> u64 {
-        let known = self.up_from(leaf).fold(Usual::default(), |known, id| known.or(self.get(id).usual));
-        known.or(self.get(ROOT).usual).or(Usual::NOTHING_ENDED).estimate(cost)
+        let known = self.up_from(leaf).map(|id| self.get(id).usual).find(|usual| usual.is_known());
+        known.unwrap_or_else(|| self.get(ROOT).usual.or(Usual::NOTHING_ENDED)).estimate(cost)
     }
 
     /// An attempt of this leaf used this much per cost.
@@ -197,7 +201,7 @@ impl Shares {
             let (parent, before) = (share.parent, share.pass);
             share.pass = before.saturating_add(share.stride.times(amount));
             share.last_turn = turn;
-            self.get_mut(parent).now = before;
+            self.abouts[parent as usize].now = before;
             self.moved(id);
             id = parent;
         }
@@ -246,6 +250,11 @@ mod tests {
     use crate::Options;
 
     #[test]
+    fn a_share_is_one_cache_line() {
+        assert_eq!(size_of::<Share>(), 64);
+    }
+
+    #[test]
     fn a_million_corrections_leave_no_trace() {
         let (mut shares, mut seed) = (Shares::new(), Seed::new(1));
         // A weight that divides nothing evenly.
@@ -262,7 +271,7 @@ mod tests {
         }
         for id in shares.up_from(leaf) {
             let share = shares.get(id);
-            assert_eq!(share.pass, share.stride.times(1) * used, "`{}`", share.path);
+            assert_eq!(share.pass, share.stride.times(1) * used, "`{}`", shares.about(id).path);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Kind, NOWHERE, ROOT, Share, ShareId, Shares};
+use super::{About, Kind, NOWHERE, ROOT, Share, ShareId, Shares};
 use crate::Options;
 
 /// Which share a path names. Shares are made when they are first named, and stay.
@@ -65,33 +65,33 @@ impl Paths {
             Kind::Inner => *self
                 .own
                 .entry(id)
-                .or_insert_with(|| shares.add(Share::new(&path, id, self.default_weight, Kind::Leaf))),
+                .or_insert_with(|| shares.add(&path, id, self.default_weight, Kind::Leaf)),
         }
     }
 
     fn make(&mut self, shares: &mut Shares, path: &str, parent: ShareId, kind: Kind) -> ShareId {
         let weight = self.weights.get(path).copied().unwrap_or(self.default_weight);
-        let id = shares.add(Share::new(path, parent, weight, kind));
+        let id = shares.add(path, parent, weight, kind);
         self.shares.insert(path.into(), id);
         id
     }
 
     /// A leaf gets shares within it: an inner share takes its place, and the leaf is the first one within.
     fn make_room(&mut self, shares: &mut Shares, leaf: ShareId) -> ShareId {
+        let (parent, About { path, weight, .. }) = (shares.get(leaf).parent, shares.about(leaf));
+        let (path, weight) = (path.clone(), *weight);
+        let inner = shares.add(&path, parent, weight, Kind::Inner);
         let old = shares.get(leaf);
-        let (path, parent) = (old.path.clone(), old.parent);
-        let mut inner = Share::new(&path, parent, old.weight, Kind::Inner);
-        (inner.pass, inner.joined_at) = (old.pass, old.joined_at);
-        (inner.last_turn, inner.usual) = (old.last_turn, old.usual);
-        let inner = shares.add(inner);
+        let Share { pass, joined_at, last_turn, usual, .. } = *old;
+        let moved = shares.get_mut(inner);
+        (moved.pass, moved.joined_at, moved.last_turn, moved.usual) = (pass, joined_at, last_turn, usual);
         let waits = shares.places[leaf as usize] != NOWHERE;
         if waits {
             shares.fronts[parent as usize].set(&mut shares.places, leaf, None);
         }
-        let own = shares.get_mut(leaf);
-        let usual = own.usual;
-        *own = Share::new(&path, inner, self.default_weight, Kind::Leaf);
-        own.usual = usual;
+        let own = Share::new(inner, self.default_weight, Kind::Leaf);
+        *shares.get_mut(leaf) = Share { usual, ..own };
+        shares.abouts[leaf as usize] = About { path: path.clone(), weight: self.default_weight, now: 0 };
         if waits {
             shares.line_up(leaf);
             shares.line_up(inner);
