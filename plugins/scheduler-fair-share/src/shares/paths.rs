@@ -62,10 +62,9 @@ impl Paths {
         }
         match shares.get(id).kind {
             Kind::Leaf => id,
-            Kind::Inner => *self
-                .own
-                .entry(id)
-                .or_insert_with(|| shares.add(&path, id, self.default_weight, Kind::Leaf)),
+            Kind::Inner => {
+                *self.own.entry(id).or_insert_with(|| shares.add(&path, id, self.default_weight, Kind::Leaf))
+            }
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) const INPUT_IS_LINE: u32 = 2;
 /// Rows that are read at once where they are asked for one after the other.
 const BLOCK: u32 = 512;
 
-/// So far behind the last block a row may be and still count as the next one: several slots ask in nearly this order.
+/// So far apart two rows may be and still count as one after the other: several slots ask in nearly this order.
 const NEAR: u32 = 64;
 
 /// What a job has that does not say it.
@@ -65,11 +65,14 @@ pub(crate) struct Index {
     block: Mutex<Block>,
 }
 
-/// Rows that were read last.
+/// Rows that were read last. It moves on with those who ask for one after the other, and to where they begin: first the keys
+/// of all jobs are read, then the jobs are started.
 #[derive(Debug, Default)]
 struct Block {
     first: u32,
     rows: Vec<u8>,
+    /// The row that was not in it last.
+    missed: u32,
 }
 
 impl Index {
@@ -111,16 +114,19 @@ impl Index {
     /// A job.
     pub(crate) fn row(&self, row: u32) -> io::Result<Row> {
         let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = block.end();
-        if (block.first..end).contains(&row) {
+        if block.has(row) {
             return Ok(block.get(row));
         }
-        if row < end || row - end > NEAR {
+        let goes_on = row.checked_sub(block.end()).is_some_and(|ahead| ahead <= NEAR);
+        let begins = row.abs_diff(block.missed) <= NEAR;
+        block.missed = row;
+        if !goes_on && !begins {
             drop(block);
             return self.read(row, 1).map(|bytes| Row::decode(&bytes));
         }
-        block.rows = self.read(end, BLOCK.min(self.header.rows - end))?;
-        block.first = end;
+        let first = row.saturating_sub(NEAR);
+        block.rows = self.read(first, BLOCK.min(self.header.rows - first))?;
+        block.first = first;
         Ok(block.get(row))
     }
 
@@ -179,6 +185,10 @@ impl Block {
         self.first + rows
     }
 
+    fn has(&self, row: u32) -> bool {
+        (self.first..self.end()).contains(&row)
+    }
+
     fn get(&self, row: u32) -> Row {
         let at = (row - self.first) as usize * row::SIZE;
         Row::decode(&self.rows[at..at + row::SIZE])
@@ -188,4 +198,52 @@ impl Block {
 /// The hash that tells a changed line: the same in every build.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::{line, spool::Scratch};
+
+    fn index(rows: u32) -> Index {
+        let mut writer = IndexWriter::create(&Scratch::default()).unwrap();
+        let (bytes, defaults) = (b"{}", Defaults::default());
+        let line = line::parse(bytes, false).unwrap();
+        for row in 0..rows {
+            writer.add(u64::from(row) + 1, u64::from(row) * 3, bytes, &line, &defaults).unwrap();
+        }
+        writer.finish(0).unwrap()
+    }
+
+    /// How often the file is read for these rows, each of which must be right.
+    fn reads(index: &Index, rows: impl Iterator<Item = u32>) -> usize {
+        let is_read = |row| {
+            let is_known = index.block.lock().unwrap().has(row);
+            assert_eq!(index.row(row).unwrap().number, row + 1);
+            !is_known
+        };
+        rows.filter(|row| is_read(*row)).count()
+    }
+
+    #[test]
+    fn rows_that_are_asked_for_again_from_the_first_on_are_read_in_blocks_again() {
+        let index = index(20_000);
+        // All keys, before anything starts.
+        assert!(reads(&index, 0..20_000) < 50);
+        // Then as slots ask: nearly in order, and once more.
+        let nearly = |row: u32| if row % 16 < 8 { row + 8 } else { row - 8 };
+        for _ in 0..2 {
+            let read = reads(&index, (0..20_000).map(nearly));
+            assert!(read < 60, "{read} reads of blocks");
+        }
+    }
+
+    #[test]
+    fn rows_far_apart_are_read_one_by_one() {
+        let index = index(20_000);
+        reads(&index, 0..600);
+        let far = (0..100).map(|step| step * 7919 % 20_000);
+        assert!(reads(&index, far) > 90);
+        assert!(index.block.lock().unwrap().has(599), "and leave the block to those who go on");
+    }
 }
