@@ -1,8 +1,14 @@
 //! The jobs of a batch, and what can be wrong with them.
 
-use std::{collections::HashMap, collections::hash_map::Entry, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    sync::Arc,
+};
 
-use batchmill_core::{Job, JobId, Priority, Problem, StateData};
+use batchmill_core::{Job, JobError, JobId, JobKeys, Priority, Problem, StateData, Tenant};
+use batchmill_executor::{Beginning, JobSource};
 use batchmill_flow::{CompiledGraph, InputProblems};
 
 /// Problems that an error spells out; the others are counted.
@@ -115,7 +121,7 @@ impl fmt::Display for Listed<'_> {
 
 /// A batch that was looked through: its jobs, and its graphs, each once.
 pub(crate) struct Accepted {
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: BatchJobs,
     pub(crate) graphs: Vec<Arc<CompiledGraph>>,
     /// The graph of each job.
     pub(crate) of_job: Vec<u32>,
@@ -127,36 +133,71 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
     if u32::try_from(total).is_err() {
         problems.push(BatchProblem::TooMany { what: "jobs", limit: u32::MAX.into() });
     }
-    let mut accepted = Accepted { jobs: Vec::with_capacity(total), graphs: Vec::new(), of_job: Vec::new() };
-    accepted.of_job.reserve(total);
+    let (mut graphs, mut of_job) = (Vec::new(), Vec::with_capacity(total));
     let duplicates = duplicates(&batch);
     let mut known: HashMap<*const CompiledGraph, u32> = HashMap::new();
     // Most jobs have the graph of the one before: no need to look it up.
     let mut last = None;
-    for (place, BatchJob { id, graph, input, priority }) in batch.into_iter().enumerate() {
+    for (place, BatchJob { id, graph, input, .. }) in batch.iter().enumerate() {
         if let Some(first) = duplicates.get(&place) {
             problems.push(BatchProblem::DuplicateId { id: id.clone(), first: *first, second: place });
         }
-        if let Err(refused) = graph.check_input(&input) {
+        if let Err(refused) = graph.check_input(input) {
             let (id, graph) = (id.clone(), graph.name().to_owned());
             problems.push(BatchProblem::Input { id, place, graph, problems: refused });
         }
-        let pointer = Arc::as_ptr(&graph);
+        let pointer = Arc::as_ptr(graph);
         let number = match last {
             Some((of_last, number)) if of_last == pointer => number,
             _ => *known.entry(pointer).or_insert_with(|| {
-                accepted.graphs.push(graph);
+                graphs.push(graph.clone());
                 // There are no more graphs than jobs, whose number is checked above.
-                u32::try_from(accepted.graphs.len() - 1).unwrap_or(u32::MAX)
+                u32::try_from(graphs.len() - 1).unwrap_or(u32::MAX)
             }),
         };
         last = Some((pointer, number));
-        accepted.of_job.push(number);
-        let mut job = Job::new(id, input);
-        job.priority = priority;
-        accepted.jobs.push(job);
+        of_job.push(number);
     }
-    accepted
+    Accepted { jobs: BatchJobs(batch), graphs, of_job }
+}
+
+/// Jobs as the caller made them: nothing is moved, and nothing made of them before they run.
+#[derive(Debug)]
+pub(crate) struct BatchJobs(Vec<BatchJob>);
+
+impl BatchJobs {
+    fn at(&self, index: u64) -> &BatchJob {
+        &self.0[usize::try_from(index).expect("an index below len() fits the address space")]
+    }
+}
+
+impl JobSource for BatchJobs {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn keys(&self, index: u64) -> JobKeys {
+        let mut keys = JobKeys::default();
+        keys.priority = self.at(index).priority;
+        keys
+    }
+
+    fn id(&self, index: u64) -> Result<JobId, JobError> {
+        Ok(self.at(index).id.clone())
+    }
+
+    fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
+        let BatchJob { id, input, priority, .. } = self.at(index);
+        let mut job = Job::new(id.clone(), input.clone());
+        job.priority = *priority;
+        Ok(Cow::Owned(job))
+    }
+
+    fn begin(&self, index: u64) -> Result<Beginning<'_>, JobError> {
+        let BatchJob { id, input, priority, .. } = self.at(index);
+        let (tenant, key) = (Tenant::default(), None);
+        Ok(Beginning { id: id.clone(), tenant, priority: *priority, key, input: Cow::Borrowed(input) })
+    }
 }
 
 /// The place of each job whose id another one before it has, and the place of the first that has it.

@@ -35,9 +35,9 @@ pub(crate) fn channel() -> (Handover, mpsc::Receiver<Lot>) {
 
 #[async_trait]
 impl Delivery for Handover {
-    async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
+    async fn deliver(&mut self, _: &BatchId, results: &mut Vec<JobResult>) -> Result<(), SinkError> {
         let (taken, when_taken) = oneshot::channel();
-        let lot = Lot { results: results.into_iter(), _taken: taken };
+        let lot = Lot { results: std::mem::take(results).into_iter(), _taken: taken };
         // A consumer that is gone has cancelled the batch: what still ends then is wanted by nobody.
         if self.0.send(lot).await.is_ok() {
             let _ = when_taken.await;

@@ -76,9 +76,9 @@ struct Filling<T>(Arc<Mutex<Places<T>>>);
 
 #[async_trait]
 impl<T: From<JobResult> + Send + 'static> Delivery for Filling<T> {
-    async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
+    async fn deliver(&mut self, _: &BatchId, results: &mut Vec<JobResult>) -> Result<(), SinkError> {
         let places = &mut *lock(&self.0);
-        for result in results {
+        for result in results.drain(..) {
             places.fill(result);
         }
         Ok(())
@@ -99,7 +99,7 @@ mod tests {
         let batch = BatchId::new("b").unwrap();
         let result = |sequence: &u64| JobResult::new(JobId::from(*sequence), *sequence, Status::Succeeded);
         for lot in sequences.chunks(2) {
-            delivery.deliver(&batch, lot.iter().map(result).collect()).await.unwrap();
+            delivery.deliver(&batch, &mut lot.iter().map(result).collect()).await.unwrap();
         }
         let results = collected.take();
         assert!(results.iter().all(|result| result.job_id.as_str() == result.sequence.to_string()));

@@ -14,7 +14,7 @@ use batchmill_core::{
 use batchmill_flow::{AttemptEnd, AttemptRequest, CompiledGraph, ExecutionEngine};
 use futures_util::future::join_all;
 
-use crate::{Attempt, AttemptReport, JobSource, Workload};
+use crate::{Attempt, AttemptReport, Beginning, JobSource, Workload};
 
 /// Which graph a job runs. A batch may mix graphs.
 #[derive(Debug, Clone)]
@@ -106,19 +106,17 @@ impl FlowWorkload {
 
 impl Workload for FlowWorkload {
     async fn run(&self, attempt: Attempt<'_>) -> AttemptReport {
-        let job = match self.jobs.load(attempt.index) {
+        let Beginning { id, tenant, priority, key, input } = match self.jobs.begin(attempt.index) {
             Ok(job) => job,
             Err(error) => return unreadable(error),
         };
-        let mut info = JobInfo::new(attempt.batch.clone(), job.id.clone());
-        info.tenant = job.tenant.clone();
-        info.priority = job.priority;
+        let mut info = JobInfo::new(attempt.batch.clone(), id);
+        (info.tenant, info.priority, info.key) = (tenant, priority, key);
         info.attempt = attempt.number;
-        info.key = job.key.as_deref().map(Into::into);
         let (graph, offset) = self.graphs.of(attempt.index);
         let request = AttemptRequest {
             job: &info,
-            input: &job.input,
+            input: &input,
             cancel: attempt.cancel,
             resume: attempt.resume,
             given_up: attempt.given_up,

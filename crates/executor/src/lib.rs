@@ -42,6 +42,6 @@ pub use flow_workload::{FlowWorkload, Graphs};
 pub use forecast::first_starts;
 pub use memory::MemoryProbe;
 pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Results, Settings, Snapshot};
-pub use source::JobSource;
+pub use source::{Beginning, JobSource};
 pub use timed_checkpointer::TimedCheckpointer;
 pub use workload::{Attempt, AttemptReport, Workload};

@@ -1,8 +1,8 @@
 //! Where the jobs of a batch come from.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
-use batchmill_core::{Job, JobError, JobId, JobKeys};
+use batchmill_core::{Job, JobError, JobId, JobKeys, Priority, StateData, Tenant};
 
 /// The jobs of one batch, by their place in submission order.
 ///
@@ -31,6 +31,41 @@ pub trait JobSource: Send + Sync + fmt::Debug {
     /// One job with its input: borrowed where the source holds it in memory. An error of class `fatal` means that the
     /// source is not what was accepted any more (the file changed): it stops the batch.
     fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError>;
+
+    /// The same, as far as an attempt of it needs it. A source that holds jobs in a form of its own need not make a [`Job`]
+    /// of each: that is twice the memory of a million jobs.
+    fn begin(&self, index: u64) -> Result<Beginning<'_>, JobError> {
+        self.load(index).map(Beginning::from)
+    }
+}
+
+/// What an attempt needs to know of its job.
+#[derive(Debug, Clone)]
+pub struct Beginning<'a> {
+    /// Names it within its batch.
+    pub id: JobId,
+    /// Who it belongs to.
+    pub tenant: Tenant,
+    /// Larger is sooner.
+    pub priority: Priority,
+    /// Its own idempotency key, if it brings one.
+    pub key: Option<Arc<str>>,
+    /// What its flow starts from.
+    pub input: Cow<'a, StateData>,
+}
+
+impl<'a> From<Cow<'a, Job>> for Beginning<'a> {
+    fn from(job: Cow<'a, Job>) -> Self {
+        let key = job.key.as_deref().map(Into::into);
+        match job {
+            Cow::Borrowed(Job { id, tenant, priority, input, .. }) => {
+                Self { id: id.clone(), tenant: tenant.clone(), priority: *priority, key, input: Cow::Borrowed(input) }
+            }
+            Cow::Owned(Job { id, tenant, priority, input, .. }) => {
+                Self { id, tenant, priority, key, input: Cow::Owned(input) }
+            }
+        }
+    }
 }
 
 impl JobSource for Vec<Job> {

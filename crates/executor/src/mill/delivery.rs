@@ -20,8 +20,9 @@ use super::{
 /// those stop the starts. So a slow reader slows the batch and never fills the memory.
 #[async_trait]
 pub trait Delivery: Send + 'static {
-    /// Takes results, in order of completion. An error is final: the batch ends `storage failed`.
-    async fn deliver(&mut self, batch: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError>;
+    /// Takes results, in order of completion; what it leaves in `results`, which is used again, is dropped. An error is
+    /// final: the batch ends `storage failed`.
+    async fn deliver(&mut self, batch: &BatchId, results: &mut Vec<JobResult>) -> Result<(), SinkError>;
 
     /// Nothing more comes.
     async fn close(&mut self) -> Result<(), SinkError>;
@@ -37,7 +38,7 @@ pub(super) async fn run<W: Workload>(
 ) {
     let mut failed: Option<String> = None;
     let mut end = loop {
-        let results = match batch.outlet.take() {
+        let mut results = match batch.outlet.take() {
             Next::Lot(Lot::Results(results)) => results,
             Next::Lot(Lot::Records(records)) => {
                 records.into_iter().map(|record| result(&shared.clock, &batch, record, None, None)).collect()
@@ -64,8 +65,9 @@ pub(super) async fn run<W: Workload>(
         if let Some(meters) = &mut meters {
             meters.note(&results);
         }
-        match delivery.deliver(&batch.id, results).await {
+        match delivery.deliver(&batch.id, &mut results).await {
             Ok(()) => {
+                batch.outlet.take_back(results);
                 if let Some(meters) = &mut meters {
                     meters.count_noted();
                 }

@@ -53,6 +53,9 @@ pub(crate) struct Outlet {
 struct Waiting {
     /// Delivered and answered one by one: a reader of small lots answers early, so that starts never wait for a long one.
     lots: VecDeque<Lot>,
+    /// Room of lots that were delivered, for those to come: what one thread allocates and another frees is new memory for the
+    /// first one again and again, and the first touch of it costs more than to fill it.
+    rooms: Vec<Vec<JobResult>>,
     last: Option<BatchEnd>,
     closed: bool,
 }
@@ -61,15 +64,21 @@ struct Waiting {
 const LOT_MAX: usize = 256;
 /// Fewer than this are worth a look around for more.
 const FEW: usize = 32;
+/// Rooms that are kept.
+const ROOMS_MAX: usize = 8;
 
 impl Waiting {
-    /// Moves `results` in. A full lot changes owner as a whole; small ones are put together, and leave the runner its room.
+    /// Moves `results` in. A lot changes owner as a whole, and the runner gets other room for it; a few results are put
+    /// together with others, and leave the runner its room.
     fn put(&mut self, results: &mut Vec<JobResult>) {
         match self.lots.back_mut() {
             Some(Lot::Results(last)) if last.len() + results.len() <= LOT_MAX => last.append(results),
-            _ if results.len() > results.capacity() / 2 => self.lots.push_back(Lot::Results(std::mem::take(results))),
+            _ if results.len() >= FEW => {
+                let room = self.rooms.pop().unwrap_or_default();
+                self.lots.push_back(Lot::Results(std::mem::replace(results, room)));
+            }
             _ => {
-                let mut few = Vec::with_capacity(results.len());
+                let mut few = self.rooms.pop().unwrap_or_default();
                 few.append(results);
                 self.lots.push_back(Lot::Results(few));
             }
@@ -129,6 +138,15 @@ impl Outlet {
     pub(super) fn push_decided(&self, decided: Decided) {
         self.lock().lots.push_back(Lot::Decided(decided));
         self.wake.notify_one();
+    }
+
+    /// Takes back the room of a lot that was delivered.
+    pub(super) fn take_back(&self, mut room: Vec<JobResult>) {
+        room.clear();
+        let mut waiting = self.lock();
+        if waiting.rooms.len() < ROOMS_MAX && (FEW..=LOT_MAX).contains(&room.capacity()) {
+            waiting.rooms.push(room);
+        }
     }
 
     /// Gives back what was too much.

@@ -155,12 +155,12 @@ type Results = Arc<Mutex<Vec<JobResult>>>;
 
 #[async_trait]
 impl Delivery for Kept {
-    async fn deliver(&mut self, _: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
+    async fn deliver(&mut self, _: &BatchId, results: &mut Vec<JobResult>) -> Result<(), SinkError> {
         let _permit = self.gate.acquire().await.unwrap();
         if let Some(message) = self.error {
             return Err(SinkError::permanent(message));
         }
-        self.results.lock().unwrap().extend(results);
+        self.results.lock().unwrap().append(results);
         Ok(())
     }
 

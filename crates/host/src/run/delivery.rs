@@ -159,14 +159,14 @@ impl Sinks {
 
 #[async_trait]
 impl Delivery for Sinks {
-    async fn deliver(&mut self, batch: &BatchId, results: Vec<JobResult>) -> Result<(), SinkError> {
-        self.seen.gather(&results);
+    async fn deliver(&mut self, batch: &BatchId, results: &mut Vec<JobResult>) -> Result<(), SinkError> {
+        self.seen.gather(results);
         for place in 0..self.outlets.len() {
             // The first sink to close is the output; what drains now is still written to the others.
             if place == 0 && self.seen.is_reader_gone() {
                 continue;
             }
-            let written = self.outlets[place].write(batch, &results).await;
+            let written = self.outlets[place].write(batch, results).await;
             self.unless_gone(written)?;
         }
         Ok(())
