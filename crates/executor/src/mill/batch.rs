@@ -131,7 +131,7 @@ impl<W: Workload> BatchHandle<W> {
         }
     }
 
-    /// The same; `None` where that never comes, because the runtime shuts down or the delivery panicked.
+    /// The same; `None` where that never comes, because the runtime shuts down.
     pub async fn ended(&self) -> Option<BatchEnd> {
         let mut end = self.end.clone();
         loop {

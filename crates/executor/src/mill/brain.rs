@@ -20,6 +20,7 @@ use super::{
     outlet::Decided,
     roster::Roster,
     runner::{End, Seat, Work},
+    watched,
 };
 
 /// One decision in so many is timed.
@@ -75,8 +76,8 @@ impl<W: Workload> Brain<W> {
     }
 
     /// Runs a task for as long as the mill is there.
-    pub(super) fn spawn(&mut self, shared: &Shared<W>, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_on(task, &shared.runtime);
+    pub(super) fn spawn(&mut self, shared: &Arc<Shared<W>>, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(watched::of_mill(Arc::downgrade(shared), task), &shared.runtime);
     }
 
     pub(super) fn batch(&self, key: BatchKey) -> Option<&Arc<OpenBatch<W>>> {
@@ -205,7 +206,10 @@ impl<W: Workload> Brain<W> {
         }
     }
 
-    fn break_down(&mut self, shared: &Shared<W>, message: &str) {
+    pub(super) fn break_down(&mut self, shared: &Shared<W>, message: &str) {
+        if self.broken {
+            return;
+        }
         tracing::error!("{message}; the host can not go on");
         (self.broken, self.draining) = (true, true);
         shared.reach(Phase::Draining);

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::Workload;
 
-use super::Shared;
+use super::{Shared, outlet::Outlet};
 
 /// Bytes of results that may wait, about.
 const LIMIT: usize = 16 << 20;
@@ -25,9 +25,19 @@ pub(super) struct Load(AtomicUsize);
 
 impl<W: Workload> Shared<W> {
     /// So many bytes of results wait now.
-    pub(super) fn load(self: &Arc<Self>, bytes: usize) {
+    fn load(self: &Arc<Self>, bytes: usize) {
         let before = self.load.0.fetch_add(bytes, Ordering::AcqRel);
         self.weigh(before, before + bytes);
+    }
+
+    /// Hands results of a durable batch over. They are counted before: who records them may be done with them at once.
+    pub(super) fn push_counted(self: &Arc<Self>, outlet: &Outlet, results: &mut Vec<JobResult>) {
+        let bytes = results.iter().map(size).sum();
+        self.load(bytes);
+        if !outlet.push_if_open(results) {
+            // The host breaks down.
+            self.unload(bytes);
+        }
     }
 
     /// So many do not wait any more.

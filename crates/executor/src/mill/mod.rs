@@ -18,6 +18,7 @@ mod recorder;
 mod roster;
 mod runner;
 mod shutdown;
+mod watched;
 
 use std::{
     fmt,

@@ -23,6 +23,7 @@ use super::{
     delivery::{self, Delivery},
     outlet::Outlet,
     recorder::Recorder,
+    watched,
 };
 
 /// Jobs whose keys are handed to dispatch at a time.
@@ -137,14 +138,16 @@ pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) ->
     match results {
         Results::Delivered(delivery) => {
             accept(shared, key, jobs.as_ref(), &mut Past::default(), meters.as_mut());
-            shared.runtime.spawn(delivery::run(shared.clone(), batch.clone(), delivery, meters, ended));
+            let task = delivery::run(shared.clone(), batch.clone(), delivery, meters, ended.clone());
+            shared.runtime.spawn(watched::of_batch(shared.clone(), batch.clone(), ended, task));
         }
         Results::Recorded(durable) => {
             let Durable { journal, feeds, mut past, .. } = *durable;
             accept(shared, key, jobs.as_ref(), &mut past, meters.as_mut());
             let recorder = Recorder::new(shared.clone(), batch.clone(), journal, &past, feeds, meters);
             past.heard(&shared.clock).for_each(|ends| shared.step(Event::Recalled { batch: key, ends }));
-            shared.runtime.spawn(recorder.run(ended));
+            let task = recorder.run(ended.clone());
+            shared.runtime.spawn(watched::of_batch(shared.clone(), batch.clone(), ended, task));
         }
     }
     shared.step(Event::Sealed { batch: key });

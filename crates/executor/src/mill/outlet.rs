@@ -106,19 +106,17 @@ impl Outlet {
         }
     }
 
-    /// The same of a durable batch, whose load is counted: how much of it is new.
-    pub(super) fn push_counted(&self, results: &mut Vec<JobResult>) -> usize {
-        let bytes = results.iter().map(size).sum();
+    /// The same, unless nobody takes anything any more.
+    pub(super) fn push_if_open(&self, results: &mut Vec<JobResult>) -> bool {
         let mut waiting = self.lock();
         if waiting.closed {
-            // The host breaks down: nobody takes them any more.
             results.clear();
-            return 0;
+            return false;
         }
         waiting.put(results);
         drop(waiting);
         self.wake.notify_one();
-        bytes
+        true
     }
 
     /// Nobody takes anything any more. How much of the load it leaves.
@@ -149,9 +147,9 @@ impl Outlet {
         }
     }
 
-    /// Gives back what was too much.
-    pub(super) fn put_back(&self, results: Vec<JobResult>) {
-        self.lock().lots.push_front(Lot::Results(results));
+    /// Gives back what was too much, as what it was.
+    pub(super) fn put_back(&self, lot: Lot) {
+        self.lock().lots.push_front(lot);
     }
 
     pub(super) fn end(&self, end: BatchEnd) {

@@ -138,7 +138,7 @@ impl<W: Workload> Outbox<W> {
     fn hand_over(&mut self, shared: &Arc<Shared<W>>) {
         match &self.batch {
             Some(batch) if batch.starts.is_some() && !self.results.is_empty() => {
-                shared.load(batch.outlet.push_counted(&mut self.results));
+                shared.push_counted(&batch.outlet, &mut self.results);
             }
             Some(batch) => batch.outlet.push_all(&mut self.results),
             None => {}

@@ -41,7 +41,7 @@ impl Group {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.setbacks.len() + self.results.len() < RECORDS && self.bytes < BYTES
+        self.room() > 0 && self.bytes < BYTES
     }
 
     /// Takes what waits as far as there is room; how the batch ended, if nothing waits and nothing more comes.
@@ -53,7 +53,7 @@ impl Group {
                     self.add(batch, results);
                     self.load += self.bytes - before;
                 }
-                Next::Lot(Lot::Records(records)) => self.add(batch, in_words(batch, clock, records)),
+                Next::Lot(Lot::Records(records)) => self.add_records(batch, clock, records),
                 Next::Lot(Lot::Decided(decided)) => self.decide(decided, clock),
                 Next::End(end) => return Some(end),
                 Next::Wait => return None,
@@ -63,21 +63,38 @@ impl Group {
     }
 
     fn add<W: Workload>(&mut self, batch: &OpenBatch<W>, mut results: Vec<JobResult>) {
-        let room = RECORDS - self.setbacks.len() - self.results.len();
         let mut fits = 0;
-        while fits < results.len().min(room) && self.bytes < BYTES {
+        while fits < results.len().min(self.room()) && self.bytes < BYTES {
             self.bytes += size(&results[fits]);
             fits += 1;
         }
         let rest = results.split_off(fits);
         if !rest.is_empty() {
-            batch.outlet.put_back(rest);
+            batch.outlet.put_back(Lot::Results(rest));
         }
         if self.results.is_empty() {
             self.results = results;
         } else {
             self.results.append(&mut results);
         }
+    }
+
+    /// Ends of jobs that had no attempt of their own. They are put into words here, and are no part of the host's load: so
+    /// what is too much goes back without words.
+    fn add_records<W: Workload>(&mut self, batch: &OpenBatch<W>, clock: &Clock, mut records: Vec<Record>) {
+        let rest = records.split_off(records.len().min(self.room()));
+        if !rest.is_empty() {
+            batch.outlet.put_back(Lot::Records(rest));
+        }
+        for record in records {
+            let result = result(clock, batch, record, None, None);
+            self.bytes += size(&result);
+            self.results.push(result);
+        }
+    }
+
+    fn room(&self) -> usize {
+        RECORDS.saturating_sub(self.setbacks.len() + self.results.len())
     }
 
     fn decide(&mut self, decided: Decided, clock: &Clock) {
@@ -135,9 +152,4 @@ impl Events {
         events.extend(closed.clone());
         events
     }
-}
-
-/// The ends of jobs that had no attempt of their own.
-fn in_words<W: Workload>(batch: &OpenBatch<W>, clock: &Clock, records: Vec<Record>) -> Vec<JobResult> {
-    records.into_iter().map(|record| result(clock, batch, record, None, None)).collect()
 }

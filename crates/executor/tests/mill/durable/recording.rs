@@ -63,6 +63,24 @@ async fn a_group_has_a_bound() {
 }
 
 #[tokio::test]
+async fn a_cancel_of_many_jobs_is_recorded_to_the_last() {
+    let (storage, (workload, _, gate)) = (Storage::new(), gated());
+    let handle = mill(1).open(storage.opening(workload, 5000, vec![]));
+    settle().await;
+    // Its result comes before those of the others, so that their lots do not fill the groups evenly.
+    storage.journal.hold();
+    gate.add_permits(1);
+    storage.journal.begun(1).await;
+    handle.cancel();
+    settle().await;
+    storage.journal.open();
+    let end = handle.wait().await;
+    assert_eq!((end.verdict, end.counts.succeeded, end.counts.cancelled), (Verdict::Cancelled, 1, 4999));
+    assert_eq!(sorted(storage.places(5000)), upto(5000));
+    assert_eq!(storage.group_sizes().iter().max(), Some(&1024));
+}
+
+#[tokio::test]
 async fn large_results_make_small_groups() {
     let (storage, (workload, _, gate)) = (Storage::new(), crate::gated());
     drop(workload);
