@@ -149,14 +149,15 @@ impl StateDir {
         self.catalogue.set_standing(id, standing, ended, jobs)
     }
 
-    /// Removes batches that ended before a moment, unless a batch that stays is made of their jobs. Says which; with
-    /// `dry_run` it only says so.
+    /// Removes batches that ended before a moment, unless a batch that stays is made of their jobs. What cannot be read, of
+    /// a later version for example, is told and left alone. Says which; with `dry_run` it only says so.
     pub fn prune(&self, ended_before: WallTime, dry_run: bool) -> Result<Vec<Listed>, StoreError> {
         let all = self.list()?;
         let is_old = |batch: &Listed| {
             batch.standing != Standing::Open
                 && batch.owner.is_none()
                 && batch.ended.is_some_and(|ended| ended < ended_before)
+                && self.is_ours(&batch.id)
         };
         let (mut gone, mut kept): (Vec<_>, Vec<_>) = all.into_iter().partition(is_old);
         // What a batch that stays was made of stays, and so on.
@@ -174,6 +175,17 @@ impl StateDir {
         }
         self.sweep()?;
         Ok(gone)
+    }
+
+    /// Whether what is in the folder of a batch is known to be that.
+    fn is_ours(&self, id: &BatchId) -> bool {
+        match BatchReader::open(id, &self.folder(id)) {
+            Ok(_) | Err(StoreError::Older { .. }) => true,
+            Err(error) => {
+                tracing::warn!(batch = %id, %error, "the batch is not removed: it cannot be read");
+                false
+            }
+        }
     }
 
     fn remove(&self, id: &BatchId) -> Result<(), StoreError> {

@@ -146,3 +146,21 @@ fn prune_removes_what_ended_before_and_nothing_that_is_still_needed() {
     assert_eq!(gone.len(), 2, "{gone:?}");
     assert_eq!(ids(&place.state.list().unwrap()), ["inspect-2"]);
 }
+
+#[test]
+fn prune_leaves_what_it_cannot_read() {
+    let place = three();
+    for name in ["nightly", "inspect-1"] {
+        place.state.set_standing(&id(name), Standing::Finished).unwrap();
+    }
+    let later = place.state.find("nightly").unwrap().ended.unwrap() + std::time::Duration::from_secs(3600);
+    let database = place.state.folder(&id("nightly")).join("batch.db");
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    connection.close().unwrap();
+    let before = fs::read(&database).unwrap();
+    for dry_run in [true, false] {
+        assert_eq!(ids(&place.state.prune(later, dry_run).unwrap()), ["inspect-1"]);
+    }
+    assert_eq!(fs::read(&database).unwrap(), before, "of a later version, which may know better whether it has ended");
+}
