@@ -23,6 +23,9 @@ pub struct HostConfig {
     pub failure: Slot,
     /// What a batch is remembered by, so that it survives its host.
     pub store: Store,
+    /// Where the state of running jobs is kept instead of in the store: nowhere else unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<Slot>,
     /// Where results go beside the batch's own output: none unless given. A higher layer replaces the whole list.
     pub sinks: Vec<Slot>,
     /// How numbers leave the process: off unless given.
@@ -113,6 +116,7 @@ impl Default for HostConfig {
             retry: Slot::new("exponential"),
             failure: Slot::new("halt"),
             store: Store::default(),
+            checkpoints: None,
             sinks: Vec::new(),
             metrics: None,
         }

@@ -47,6 +47,7 @@ static HOST: Shape = Table(&[
             ("options", Leaf(fits::<StoreOptions>)),
         ]),
     ),
+    ("checkpoints", SLOT),
     ("sinks", List(&SLOT)),
     ("metrics", SLOT),
 ]);

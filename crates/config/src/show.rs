@@ -22,14 +22,14 @@ impl Loaded {
         if self.config.sinks.is_empty() {
             text.line("sinks", &["sinks".into()], &Value::Array(Vec::new()));
         }
-        let executor = plain(&self.config.executor);
-        text.header("[executor]");
-        for (key, value) in executor.as_object().into_iter().flatten() {
-            text.line(key, &["executor".into(), key.clone()], value);
-        }
+        text.table("executor", &plain(&self.config.executor));
         text.slot("scheduler", &self.config.scheduler);
         text.slot("retry", &self.config.retry);
         text.slot("failure", &self.config.failure);
+        text.table("store", &plain(&self.config.store));
+        if let Some(checkpoints) = &self.config.checkpoints {
+            text.slot("checkpoints", checkpoints);
+        }
         for (index, sink) in self.config.sinks.iter().enumerate() {
             text.header("[[sinks]]");
             text.kind_and_options("sinks", vec!["sinks".into(), index.to_string()], sink);
@@ -94,6 +94,15 @@ impl Text<'_> {
     fn header(&mut self, header: &str) {
         let gap = if self.out.is_empty() { "" } else { "\n" };
         let _ = writeln!(self.out, "{gap}{header}");
+    }
+
+    /// Settings of the host itself.
+    fn table(&mut self, section: &str, table: &Value) {
+        self.header(&format!("[{section}]"));
+        let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        for (key, value) in table.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value)) {
+            self.line(key, &[section.into(), key.clone()], value);
+        }
     }
 
     fn slot(&mut self, section: &str, slot: &Slot) {

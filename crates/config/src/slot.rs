@@ -3,7 +3,9 @@
 //! Options belong to a kind. Where a layer sets another kind than the layers below it, their options are of no use any
 //! more; they are still checked (against their own kind) and then dropped.
 
-use batchmill_core::{FailureStrategy, MetricsExporter, Options, Problem, ResultSink, RetryPolicy, Scheduler};
+use batchmill_core::{
+    Checkpointer, FailureStrategy, MetricsExporter, Options, Problem, ResultSink, RetryPolicy, Scheduler,
+};
 use batchmill_plugin::{Pluggable, Registry, UnknownPlugin};
 use figment::Figment;
 use serde_json::Value;
@@ -21,10 +23,11 @@ pub(crate) struct Port {
 }
 
 /// The sections that are one slot.
-pub(crate) const PORTS: [Port; 4] = [
+pub(crate) const PORTS: [Port; 5] = [
     Port::new::<dyn Scheduler>("scheduler"),
     Port::new::<dyn RetryPolicy>("retry"),
     Port::new::<dyn FailureStrategy>("failure"),
+    Port::new::<dyn Checkpointer>("checkpoints"),
     Port::new::<dyn MetricsExporter>("metrics"),
 ];
 

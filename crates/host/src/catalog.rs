@@ -11,6 +11,8 @@ pub(crate) fn registry() -> Registry {
     batchmill_retry_exponential::register(&mut registry);
     batchmill_failure_halt::register(&mut registry);
     batchmill_sink_jsonl::register(&mut registry);
+    #[cfg(feature = "postgres")]
+    batchmill_store_postgres::register(&mut registry);
     batchmill_metrics_prometheus::register(&mut registry);
     batchmill_node_run::register(&mut registry);
     batchmill_node_set::register(&mut registry);

@@ -120,7 +120,10 @@ impl fmt::Display for UnknownPlugin {
         if let Some(near) = nearest(&self.name, self.known.iter().map(String::as_str)) {
             write!(f, ", did you mean `{near}`?")?;
         }
-        write!(f, " (known: {})", self.known.join(", "))
+        match self.known.as_slice() {
+            [] => f.write_str(": this program was built without any"),
+            known => write!(f, " (known: {})", known.join(", ")),
+        }
     }
 }
 

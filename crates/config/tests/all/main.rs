@@ -22,6 +22,7 @@ fn registry() -> Registry {
     batchmill_scheduler_fifo::register(&mut registry);
     batchmill_scheduler_priority::register(&mut registry);
     batchmill_sink_jsonl::register(&mut registry);
+    batchmill_store_postgres::register(&mut registry);
     registry
 }
 

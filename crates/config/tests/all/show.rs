@@ -42,6 +42,10 @@ kind = "halt"  # from default
 [failure.options]
 rules = ["soon,fail=3"]  # from --halt
 
+[store]
+kind = "sqlite"  # from default
+durability = "fsync"  # from default
+
 [[sinks]]
 kind = "jsonl"  # from system.toml:2
 
@@ -54,7 +58,7 @@ path = "out.jsonl"  # from system.toml:3
 #[test]
 fn without_origins_it_is_plain_toml() {
     let expected = "sinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
-                    \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n";
+                    \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n\n[store]\nkind = \"sqlite\"\ndurability = \"fsync\"\n";
     assert_eq!(Case::new().good().show(false), expected);
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use batchmill_config::{HostConfig, Slot};
-use batchmill_core::{BuildContext, BuildError, FailureStrategy, MetricsExporter, ResultSink, Scheduler};
+use batchmill_core::{BuildContext, BuildError, Checkpointer, FailureStrategy, MetricsExporter, ResultSink, Scheduler};
 use batchmill_plugin::{Pluggable, Registry};
 
 use super::delivery::Outlet;
@@ -32,6 +32,12 @@ pub(super) fn metrics(config: &HostConfig, registry: &Registry) -> Result<Option
     let exporter: Arc<dyn MetricsExporter> = build::<dyn MetricsExporter>(slot, "metrics", registry)?.into();
     exporter.install().map_err(|error| Refusal::new(Exit::BadConfig, format!("metrics: {error}")))?;
     Ok(Some(exporter))
+}
+
+/// Builds what keeps the state of running jobs, where config names something else than the store; it connects later.
+pub(super) fn checkpointer(config: &HostConfig, registry: &Registry) -> Result<Option<Arc<dyn Checkpointer>>, Refusal> {
+    let slot = config.checkpoints.as_ref();
+    slot.map(|slot| build::<dyn Checkpointer>(slot, "checkpoints", registry).map(Into::into)).transpose()
 }
 
 /// What decides about jobs.

@@ -70,6 +70,7 @@ impl Running {
         let (config, registry) = (&start.inputs.config, &start.inputs.registry);
         // First of all: what is counted before there is a recorder is lost.
         let exporter = assemble::metrics(config, registry)?;
+        let elsewhere = assemble::checkpointer(config, registry)?;
         let Parts { scheduler, failure, sinks } = assemble::parts(config, registry, start.before.is_some())?;
         if keep.is_none() {
             tracing::warn!("durability is `none`: nothing is kept, and an interrupted batch starts anew");
@@ -98,10 +99,11 @@ impl Running {
         let jobs: Arc<dyn JobSource> = start.jobs.clone();
         let graph = start.inputs.flow.graph().clone();
         let flow = graph.name().to_owned();
-        // What a job's earlier attempts did is kept: in the store, or while this process lives.
-        let mut checkpointer: Arc<dyn Checkpointer> = match &owned {
-            Some(batch) => batch.checkpointer(),
-            None => Arc::new(MemoryCheckpointer::of_latest()),
+        // What a job's earlier attempts did is kept: where config says, in the store, or while this process lives.
+        let mut checkpointer: Arc<dyn Checkpointer> = match (elsewhere, &owned) {
+            (Some(elsewhere), _) => elsewhere,
+            (None, Some(batch)) => batch.checkpointer(),
+            (None, None) => Arc::new(MemoryCheckpointer::of_latest()),
         };
         if settings.metrics {
             checkpointer = Arc::new(TimedCheckpointer::new(checkpointer));

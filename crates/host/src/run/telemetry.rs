@@ -86,7 +86,9 @@ fn describe(config: &HostConfig) {
     gauge!("batchmill_build_info", "version" => VERSION).set(1.0);
     let slots = [("scheduler", &config.scheduler), ("retry", &config.retry), ("failure", &config.failure)];
     let sinks = config.sinks.iter().map(|slot| ("sink", slot));
-    for (kind, slot) in slots.into_iter().chain(sinks).chain(config.metrics.iter().map(|slot| ("metrics", slot))) {
+    let checkpoints = config.checkpoints.iter().map(|slot| ("checkpointer", slot));
+    let metrics = config.metrics.iter().map(|slot| ("metrics", slot));
+    for (kind, slot) in slots.into_iter().chain(checkpoints).chain(sinks).chain(metrics) {
         gauge!("batchmill_plugin_info", "name" => slot.kind.clone(), "kind" => kind, "version" => VERSION).set(1.0);
     }
 }
