@@ -15,10 +15,13 @@ pub(crate) enum Need {
     Parallel,
     /// The folder of PostgreSQL's programs.
     Postgres,
+    /// The folder of plugins as dynamic libraries.
+    Plugins,
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 5] = [Self::Host, Self::Peers, Self::Python, Self::Parallel, Self::Postgres];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Host, Self::Peers, Self::Python, Self::Parallel, Self::Postgres, Self::Plugins];
 
     /// The name that `cargo xtask bench` knows.
     pub(crate) fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Need {
             Self::Python => "python",
             Self::Parallel => "parallel",
             Self::Postgres => "postgres",
+            Self::Plugins => "plugins",
         }
     }
 

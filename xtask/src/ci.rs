@@ -1,7 +1,7 @@
 //! What CI runs, in the order in which it fails soonest.
 
 use crate::{
-    crash, examples, sabotage,
+    crash, examples, plugin, sabotage,
     steps::{Failed, cargo, no_arguments, run, step},
     test, tidy,
 };
@@ -15,6 +15,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("docs", || docs(&[])),
     ("test", || test::test(&[])),
+    ("plugins", plugin::conform_all),
     ("examples", || examples::examples(&[])),
     ("crash", || crash::crash(&[])),
     ("sabotage", || sabotage::sabotage(&[])),

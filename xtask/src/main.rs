@@ -8,6 +8,7 @@ mod ci;
 mod crash;
 mod examples;
 mod metadata;
+mod plugin;
 mod sabotage;
 mod servers;
 mod steps;
@@ -42,6 +43,11 @@ const VERBS: &[Verb] = &[
         crash::crash,
     ),
     ("sabotage", "breaks each promise of durability and wants a test to notice (arguments: names)", sabotage::sabotage),
+    (
+        "plugin",
+        "plugins as dynamic libraries: build [NAME…] makes them, conform [NAME…] holds them against their contracts",
+        plugin::plugin,
+    ),
     ("bench", "runs the benchmarks in release (arguments go to them)", bench::bench),
 ];
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use batchmill::BatchResult;
-use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, MetricsExporter, StateData, Status, Verdict};
+use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, MetricsExporter, Scheduler, StateData, Status, Verdict};
 use batchmill_executor::{
     Attempt, AttemptReport, BatchHandle, Collected, FlowWorkload, Graphs, JobSource, Mill, Opening, Results, Settings,
     Workload,
@@ -40,20 +40,37 @@ pub(crate) enum Metrics {
 
 /// A batch of tasks.
 pub(crate) fn full<T: Task>(jobs: u32, concurrency: u32, metrics: Metrics) -> Result<Sample, String> {
-    run(jobs, concurrency, metrics, |_| Tasks::<T>(PhantomData))
+    scheduled::<T>(jobs, concurrency, metrics, priority())
+}
+
+/// The same under another scheduler.
+pub(crate) fn scheduled<T: Task>(
+    jobs: u32,
+    concurrency: u32,
+    metrics: Metrics,
+    scheduler: Box<dyn Scheduler>,
+) -> Result<Sample, String> {
+    run(jobs, concurrency, metrics, scheduler, |_| Tasks::<T>(PhantomData))
+}
+
+fn priority() -> Box<dyn Scheduler> {
+    Box::new(PriorityScheduler::new(&batchmill_scheduler_priority::Options::default()))
 }
 
 /// The same through the flow engine: a graph of one native node that does nothing.
 pub(crate) fn flow(jobs: u32, concurrency: u32) -> Result<Sample, String> {
     let graph = StateGraph::new("noop").node("noop", node_fn(|_: &StateData| ())).compile();
     let graph = Arc::new(graph.map_err(|problems| format!("the graph is refused: {problems:?}"))?);
-    run(jobs, concurrency, Metrics::On, move |source| FlowWorkload::new(Graphs::One(graph.clone()), source, None))
+    run(jobs, concurrency, Metrics::On, priority(), move |source| {
+        FlowWorkload::new(Graphs::One(graph.clone()), source, None)
+    })
 }
 
 fn run<W: Workload>(
     jobs: u32,
     concurrency: u32,
     metrics: Metrics,
+    scheduler: Box<dyn Scheduler>,
     workload: impl FnOnce(Arc<dyn JobSource>) -> W,
 ) -> Result<Sample, String> {
     let at_once = NonZeroU32::new(concurrency).ok_or("no jobs at once")?;
@@ -63,8 +80,7 @@ fn run<W: Workload>(
     let end = runtime().block_on(async {
         let mut settings = Settings::new(at_once);
         settings.metrics = exporter.is_some();
-        let scheduler = PriorityScheduler::new(&batchmill_scheduler_priority::Options::default());
-        let mill = Mill::start(&settings, Box::new(scheduler));
+        let mill = Mill::start(&settings, scheduler);
         let source: Arc<dyn JobSource> = Arc::new(Numbers(jobs));
         let id = BatchId::new("bench").expect("a valid id");
         let opening = opening(id, Arc::new(workload(source.clone())), source, collected.delivery());

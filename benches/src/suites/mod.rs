@@ -6,6 +6,7 @@ mod durable_large;
 mod graphs;
 mod memory;
 mod noop;
+mod plugins;
 mod scheduler;
 mod spawn;
 
@@ -34,6 +35,7 @@ pub(crate) const ALL: &[Suite] = &[
     spawn::SUITE,
     memory::SUITE,
     scheduler::SUITE,
+    plugins::SUITE,
     checkpoints::SUITE,
     durable::SUITE,
     durable_large::SUITE,

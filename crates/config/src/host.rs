@@ -7,7 +7,7 @@ use batchmill_plugin::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Concurrency, Timeout};
+use crate::{Concurrency, PluginEntry, PluginLoading, Timeout};
 
 /// The host's configuration, after all layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,10 @@ pub struct HostConfig {
     /// How numbers leave the process: off unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Slot>,
+    /// Plugins that are loaded at run time from dynamic libraries: none unless given. A higher layer replaces the whole list.
+    pub plugins: Vec<PluginEntry>,
+    /// What is asked of them.
+    pub plugin_loading: PluginLoading,
 }
 
 /// How attempts run.
@@ -119,6 +123,8 @@ impl Default for HostConfig {
             checkpoints: None,
             sinks: Vec::new(),
             metrics: None,
+            plugins: Vec::new(),
+            plugin_loading: PluginLoading::default(),
         }
     }
 }

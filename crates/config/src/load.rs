@@ -63,7 +63,7 @@ impl Loaded {
 }
 
 /// Gives every problem its place and brings them into order.
-fn placed(layers: &[Layer], problems: Vec<(usize, Problem)>) -> Vec<ConfigProblem> {
+pub(crate) fn placed(layers: &[Layer], problems: Vec<(usize, Problem)>) -> Vec<ConfigProblem> {
     let mut found: Vec<_> = problems
         .into_iter()
         .map(|(number, problem)| {

@@ -3,14 +3,14 @@
 //! A layer is looked at by itself, so that a wrong value is reported even where a stronger layer overrides it, and so
 //! that one wrong value hides no other. What is inside `options` is the plugin's, see [`crate::slot`].
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use batchmill_core::{Options, Problem};
 use batchmill_plugin::HumanDuration;
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
 
-use crate::{Concurrency, Durability, StoreKind, StoreOptions, Timeout, key::Path};
+use crate::{Concurrency, Durability, OnFault, StoreKind, StoreOptions, Timeout, key::Path, plugins};
 
 /// What may stand somewhere.
 enum Shape {
@@ -50,12 +50,25 @@ static HOST: Shape = Table(&[
     ("checkpoints", SLOT),
     ("sinks", List(&SLOT)),
     ("metrics", SLOT),
+    (
+        "plugins",
+        List(&Table(&[
+            ("name", Leaf(fits::<String>)),
+            ("path", Leaf(fits::<PathBuf>)),
+            ("sha256", Leaf(fits::<String>)),
+            ("on_fault", Leaf(fits::<OnFault>)),
+            ("recreate_max", Leaf(fits::<NonZeroU32>)),
+            ("call_timeout", Leaf(fits::<Timeout>)),
+        ])),
+    ),
+    ("plugin_loading", Table(&[("require_pins", Leaf(fits::<bool>))])),
 ]);
 
 /// Everything that is wrong with one layer, but for what plugins know.
 pub(crate) fn problems(values: &Options) -> Vec<Problem> {
     let mut problems = Vec::new();
     HOST.walk(values, &mut Path::new(), &mut problems);
+    problems.extend(plugins::problems(values));
     problems
 }
 

@@ -37,6 +37,21 @@ impl Loaded {
         if let Some(metrics) = &self.config.metrics {
             text.slot("metrics", metrics);
         }
+        for (index, entry) in self.config.plugins.iter().enumerate() {
+            text.header("[[plugins]]");
+            for (key, value) in plain(entry).as_object().into_iter().flatten() {
+                text.line(key, &["plugins".into(), index.to_string(), key.clone()], value);
+            }
+        }
+        // What is asked of plugins is of interest where there are any.
+        let asked = plain(&self.config.plugin_loading);
+        let asked = asked.as_object().filter(|_| !self.config.plugins.is_empty());
+        if asked.is_some() {
+            text.header("[plugin_loading]");
+        }
+        for (key, value) in asked.into_iter().flatten() {
+            text.line(key, &["plugin_loading".into(), key.clone()], value);
+        }
         text.out
     }
 
@@ -56,7 +71,7 @@ impl Loaded {
 
     /// Visits everything that has one origin: scalars, lists of scalars, references to secrets, empty tables.
     fn leaves(&self, value: &Value, path: &mut Path, visit: &mut dyn FnMut(&[String], &Value)) {
-        // The only list that is looked into is that of the sinks.
+        // The only lists that are looked into are those of the sinks and of the plugins.
         let is_section = path.len() == 1;
         let mut below = |key: String, value: &Value| {
             path.push(key);

@@ -7,7 +7,7 @@ use batchmill_core::StateData;
 use batchmill_plugin::Registry;
 
 use crate::{
-    catalog,
+    dynamic::{self, Loaded},
     intake::{self, Jobs, JsonLines, Rules},
     problems::{Refusal, Refusals},
     refusal,
@@ -18,6 +18,8 @@ use crate::{
 /// Checked inputs.
 pub(crate) struct Inputs {
     pub(crate) registry: Registry,
+    /// The plugins that came from dynamic libraries.
+    pub(crate) libraries: Loaded,
     pub(crate) config: HostConfig,
     pub(crate) flow: Flow,
     pub(crate) retry: Policies,
@@ -32,7 +34,12 @@ pub(crate) fn read(
     jobs: Option<(&Jobs, Rules)>,
     mut refusals: Refusals,
 ) -> Result<Inputs, Refusal> {
-    let registry = catalog::registry();
+    let known = refusals.keep(dynamic::registry(request));
+    // What the libraries bring is not known: what else is said about kinds would not be true.
+    let Some((registry, libraries)) = known else {
+        refusals.into_result()?;
+        unreachable!("what is missing was refused");
+    };
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
     let config = refusals.keep(loaded).map(|loaded| work.config(loaded));
     let compiled = work.compile(&registry);
@@ -49,7 +56,7 @@ pub(crate) fn read(
     let jobs = jobs.and_then(|(jobs, rules)| refusals.keep(accept(jobs, rules, flow.as_ref())));
     refusals.into_result()?;
     match (config, flow, retry) {
-        (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, config, flow, retry, jobs }),
+        (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, libraries, config, flow, retry, jobs }),
         _ => unreachable!("what is missing was refused"),
     }
 }

@@ -15,6 +15,7 @@ mod catalog;
 mod cli;
 mod clock;
 mod control;
+mod dynamic;
 mod exit;
 mod inputs;
 mod intake;

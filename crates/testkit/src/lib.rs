@@ -1,10 +1,11 @@
 //! What tests of plugins and of decisions share.
 //!
-//! **What it is.** Conformance kits, one list of small named cases for each kind of plugin ([`scheduler`], [`retry`],
+//! **What it is.** Conformance kits, one list of small named cases for each kind of plugin ([`factory`], [`scheduler`], [`retry`],
 //! [`failure`], [`sink`], [`checkpointer`], [`journal`]), which built-ins and strangers run alike; a stepping clock ([`FakeClock`]);
 //! seeded random numbers ([`Seed`]); and builders for what crosses to plugins ([`QueuedJob`], [`ResultBuilder`]).
 //!
-//! **When to use it.** As a dev-dependency, in `tests/conformance.rs` of every plugin and in simulations.
+//! **When to use it.** As a dev-dependency, in `tests/conformance.rs` of every plugin and in simulations. The host has the kits
+//! too: `batchmill plugin check`.
 //!
 //! **What it deliberately does not do.** It measures no time, and it tests what the contracts of `batchmill-core` promise,
 //! not what one plugin promises beyond them: the order of a scheduler is tested beside that scheduler.
@@ -29,6 +30,7 @@ mod results;
 mod seed;
 
 pub mod checkpointer;
+pub mod factory;
 pub mod failure;
 pub mod journal;
 pub mod retry;

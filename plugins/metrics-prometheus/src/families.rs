@@ -86,7 +86,21 @@ pub const FAMILIES: &[Family] = &[
     ),
     gauge("batchmill_draining", &[], "1 while the host starts nothing new and lets running jobs finish, otherwise 0."),
     gauge("batchmill_plugin_info", &["name", "kind", "version"], "Always 1: a plugin in use."),
-    counter("batchmill_plugin_panics_total", &["name"], "Panics caught at the edge of a plugin, by its kind."),
+    counter(
+        "batchmill_plugin_panics_total",
+        &["name"],
+        "Panics caught at the edge of a plugin: by its kind, and of one that was loaded at run time by its name.",
+    ),
+    counter(
+        "batchmill_plugin_slow_calls_total",
+        &["name"],
+        "Calls of a plugin that was loaded at run time which took longer than 50 microseconds, of those that are timed: one in 64.",
+    ),
+    counter(
+        "batchmill_plugin_wrong_answers_total",
+        &["name"],
+        "Answers of a plugin that was loaded at run time which cannot be, and were not followed.",
+    ),
     counter("batchmill_conservation_violations_total", &[], "Times the job counters did not add up: a defect."),
     gauge("batchmill_build_info", &["version"], "Always 1: the version of this host."),
 ];

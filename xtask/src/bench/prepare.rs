@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     metadata::Workspace,
-    servers,
+    plugin, servers,
     steps::{Failed, cargo, run},
 };
 
@@ -23,6 +23,7 @@ pub(super) fn prepare(need: &str, workspace: &Workspace, profile: &str) -> Resul
         "python" => python(&workspace.target.join("bench-python")),
         "parallel" => command("parallel", "parallel"),
         "postgres" => postgres(),
+        "plugins" => plugin::build_for_benches(profile),
         other => Err(Failed(format!("nobody knows how to get `{other}`"))),
     }
 }

@@ -39,8 +39,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("tests", &["crates", PLUGINS], &["crates/testkit"]),
 ];
 
-/// Only ever a dev-dependency.
+/// Only ever a dev-dependency, but of the host: its `plugin check` runs the kits.
 const TESTKIT: &str = "crates/testkit";
+const HOST: &str = "crates/host";
 
 pub(super) fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     workspace.packages.iter().flat_map(|package| of_package(tree, workspace, package)).collect()
@@ -59,7 +60,7 @@ fn of_package(tree: &Tree, workspace: &Workspace, package: &Package) -> Vec<Find
         };
         let allows = |list: &[&str]| list.iter().any(|folder| covers(folder, &imported.folder));
         let why = match kind {
-            Dependency::Normal if imported.folder == TESTKIT => {
+            Dependency::Normal if imported.folder == TESTKIT && package.folder != HOST => {
                 format!("{name} is for tests: it belongs into [dev-dependencies]")
             }
             Dependency::Normal if !allows(normal) => format!("{} must not import {}", package.folder, imported.folder),

@@ -11,7 +11,7 @@ use std::{
 };
 
 use batchmill_core::{BuildContext, BuildError, Options};
-use metrics::{Counter, counter};
+use metrics::counter;
 
 use super::{Extension, OnFault, Plugin, offload, pulse::Pulse, warden};
 use crate::{
@@ -86,32 +86,19 @@ pub(super) struct Instance<T> {
     handle: Handle,
     destroy: Destroy,
     pub(super) pulse: Arc<Pulse>,
+    /// Others wait for it: it has a budget.
+    is_decision: bool,
     slow: AtomicU32,
-    counters: Counters,
 }
 
-/// What is counted of a plugin.
-#[derive(Clone)]
-struct Counters {
-    panics: Counter,
-    slow: Counter,
-    wrong: Counter,
+/// Counts for a plugin. The handle is asked for each time: a policy may be made before there is a recorder, and faults are rare.
+fn count(family: &'static str, plugin: &str) {
+    counter!(family, "name" => plugin.to_owned()).increment(1);
 }
 
-impl Counters {
-    fn of(plugin: &str) -> Self {
-        let name = || ("name", plugin.to_owned());
-        let all = Self {
-            panics: counter!("batchmill_plugin_panics_total", &[name()]),
-            slow: counter!("batchmill_plugin_slow_calls_total", &[name()]),
-            wrong: counter!("batchmill_plugin_wrong_answers_total", &[name()]),
-        };
-        for counter in [&all.panics, &all.slow, &all.wrong] {
-            counter.increment(0);
-        }
-        all
-    }
-}
+const PANICS: &str = "batchmill_plugin_panics_total";
+const SLOW: &str = "batchmill_plugin_slow_calls_total";
+const WRONG: &str = "batchmill_plugin_wrong_answers_total";
 
 impl<T: Copy> Maker<T> {
     pub(super) fn extension(&self) -> &Extension {
@@ -130,8 +117,14 @@ impl<T: Copy> Maker<T> {
         if self.is_decision {
             warden::watch(&pulse);
         }
-        let counters = Counters::of(&self.plugin.header().name);
-        Ok(Instance { table: self.table, handle, destroy: self.destroy, pulse, slow: AtomicU32::new(0), counters })
+        Ok(Instance {
+            table: self.table,
+            handle,
+            destroy: self.destroy,
+            pulse,
+            is_decision: self.is_decision,
+            slow: AtomicU32::new(0),
+        })
     }
 
     /// On a thread of its own: it may hang.
@@ -200,16 +193,16 @@ impl<T> Instance<T> {
     #[cold]
     fn fault(&self, call: &'static str, code: i32, said: Buffer) -> Fault {
         if code == PANIC {
-            self.counters.panics.increment(1);
+            count(PANICS, &self.pulse.plugin);
         }
         Fault { call, code, message: said.into_text() }
     }
 
     fn time(&self, call: &'static str, took: Duration) {
-        if took <= BUDGET {
+        if !self.is_decision || took <= BUDGET {
             return;
         }
-        self.counters.slow.increment(1);
+        count(SLOW, &self.pulse.plugin);
         if self.slow.fetch_add(1, Ordering::Relaxed) + 1 == SLOW_CALLS_TOLD {
             tracing::warn!(
                 plugin = self.pulse.plugin,
@@ -224,13 +217,13 @@ impl<T> Instance<T> {
     /// An answer that cannot be: counted, and said.
     #[cold]
     pub(super) fn wrong(&self, what: &str) {
-        self.counters.wrong.increment(1);
+        count(WRONG, &self.pulse.plugin);
         tracing::warn!(plugin = self.pulse.plugin, "{}: {what}", self.pulse.who);
     }
 
     /// A panic that was told otherwise than by the code of a call.
     pub(super) fn count_panic(&self) {
-        self.counters.panics.increment(1);
+        count(PANICS, &self.pulse.plugin);
     }
 }
 
@@ -247,7 +240,7 @@ impl<T> Drop for Instance<T> {
             Some(OK) => {}
             Some(code) => {
                 if code == PANIC {
-                    self.counters.panics.increment(1);
+                    count(PANICS, &self.pulse.plugin);
                 }
                 tracing::warn!(plugin = self.pulse.plugin, code, "{}: `destroy` did not end well", self.pulse.who);
             }

@@ -31,6 +31,7 @@ mod warden;
 
 pub use contain::{Containment, Fallbacks, OnFault};
 pub use error::{FileProblem, LoadError};
+pub use factory::Remote;
 pub use header::{Inspected, inspect};
 pub use load::{LoadRequest, load};
 pub use pin::{BadPin, Pin};

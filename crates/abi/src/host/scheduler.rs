@@ -18,6 +18,9 @@ use crate::{
     text::Buffer,
 };
 
+/// So many wrong answers in a row are no accident.
+const MADE_UP_MAX: u32 = 100;
+
 type Remote = Instance<SchedulerTable>;
 
 /// The scheduler that decides now, and what it takes to put another in its place.
@@ -28,6 +31,8 @@ pub(super) struct Contained {
     queued: usize,
     /// Kept where another may take its place.
     shadow: Option<Shadow>,
+    /// Answers in a row that are no jobs that wait.
+    made_up: u32,
     patience: Patience,
     maker: Maker<SchedulerTable>,
     options: Options,
@@ -59,12 +64,32 @@ impl Contained {
             can_hold,
             queued: 0,
             shadow: patience.keeps().then(Shadow::default),
+            made_up: 0,
             patience,
             maker,
             options: options.clone(),
             context: context.clone(),
             fallback: containment.fallbacks.scheduler.clone(),
         })
+    }
+
+    /// Whether a job that was picked can be one that is queued.
+    fn is_queued(&mut self, token: Token) -> bool {
+        self.shadow.as_mut().map_or(self.queued > 0, |shadow| shadow.pick(token))
+    }
+
+    /// A job that is not queued here: it is not started, and a scheduler that has nothing else to say is replaced.
+    #[cold]
+    fn made_up(&mut self) {
+        if let Now::Plugin(remote) = &self.now {
+            remote.wrong("`pop` answers with a job that is not queued");
+        }
+        self.made_up += 1;
+        if self.made_up >= MADE_UP_MAX {
+            self.made_up = 0;
+            let message = format!("{MADE_UP_MAX} wrong answers in a row: jobs that are not queued");
+            self.mend(Fault { call: "pop", code: -1, message });
+        }
     }
 
     /// Puts another in the place of one that failed; whatever is queued goes with it.
@@ -198,14 +223,13 @@ impl Scheduler for Contained {
                 Now::BuiltIn(scheduler) => Ok(scheduler.pop(now)),
             };
             match picked {
-                Ok(Pick::Run(token)) => {
-                    // Whether it is one that may start is looked at again by dispatch, which counts what is not.
-                    let known = self.shadow.as_mut().is_none_or(|shadow| shadow.pick(token));
-                    if known {
-                        self.queued = self.queued.saturating_sub(1);
-                    }
+                // Without a shadow only their number is known; dispatch, which counts what is wrong, knows each.
+                Ok(Pick::Run(token)) if self.is_queued(token) => {
+                    self.made_up = 0;
+                    self.queued = self.queued.saturating_sub(1);
                     return Pick::Run(token);
                 }
+                Ok(Pick::Run(_)) => self.made_up(),
                 Ok(other) => return other,
                 Err(fault) => self.mend(fault),
             }

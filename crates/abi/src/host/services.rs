@@ -39,8 +39,15 @@ struct Context {
 #[derive(Default)]
 struct Series {
     known: BTreeMap<(u32, String, String), u64>,
-    handles: Vec<Handle>,
+    all: Vec<Metric>,
     told_full: bool,
+}
+
+/// The handle is made when it is first used: a plugin may name its metrics before there is a recorder.
+struct Metric {
+    kind: u32,
+    key: Key,
+    handle: Option<Handle>,
 }
 
 #[derive(Clone)]
@@ -149,7 +156,7 @@ impl Context {
         if let Some(id) = series.known.get(&key) {
             return *id;
         }
-        if series.handles.len() >= SERIES_MAX {
+        if series.all.len() >= SERIES_MAX {
             if !std::mem::replace(&mut series.told_full, true) {
                 tracing::warn!(
                     plugin = self.plugin,
@@ -158,15 +165,16 @@ impl Context {
             }
             return 0;
         }
-        let Some(handle) = self.handle(kind, name, labels) else { return 0 };
-        series.handles.push(handle);
-        let id = series.handles.len() as u64;
+        if !matches!(kind, METRIC_COUNTER | METRIC_GAUGE | METRIC_HISTOGRAM) {
+            return 0;
+        }
+        series.all.push(Metric { kind, key: self.key(name, labels), handle: None });
+        let id = series.all.len() as u64;
         series.known.insert(key, id);
         id
     }
 
-    fn handle(&self, kind: u32, name: &str, labels: &str) -> Option<Handle> {
-        const METADATA: Metadata<'static> = Metadata::new("batchmill::plugin", Level::INFO, None);
+    fn key(&self, name: &str, labels: &str) -> Key {
         let mut all = vec![Label::new("plugin", self.plugin.clone())];
         if let Ok(Value::Object(labels)) = serde_json::from_str::<Value>(labels) {
             let is_own = |name: &String| name != "plugin" && is_name(&name.to_lowercase().replace('-', "_"));
@@ -175,22 +183,14 @@ impl Context {
                 other => Label::new(name, other.to_string()),
             }));
         }
-        let key = Key::from_parts(name.to_owned(), all);
-        Some(match kind {
-            METRIC_COUNTER => Handle::Counter(with_recorder(|recorder| recorder.register_counter(&key, &METADATA))),
-            METRIC_GAUGE => Handle::Gauge(with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))),
-            METRIC_HISTOGRAM => {
-                Handle::Histogram(with_recorder(|recorder| recorder.register_histogram(&key, &METADATA)))
-            }
-            _ => return None,
-        })
+        Key::from_parts(name.to_owned(), all)
     }
 
     fn update(&self, id: u64, operation: u32, value: f64) {
         let place = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
         let handle = {
-            let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-            place.and_then(|place| series.handles.get(place)).cloned()
+            let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+            place.and_then(|place| series.all.get_mut(place)).map(Metric::handle)
         };
         match (handle, operation) {
             (Some(Handle::Counter(counter)), METRIC_ADD) => counter.increment(whole(value)),
@@ -200,6 +200,19 @@ impl Context {
             (Some(Handle::Histogram(histogram)), METRIC_RECORD) => histogram.record(value),
             _ => {}
         }
+    }
+}
+
+impl Metric {
+    fn handle(&mut self) -> Handle {
+        const METADATA: Metadata<'static> = Metadata::new("batchmill::plugin", Level::INFO, None);
+        let Self { kind, key, handle } = self;
+        let make = || match *kind {
+            METRIC_COUNTER => Handle::Counter(with_recorder(|recorder| recorder.register_counter(key, &METADATA))),
+            METRIC_GAUGE => Handle::Gauge(with_recorder(|recorder| recorder.register_gauge(key, &METADATA))),
+            _ => Handle::Histogram(with_recorder(|recorder| recorder.register_histogram(key, &METADATA))),
+        };
+        handle.get_or_insert_with(make).clone()
     }
 }
 

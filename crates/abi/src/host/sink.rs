@@ -35,6 +35,8 @@ pub(super) struct Contained {
     now: Option<Served>,
     /// Why there is none.
     gone: String,
+    /// Whether a fresh instance is to take the place of one that panicked.
+    renews: bool,
     /// The mark after the last call that ended well.
     mark: Option<String>,
     patience: Patience,
@@ -141,6 +143,7 @@ impl Contained {
         Ok(Self {
             now: Some(served),
             gone: String::new(),
+            renews: false,
             mark,
             patience: Patience::new(containment.on_fault),
             maker,
@@ -202,40 +205,29 @@ impl Contained {
     fn fail(&mut self, fault: &Fault) -> SinkError {
         self.gone = format!("{}: {fault}", self.maker.who());
         self.now = None;
-        let mut error = SinkError::permanent(self.gone.clone());
-        error.temporary = self.patience.next() == Remedy::Recreate;
-        tracing::error!(plugin = self.maker.plugin.header().name, again = error.temporary, "{}", self.gone);
-        if !error.temporary {
-            self.patience = Patience::new(super::OnFault::Fail);
-        }
-        self.may_renew(error.temporary);
-        error
-    }
-
-    fn may_renew(&mut self, may: bool) {
-        self.context.resumes |= may;
-        if !may {
+        self.renews = self.patience.next() == Remedy::Recreate;
+        if !self.renews {
             self.gone.push_str("; it is not written to any more");
         }
+        tracing::error!(plugin = self.maker.plugin.header().name, again = self.renews, "{}", self.gone);
+        let mut error = SinkError::permanent(self.gone.clone());
+        error.temporary = self.renews;
+        error
     }
 
     /// A fresh instance in the place of one that panicked goes on behind the last mark.
     async fn renew(&mut self) -> Result<(), SinkError> {
-        if self.now.is_some() || !self.patience.keeps() || !self.context.resumes || self.gone.is_empty() {
+        if !std::mem::take(&mut self.renews) {
             return Ok(());
         }
+        self.context.resumes = true;
         let made = self.maker.make(&self.options, &self.context).and_then(Served::start);
-        match made {
-            Ok(served) => self.now = Some(served),
-            Err(error) => return Err(SinkError::permanent(error.to_string())),
-        }
-        self.gone.clear();
-        let (mark, has_marks) =
-            (self.mark.clone(), self.now.as_ref().is_some_and(|now| now.remote.table.resume.is_some()));
-        if has_marks && self.ask_present(Call::Resume(mark)).await? == RESUMED_EMPTY {
+        let served = made.map_err(|error| SinkError::permanent(error.to_string()))?;
+        let can_resume = served.remote.table.resume.is_some();
+        self.now = Some(served);
+        if can_resume && self.ask_present(Call::Resume(self.mark.clone())).await? == RESUMED_EMPTY {
             self.gone = format!("{}: a fresh instance does not have what the one before wrote", self.maker.who());
             self.now = None;
-            self.patience = Patience::new(super::OnFault::Fail);
             return Err(SinkError::permanent(self.gone.clone()));
         }
         tracing::warn!("{}: a fresh instance takes its place", self.maker.who());

@@ -6,3 +6,4 @@ mod compiler;
 mod damaged;
 mod layout;
 mod refused;
+mod valgrind;

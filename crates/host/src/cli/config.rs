@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum, builder::FalseyValueParser};
 use serde_json::Value;
 
 use super::{ConfigArgs, FormatArgs, Global};
-use crate::{catalog, exit::Exit, refusal, stdout};
+use crate::{dynamic, exit::Exit, refusal, stdout};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -32,6 +32,9 @@ pub(crate) struct SchemaArgs {
     /// Of which files
     #[arg(long, value_name = "FILES", env = "BATCHMILL_OF", hide_env = true, default_value = "host")]
     of: SchemaOf,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,8 +60,8 @@ pub(crate) struct ShowArgs {
 }
 
 pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
-    let registry = catalog::registry();
     let load = |config: &ConfigArgs| {
+        let (registry, _) = dynamic::registry(&config.request())?;
         batchmill_config::load(&config.request(), &registry).map_err(|problems| refusal::of_config(&problems))
     };
     match command {
@@ -77,10 +80,13 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
             }
             Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
-        ConfigCommand::Schema(args) => stdout::print(&stdout::pretty(&match args.of {
-            SchemaOf::Host => batchmill_config::schema(&registry),
-            SchemaOf::Flow => flow_schema(&registry),
-        })),
+        ConfigCommand::Schema(args) => match dynamic::registry(&args.config.request()) {
+            Ok((registry, _)) => stdout::print(&stdout::pretty(&match args.of {
+                SchemaOf::Host => batchmill_config::schema(&registry),
+                SchemaOf::Flow => flow_schema(&registry),
+            })),
+            Err(refusal) => refusal::print(&refusal, &global.screen()),
+        },
     }
 }
 

@@ -39,8 +39,8 @@ use batchmill_config::{Durability, Flag, LoadRequest};
 use batchmill_core::BatchId;
 
 use crate::{
-    catalog,
     cli::{BatchArgs, ProgressStyle, ResumeArgs, RetryArgs},
+    dynamic,
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, JsonLines, Scratch},
@@ -223,6 +223,7 @@ async fn prepare(
 
 fn read(order: Order) -> Result<Prepared, Refusal> {
     let Order { work, jobs, args, flags, shown, quiet, goes_on, again } = order;
+    dynamic::remember_in(&args.terms.state);
     let mut layers = args.config.request();
     layers.flags.clone_from(&flags);
     let by_resume = goes_on.is_some();
@@ -336,7 +337,8 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
 
 /// Whether the config wants batches kept. Where it is wrong, that is told later, with all that is wrong.
 fn keeps(layers: &LoadRequest) -> bool {
-    let loaded = batchmill_config::load(layers, &catalog::registry());
+    let Ok((registry, _)) = dynamic::registry(layers) else { return true };
+    let loaded = batchmill_config::load(layers, &registry);
     loaded.map_or(true, |loaded| loaded.config.store.durability != Durability::None)
 }
 

@@ -94,7 +94,7 @@ impl Running {
         let mut settings = Settings::new(descriptors::within_limit(assemble::concurrency(config), nodes));
         settings.metrics = exporter.is_some();
         let mill = Mill::start(&settings, scheduler);
-        let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config));
+        let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config, &start.inputs.libraries));
 
         let jobs: Arc<dyn JobSource> = start.jobs.clone();
         let graph = start.inputs.flow.graph().clone();

@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use batchmill_config::HostConfig;
-use batchmill_core::{CancelReason, CancelSignal, MetricsExporter, Verdict};
+use batchmill_config::{HostConfig, Slot};
+use batchmill_core::{CancelReason, CancelSignal, MetricsExporter, PluginKind, Verdict};
 use batchmill_executor::{FlowWorkload, MemoryProbe, Mill};
 use metrics::gauge;
 use tokio::task::JoinSet;
 
-use crate::signals::{Asked, Signals};
+use crate::{
+    dynamic::Loaded,
+    signals::{Asked, Signals},
+};
 
 /// Gauges are brought up to date this often: more often than anybody scrapes.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
@@ -22,8 +25,13 @@ pub(super) struct Telemetry {
 }
 
 impl Telemetry {
-    pub(super) fn start(exporter: Arc<dyn MetricsExporter>, mill: &Mill<FlowWorkload>, config: &HostConfig) -> Self {
-        describe(config);
+    pub(super) fn start(
+        exporter: Arc<dyn MetricsExporter>,
+        mill: &Mill<FlowWorkload>,
+        config: &HostConfig,
+        loaded: &Loaded,
+    ) -> Self {
+        describe(config, loaded);
         let (stop, mut tasks) = (CancelSignal::new(), JoinSet::new());
         let (serving, signal) = (exporter.clone(), stop.clone());
         tasks.spawn(async move {
@@ -81,14 +89,21 @@ fn publish(mill: &Mill<FlowWorkload>) {
 }
 
 /// What runs here. The version of a built-in plugin is that of the host.
-fn describe(config: &HostConfig) {
+fn describe(config: &HostConfig, loaded: &Loaded) {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     gauge!("batchmill_build_info", "version" => VERSION).set(1.0);
-    let slots = [("scheduler", &config.scheduler), ("retry", &config.retry), ("failure", &config.failure)];
-    let sinks = config.sinks.iter().map(|slot| ("sink", slot));
-    let checkpoints = config.checkpoints.iter().map(|slot| ("checkpointer", slot));
-    let metrics = config.metrics.iter().map(|slot| ("metrics", slot));
-    for (kind, slot) in slots.into_iter().chain(checkpoints).chain(sinks).chain(metrics) {
-        gauge!("batchmill_plugin_info", "name" => slot.kind.clone(), "kind" => kind, "version" => VERSION).set(1.0);
+    loaded.publish();
+    let slots = [
+        (PluginKind::Scheduler, &config.scheduler),
+        (PluginKind::Retry, &config.retry),
+        (PluginKind::Failure, &config.failure),
+    ];
+    let sinks = config.sinks.iter().map(|slot| (PluginKind::Sink, slot));
+    let checkpoints = config.checkpoints.iter().map(|slot| (PluginKind::Checkpointer, slot));
+    let metrics = config.metrics.iter().map(|slot| (PluginKind::Metrics, slot));
+    let built_in = |(kind, slot): &(PluginKind, &Slot)| loaded.of(*kind, &slot.kind).is_none();
+    for (kind, slot) in slots.into_iter().chain(checkpoints).chain(sinks).chain(metrics).filter(built_in) {
+        let (name, kind) = (slot.kind.clone(), kind.as_str());
+        gauge!("batchmill_plugin_info", "name" => name, "kind" => kind, "version" => VERSION).set(1.0);
     }
 }

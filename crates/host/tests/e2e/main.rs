@@ -5,6 +5,7 @@ mod bad_sources;
 mod batches;
 mod commands;
 mod disk;
+mod dynamic;
 mod each;
 mod failures;
 mod graph;

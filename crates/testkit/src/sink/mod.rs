@@ -18,19 +18,25 @@ use crate::{
 /// A sink that nothing was written to, and how to read what it stored.
 pub struct Subject {
     sink: Box<dyn ResultSink>,
-    stored: Box<dyn Fn() -> Vec<Value>>,
+    /// `None` where nobody can say what it has.
+    stored: Option<Box<dyn Fn() -> Vec<Value>>>,
     again: Option<Box<dyn Fn() -> Box<dyn ResultSink>>>,
 }
 
 impl Subject {
     /// `stored` reads all records, in the outward form of [`JobResult::to_record`], in the order in which they are stored.
     pub fn new(sink: impl ResultSink + 'static, stored: impl Fn() -> Vec<Value> + 'static) -> Self {
-        Self { sink: Box::new(sink), stored: Box::new(stored), again: None }
+        Self::boxed(Box::new(sink), stored)
     }
 
     /// The same for a sink that is boxed already.
     pub fn boxed(sink: Box<dyn ResultSink>, stored: impl Fn() -> Vec<Value> + 'static) -> Self {
-        Self { sink, stored: Box::new(stored), again: None }
+        Self { sink, stored: Some(Box::new(stored)), again: None }
+    }
+
+    /// A sink whose place nobody can read: what it answers is looked at, what it stores is not.
+    pub fn unread(sink: Box<dyn ResultSink>) -> Self {
+        Self { sink, stored: None, again: None }
     }
 
     /// For a sink that outlives its host: `again` makes it anew at the same place, as a later host of the batch does, after
@@ -118,8 +124,13 @@ impl Subject {
         self.sink.close().await.map_err(|error| failed("close", &error))
     }
 
+    fn stored(&self) -> Result<Vec<Value>, Unmet> {
+        let stored = self.stored.as_ref().ok_or(Unmet::NotApplicable("what it stores cannot be read here"))?;
+        Ok(stored())
+    }
+
     fn expect(&self, expected: &[Value]) -> Checked {
-        let stored = (self.stored)();
+        let stored = self.stored()?;
         let differs = stored.iter().zip(expected).position(|(a, b)| a != b);
         if let Some(place) = differs {
             return Err(Unmet::Failed(format!("record {place} is {}, expected {}", stored[place], expected[place])));
@@ -231,7 +242,7 @@ fn ten_mebibytes_survive(make: Make<'_, Subject>) -> Checked {
         subject.write(&batch, &all).await?;
         subject.close().await
     })?;
-    let (stored, expected) = ((subject.stored)(), records(&batch, &all));
+    let (stored, expected) = (subject.stored()?, records(&batch, &all));
     // The records are too long to be printed.
     ensure!(stored == expected, "a record of 10 MiB, or one beside it, is not as it was written");
     Ok(())

@@ -1,0 +1,100 @@
+//! What is wrong, and when.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What an extension does wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// It panics while it is made.
+    PanicCreate,
+    /// It says that it cannot be made.
+    RefuseCreate,
+    /// It panics in a call.
+    Panic,
+    /// The same, and what the panic carries panics when it is dropped.
+    PanicPayload,
+    /// It panics when it is dropped.
+    PanicDrop,
+    /// It does not return from a call.
+    Hang,
+    /// It accepts a call and never ends it (of sinks).
+    Lost,
+    /// It answers with a job that is not queued, or a wait of 500 years.
+    Absurd,
+    /// It answers with the same job twice.
+    Twice,
+    /// A thread of it panics.
+    PanicThread,
+}
+
+/// The options of each extension.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Options {
+    /// What it does wrong.
+    pub fault: Fault,
+    /// Calls that go well before.
+    pub after: u64,
+}
+
+/// Counts calls, and makes the faults that need no answer.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    options: Options,
+    calls: AtomicU64,
+}
+
+/// Panics again when it is dropped.
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("and its payload does too");
+    }
+}
+
+impl Trouble {
+    pub(crate) fn new(options: Options) -> Self {
+        Self { options, calls: AtomicU64::new(0) }
+    }
+
+    /// What is wrong with this call; panics and hangs happen here.
+    pub(crate) fn call(&self) -> Fault {
+        metrics::counter!("faulty_calls").increment(1);
+        if self.calls.fetch_add(1, Ordering::Relaxed) < self.options.after {
+            return Fault::None;
+        }
+        match self.options.fault {
+            Fault::Panic => panic!("it panics in a call"),
+            Fault::PanicPayload => std::panic::panic_any(Mine),
+            Fault::Hang => loop {
+                thread::park();
+            },
+            Fault::PanicThread => {
+                let _ = thread::spawn(|| panic!("a thread of it panics")).join();
+            }
+            _ => {}
+        }
+        self.options.fault
+    }
+}
+
+impl Drop for Trouble {
+    fn drop(&mut self) {
+        if self.options.fault == Fault::PanicDrop && !thread::panicking() {
+            panic!("it panics when it is dropped");
+        }
+    }
+}
