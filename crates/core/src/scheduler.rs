@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{MonoTime, Priority};
+use crate::{MonoTime, Priority, Shares};
 
 /// Stands for one queued job. Chosen by the host, unique among the jobs of a scheduler, without meaning to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -134,6 +134,11 @@ pub trait Scheduler: Send + fmt::Debug {
     /// Jobs of this class may be picked again. May repeat.
     fn release(&mut self, class: ClassId) {
         let _ = class;
+    }
+
+    /// Its shares, if it divides by them: their weights, and what they used.
+    fn shares(&mut self) -> Option<&mut dyn Shares> {
+        None
     }
 
     /// Where a queued job stands; `None` if it is not here.

@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
-use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, Usage};
+use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Shares, Token, Usage};
 
 /// A kind of plugin that dispatch asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,5 +88,10 @@ impl Queue {
 
     pub(crate) fn len(&self) -> usize {
         ask(Decider::Scheduler, || self.0.len())
+    }
+
+    /// Asks its shares something; `None` if it has none.
+    pub(crate) fn of_shares<R>(&mut self, question: impl FnOnce(&mut dyn Shares) -> R) -> Option<R> {
+        ask(Decider::Scheduler, || self.0.shares().map(question))
     }
 }

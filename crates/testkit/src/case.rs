@@ -21,7 +21,8 @@ pub(crate) type Checked = Result<(), Unmet>;
 /// Fails the case with a message unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
-        if !$condition {
+        let holds: bool = $condition;
+        if !holds {
             return Err($crate::case::Unmet::Failed(format!($($message)+)));
         }
     };

@@ -8,10 +8,10 @@
 const UNIT: u64 = 720_720 << 20;
 
 /// The most that one job is charged: 146 years of a slot.
-const AMOUNT_MAX: u64 = 1 << 62;
+pub(crate) const AMOUNT_MAX: u64 = 1 << 62;
 
 /// A billionth of cost is the grain.
-const PER_COST: u64 = 1_000_000_000;
+pub(crate) const PER_COST: u64 = 1_000_000_000;
 
 /// What an attempt of cost 1 is charged as long as none has ended, and the least that one is charged. Small, because too
 /// little is made up for at its end, while too much would keep others waiting until then.
@@ -30,6 +30,17 @@ impl Stride {
     /// each at weight 1 take 103 bits.
     pub(crate) fn times(self, amount: u64) -> u128 {
         u128::from(self.0) * u128::from(amount)
+    }
+
+    /// The same for a sum of amounts.
+    pub(crate) fn times_all(self, amount: u128) -> u128 {
+        amount.saturating_mul(self.0.into())
+    }
+
+    /// How far virtual time goes for what went so far with the stride `before`.
+    pub(crate) fn instead_of(self, before: Self, far: u128) -> u128 {
+        let (amount, rest) = (far / u128::from(before.0), far % u128::from(before.0));
+        self.times_all(amount).saturating_add(rest * u128::from(self.0) / u128::from(before.0))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Why a job waits, for people.
 
+use std::time::Duration;
+
 use batchmill_core::{MonoTime, QueuePosition, Token, format_duration};
 use batchmill_plugin::Spot;
 
 use crate::{
-    FairShare,
+    Charge, FairShare,
+    charge::PER_COST,
     shares::{Kind, ROOT, ShareId},
 };
 
@@ -16,7 +19,7 @@ impl FairShare {
         let waited = format_duration(now.since(spot.enqueued));
         let mut reason = match lane.held {
             true => "its class is held; ".to_owned(),
-            false => self.standing(lane.leaf),
+            false => self.standing(lane.leaf, now),
         };
         reason += &match own {
             0 => "first of its share".to_owned(),
@@ -27,13 +30,13 @@ impl FairShare {
     }
 
     /// Where each share from the top down to `leaf` stands among its neighbours.
-    fn standing(&self, leaf: ShareId) -> String {
+    fn standing(&self, leaf: ShareId, now: MonoTime) -> String {
         let mut path: Vec<ShareId> = self.shares.up_from(leaf).collect();
         path.reverse();
-        path.into_iter().map(|id| self.standing_of(id)).collect()
+        path.into_iter().map(|id| self.standing_of(id, now)).collect()
     }
 
-    fn standing_of(&self, id: ShareId) -> String {
+    fn standing_of(&self, id: ShareId, now: MonoTime) -> String {
         let share = self.shares.get(id);
         let line = self.shares.front(share.parent).all();
         let Some(own) = line.iter().find(|contender| contender.id == id) else { return String::new() };
@@ -42,7 +45,17 @@ impl FairShare {
         let itself = if parent.path == about.path && share.kind == Kind::Leaf { " itself" } else { "" };
         let within = if share.parent == ROOT { String::new() } else { format!(" in `{}`", parent.path) };
         let (path, weight) = (&about.path, about.weight);
-        format!("share `{path}`{itself} of weight {weight} is {place} of {}{within}; ", line.len())
+        let used = self.used(id, now).map(|used| format!(", {used} used,")).unwrap_or_default();
+        format!("share `{path}`{itself} of weight {weight}{used} is {place} of {}{within}; ", line.len())
+    }
+
+    /// What a share used, where that is remembered.
+    fn used(&self, id: ShareId, now: MonoTime) -> Option<String> {
+        let used = u64::try_from(self.shares.used(id, now)?).unwrap_or(u64::MAX);
+        Some(match self.charge {
+            Charge::Time => format_duration(Duration::from_nanos(used)),
+            Charge::Cost => format!("{:.1}", used as f64 / PER_COST as f64),
+        })
     }
 
     fn ahead_in_other_lanes(&self, token: Token, spot: Spot) -> usize {

@@ -9,7 +9,7 @@
 //! **When to use it.** When several people, teams or customers share one host, and none may keep the others waiting.
 //!
 //! **What it deliberately does not do.** It reserves nothing: what a share does not use goes to the others, and is not saved
-//! up. It remembers nothing from one run of the host to the next, and looks at no deadline.
+//! up. Unless it is given a half-life it remembers nothing of who used what before. It looks at no deadline.
 //!
 //! ```
 //! use batchmill_core::{ClassId, Entry, MonoTime, Pick, Priority, Scheduler, Token};
@@ -26,7 +26,9 @@
 
 mod charge;
 mod classes;
+mod decay;
 mod explain;
+mod ledger;
 mod options;
 mod shares;
 
@@ -38,6 +40,7 @@ use batchmill_core::{
 use batchmill_plugin::{Ageing, IdHasher, Key, Lanes, NOWHERE, Registry, TypedFactory};
 use charge::{Cost, used};
 use classes::{Classes, Lane};
+use decay::{Decay, Worth};
 use shares::{Paths, ShareId, Shares};
 
 pub use options::{Charge, Options};
@@ -81,6 +84,7 @@ struct Running {
     leaf: ShareId,
     cost: Cost,
     charged: u64,
+    worth: Worth,
 }
 
 impl FairShare {
@@ -94,7 +98,7 @@ impl FairShare {
             charge: options.charge,
             ageing: Ageing::new(options.age_step.0),
             paths: Paths::new(options),
-            shares: Shares::new(),
+            shares: Shares::new(Decay::of(options.half_life.0)),
             classes: Classes::default(),
             lanes: Lanes::new(0),
             lane_places: Vec::new(),
@@ -156,15 +160,16 @@ impl Scheduler for FairShare {
         }
     }
 
-    fn pop(&mut self, _: MonoTime) -> Pick {
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        self.shares.advance(now);
         let Some(leaf) = self.shares.first_leaf() else { return Pick::Empty };
         let Some(lane) = self.shares.front(leaf).first() else { return Pick::Empty };
         let Some((token, cost)) = self.lanes.pop(lane.id as usize) else { return Pick::Empty };
         let charged = self.estimate(leaf, cost);
         // A lane in line is not held, and its rank tells its priority: its entry among thousands need not be looked at.
         self.line_up(lane.id, leaf, Ageing::priority_of(lane.rank));
-        self.shares.charge(leaf, charged);
-        self.running.insert(token, Running { leaf, cost, charged });
+        let worth = self.shares.charge(leaf, charged);
+        self.running.insert(token, Running { leaf, cost, charged, worth });
         Pick::Run(token)
     }
 
@@ -179,7 +184,7 @@ impl Scheduler for FairShare {
     }
 
     fn on_finish(&mut self, token: Token, usage: Usage) {
-        let Some(Running { leaf, cost, charged }) = self.running.remove(&token) else { return };
+        let Some(Running { leaf, cost, charged, worth }) = self.running.remove(&token) else { return };
         let used = match (used(usage.ran), self.charge) {
             (0, _) => 0, // picked and given back
             (used, Charge::Time) => {
@@ -188,7 +193,7 @@ impl Scheduler for FairShare {
             }
             (_, Charge::Cost) => charged,
         };
-        self.shares.correct(leaf, charged, used);
+        self.shares.correct(leaf, charged, used, worth);
     }
 
     fn can_hold(&self) -> bool {
@@ -201,6 +206,10 @@ impl Scheduler for FairShare {
 
     fn release(&mut self, class: ClassId) {
         self.set_held(class, false);
+    }
+
+    fn shares(&mut self) -> Option<&mut dyn batchmill_core::Shares> {
+        Some(self)
     }
 
     fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {

@@ -27,7 +27,14 @@ pub struct Options {
     /// Within a share: how much later a job of one priority more may be queued and still start first. `0s` is strict
     /// priority, without ageing.
     pub age_step: HumanDuration,
+    /// After this time what a share used counts half. Above `0s` shares are divided by what they used over the last
+    /// half-lives, in earlier batches of the same state directory too, and not only while they have jobs waiting. `0s`
+    /// remembers nothing. 1s to 1 year.
+    pub half_life: HumanDuration,
 }
+
+/// Half-lives that may be asked for, beside none.
+const HALF_LIVES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
 
 /// What a share is charged for its jobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +52,8 @@ pub enum Charge {
 impl Default for Options {
     fn default() -> Self {
         let (weights, age_step) = (BTreeMap::new(), HumanDuration::from_secs(60));
-        Self { weights, default_weight: 1.0, charge: Charge::default(), age_step }
+        let half_life = HumanDuration::from_secs(0);
+        Self { weights, default_weight: 1.0, charge: Charge::default(), age_step, half_life }
     }
 }
 
@@ -78,22 +86,37 @@ impl Options {
         self
     }
 
+    /// The same with another `half_life`.
+    #[must_use]
+    pub fn half_life(mut self, half_life: Duration) -> Self {
+        self.half_life = half_life.into();
+        self
+    }
+
     /// Everything that types do not say; empty when the options are good.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (share, weight) in &self.weights {
-            if share.split('/').any(str::is_empty) {
-                let message = "a share is a path such as `org/team`, without empty parts";
-                problems.push(Problem::new(["weights", share], message));
-            }
-            problems.extend(refused(*weight).map(|message| Problem::new(["weights", share], message)));
+            let refused = [refused_path(share), refused(*weight)];
+            problems.extend(refused.into_iter().flatten().map(|message| Problem::new(["weights", share], message)));
         }
         problems.extend(refused(self.default_weight).map(|message| Problem::new(["default_weight"], message)));
+        if !self.half_life.0.is_zero() && !HALF_LIVES.contains(&self.half_life.0) {
+            let message = "a half-life must be 1s to 365d, or `0s` for none";
+            problems.push(Problem::new(["half_life"], message));
+        }
         problems
     }
 }
 
-fn refused(weight: f64) -> Option<String> {
+/// Why this can not name a share in the config.
+pub(crate) fn refused_path(share: &str) -> Option<String> {
+    let is_bad = share.split('/').any(str::is_empty);
+    is_bad.then(|| "a share is a path such as `org/team`, without empty parts".to_owned())
+}
+
+/// Why this can not be a weight.
+pub(crate) fn refused(weight: f64) -> Option<String> {
     let mend = "to keep a tenant from running, do not submit its jobs";
     match WEIGHTS.contains(&weight) {
         true => None,

@@ -1,5 +1,7 @@
 //! `fair-share` against the scheduler kit, its config, a machine in virtual time, and a plain model.
 
+#[path = "conformance/decay.rs"]
+mod decay;
 #[path = "conformance/hold.rs"]
 mod hold;
 #[path = "conformance/joining.rs"]
@@ -12,8 +14,12 @@ mod model;
 mod options;
 #[path = "conformance/order.rs"]
 mod order;
+#[path = "conformance/remembering.rs"]
+mod remembering;
 #[path = "conformance/shares.rs"]
 mod shares;
+#[path = "conformance/weights.rs"]
+mod weights;
 
 use batchmill_core::{BuildContext, ClassId, MonoTime, Options as Table, Pick, Scheduler};
 use batchmill_plugin::Registry;
@@ -63,10 +69,21 @@ fn fair_share_keeps_the_contract() {
         json!({"weights": {"tenant-1": 3, "tenant-2": 0.1, "org/team": 7}, "default_weight": 2.5}),
         json!({"age_step": "0s", "charge": "cost"}),
         json!({"age_step": "20ns", "default_weight": 1e6}),
+        json!({"half_life": "1h"}),
+        json!({"half_life": "1s", "charge": "cost", "weights": {"tenant-1": 3}}),
     ] {
         let report = scheduler::run(|| built(options.clone()));
         report.assert_passed();
         let left_out = report.not_applicable();
-        assert!(left_out.iter().all(|case| *case == "explain_tells_the_true_place"), "{options}: {left_out:?}");
+        let of_memory = match options.get("half_life") {
+            Some(_) => &["without_a_memory_nothing_is_remembered"][..],
+            None => &[
+                "what_was_used_is_handed_out_once",
+                "what_did_not_run_is_not_handed_out",
+                "what_is_recalled_counts_as_if_used_here",
+            ],
+        };
+        let others: Vec<_> = left_out.into_iter().filter(|case| *case != "explain_tells_the_true_place").collect();
+        assert_eq!(others, of_memory, "{options}");
     }
 }

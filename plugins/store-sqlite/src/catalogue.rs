@@ -12,6 +12,9 @@ use crate::{Listed, NewBatch, Standing, StoreError, database, error::At, schema:
 
 const FILE: &str = "catalogue.db";
 
+/// The version since which the table of batches is as it is.
+const BATCHES_SINCE: i32 = 1;
+
 /// The file `catalogue.db`. Every call opens it: they are few.
 #[derive(Debug, Clone)]
 pub(crate) struct Catalogue {
@@ -44,7 +47,7 @@ impl Catalogue {
         if !self.path.try_exists().at(&self.path)? {
             return Ok(Vec::new());
         }
-        let connection = database::read(&self.path, &CATALOGUE).map_err(damaged)?;
+        let connection = database::read_since(BATCHES_SINCE, &self.path, &CATALOGUE).map_err(damaged)?;
         let mut statement = connection.prepare(SELECT).at(&self.path)?;
         let rows = statement.query_map([], listed).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         rows.at(&self.path).map_err(damaged)
@@ -114,15 +117,21 @@ impl Catalogue {
         if !self.path.try_exists().at(&self.path)? {
             return Ok(None);
         }
-        let connection = database::read(&self.path, &CATALOGUE).map_err(damaged)?;
+        let connection = database::read_since(BATCHES_SINCE, &self.path, &CATALOGUE).map_err(damaged)?;
         let sql = format!("{COLUMNS} WHERE source = ?1 ORDER BY created DESC, rowid DESC LIMIT 1");
         connection.query_row(&sql, [source], listed).optional().at(&self.path).map_err(damaged)
     }
 
-    fn open(&self) -> Result<Connection, StoreError> {
-        let connection = database::open(&self.path, &CATALOGUE).map_err(damaged)?;
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it to write; one of an earlier version is brought up to date.
+    pub(crate) fn open(&self) -> Result<Connection, StoreError> {
+        let mut connection = database::open(&self.path, &CATALOGUE).map_err(damaged)?;
         // It can be made again: what a loss of power takes of it is found in the folders.
         connection.execute_batch("PRAGMA synchronous = NORMAL").at(&self.path)?;
+        CATALOGUE.bring_up(&mut connection, &self.path)?;
         Ok(connection)
     }
 }

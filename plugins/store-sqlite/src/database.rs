@@ -36,8 +36,13 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, StoreErro
 
 /// Opens the database at `path` for reading beside whoever writes it.
 pub(crate) fn read(path: &Path, format: &Format) -> Result<Reading, StoreError> {
+    read_since(format.latest(), path, format)
+}
+
+/// The same for a database whose tables that are read are the same since a version.
+pub(crate) fn read_since(first: i32, path: &Path, format: &Format) -> Result<Reading, StoreError> {
     let connection = read_any(path, format)?;
-    format.check_latest(schema::header(&connection).at(path)?, path)?;
+    format.check_since(first, schema::header(&connection).at(path)?, path)?;
     Ok(Reading { connection, path: path.to_path_buf() })
 }
 

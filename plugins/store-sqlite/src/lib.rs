@@ -62,6 +62,7 @@ mod rows;
 mod schema;
 mod slots;
 mod state;
+mod usage;
 mod writer;
 
 pub use batch::Batch;

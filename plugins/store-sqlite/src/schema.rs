@@ -19,7 +19,8 @@ pub(crate) struct Format {
 pub(crate) const BATCH: Format = Format { application: 0x426d_6201, steps: &[include_str!("schema.sql")] };
 
 /// The catalogue (`Bmc` and 1).
-pub(crate) const CATALOGUE: Format = Format { application: 0x426d_6301, steps: &[include_str!("catalogue.sql")] };
+pub(crate) const CATALOGUE: Format =
+    Format { application: 0x426d_6301, steps: &[include_str!("catalogue.sql"), include_str!("usage.sql")] };
 
 /// What the header of a database says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +46,20 @@ impl Format {
         Ok(())
     }
 
-    /// Refuses also what an earlier version wrote: for those who only read.
-    pub(crate) fn check_latest(&self, header: Header, path: &Path) -> Result<(), StoreError> {
+    /// Refuses also what a version before `first` wrote: for those who only read.
+    pub(crate) fn check_since(&self, first: i32, header: Header, path: &Path) -> Result<(), StoreError> {
         self.check(header, path)?;
-        if header.version < self.latest() {
+        if header.version < first {
             let (found, known) = (header.version, self.latest());
             return Err(StoreError::Older { path: path.to_path_buf(), found, known });
         }
         Ok(())
+    }
+
+    /// Brings a database to the latest version, if it is not there.
+    pub(crate) fn bring_up(&self, connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+        let is_latest = header(connection).at(path)?.version == self.latest();
+        if is_latest { Ok(()) } else { self.migrate(connection, path) }
     }
 
     /// Makes an empty database one of this format.
@@ -131,7 +138,8 @@ mod tests {
         assert!(check(7, 3).is_ok());
         assert!(matches!(check(7, 4), Err(StoreError::Newer { found: 4, known: 3, .. })));
         assert!(matches!(check(8, 3), Err(StoreError::Foreign { .. })));
-        let old = GROWN.check_latest(Header { application: 7, version: 2 }, path);
+        let old = GROWN.check_since(3, Header { application: 7, version: 2 }, path);
         assert!(matches!(old, Err(StoreError::Older { found: 2, known: 3, .. })));
+        assert!(GROWN.check_since(2, Header { application: 7, version: 2 }, path).is_ok());
     }
 }

@@ -59,6 +59,10 @@ impl StateDir {
         &self.root
     }
 
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     /// The folder of a batch, whether it is there or not.
     pub fn folder(&self, id: &BatchId) -> PathBuf {
         self.batches().join(id.as_str())

@@ -6,7 +6,10 @@
 
 mod queue;
 
-use std::{hint::black_box, time::Instant};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use batchmill_core::Scheduler;
 use batchmill_scheduler_fair_share::{FairShare, Options};
@@ -14,7 +17,7 @@ use batchmill_scheduler_fifo::Fifo;
 use batchmill_scheduler_priority::PriorityScheduler;
 use rustix::time::{ClockId, clock_gettime};
 
-use self::queue::{ByPass, ByPriority, Mix, Queue, Scheduled};
+use self::queue::{ByPass, ByPriority, Mix, Queue, Scheduled, Shares};
 use super::Suite;
 use crate::{
     measure::{Bound, Case, Kind, Sample, Unit},
@@ -42,9 +45,12 @@ const HEAP_BY_PASS: &str = "BinaryHeap by virtual time";
 const PRIORITY: &str = "priority";
 const FIFO: &str = "fifo";
 const FAIR_SHARE: &str = "fair-share";
+const FAIR_SHARE_MEMORY: &str = "fair-share with a half-life";
 
-const ONE_TENANT: Mix = Mix { tenants: 1, priorities: 256 };
-const MANY_TENANTS: Mix = Mix { tenants: 1000, priorities: 4 };
+const ONE_TENANT: Mix = Mix { tenants: 1, priorities: 256, shares: Shares::Flat };
+const MANY_TENANTS: Mix = Mix { tenants: 1000, priorities: 4, shares: Shares::Flat };
+/// As many leaves in three levels.
+const TREE: Mix = Mix { shares: Shares::Tree, ..MANY_TENANTS };
 
 /// The most that 99 of 100 calls may take.
 const P99_NANOS_MAX: f64 = 5000.0;
@@ -58,17 +64,29 @@ type Measure = fn(&mut dyn Queue, u32) -> f64;
 fn cases(_: &Tools) -> Vec<Case> {
     let priorities = of_priorities("fill and empty, 1,000,000 jobs, 256 priorities".to_owned(), MILLION, drained);
     let tenants = of_tenants("fill and empty, 1,000,000 jobs, 1,000 tenants".to_owned(), MILLION, drained);
-    let mut cases =
-        vec![priorities.goal(PRIORITY, HEAP, Bound::AtMost(1.0)), tenants.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0))];
-    for (size, shown) in [(THOUSAND, "1,000"), (MILLION, "1,000,000"), (10 * MILLION, "10,000,000")] {
+    let leaves = of_leaves("fill and empty, 1,000,000 jobs, a tree of 1,000 leaves".to_owned(), MILLION, drained);
+    let mut cases = vec![
+        priorities.goal(PRIORITY, HEAP, Bound::AtMost(1.0)),
+        tenants.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0)),
+        leaves.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0)),
+    ];
+    for (size, shown) in [
+        (THOUSAND, "1,000"),
+        (10 * THOUSAND, "10,000"),
+        (100 * THOUSAND, "100,000"),
+        (MILLION, "1,000,000"),
+        (10 * MILLION, "10,000,000"),
+    ] {
         let priorities = of_priorities(format!("held at {shown} queued, 256 priorities"), size, bulk);
         let tenants = of_tenants(format!("held at {shown} queued, 1,000 tenants"), size, bulk);
+        let leaves = of_leaves(format!("held at {shown} queued, a tree of 1,000 leaves"), size, bulk);
         cases.extend(match size {
             MILLION => [
                 priorities.goal(PRIORITY, HEAP, Bound::AtMost(1.0)),
                 tenants.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0)),
+                leaves.goal(FAIR_SHARE, HEAP, Bound::AtMost(2.0)),
             ],
-            _ => [priorities, tenants],
+            _ => [priorities, tenants, leaves],
         });
     }
     let priorities = of_priorities("slowest 1 % of calls, 1,000,000 queued, 256 priorities".to_owned(), MILLION, p99);
@@ -93,6 +111,15 @@ fn of_tenants(name: String, size: u32, measure: Measure) -> Case {
         .side(Kind::ByHand, HEAP, size, side(|mix| Box::new(ByPriority::new(mix))))
         .side(Kind::ByHand, HEAP_BY_PASS, size, side(|mix| Box::new(ByPass::new(mix))))
         .side(Kind::Batchmill, FAIR_SHARE, size, side(|mix| scheduled(mix, fair_share())))
+        .without_warm_up()
+}
+
+fn of_leaves(name: String, size: u32, measure: Measure) -> Case {
+    let side = |make: Make| held(make, TREE, measure);
+    Case::new(name, Unit::Nanoseconds)
+        .side(Kind::ByHand, HEAP, size, side(|mix| Box::new(ByPriority::new(mix))))
+        .side(Kind::Batchmill, FAIR_SHARE, size, side(|mix| scheduled(mix, fair_share())))
+        .side(Kind::Batchmill, FAIR_SHARE_MEMORY, size, side(|mix| scheduled(mix, fair_share_with_memory())))
         .without_warm_up()
 }
 
@@ -163,4 +190,8 @@ fn scheduled(mix: Mix, scheduler: impl Scheduler + 'static) -> Box<dyn Queue> {
 
 fn fair_share() -> FairShare {
     FairShare::new(&Options::default()).expect("the defaults are valid")
+}
+
+fn fair_share_with_memory() -> FairShare {
+    FairShare::new(&Options::default().half_life(Duration::from_secs(3600))).expect("an hour is valid")
 }

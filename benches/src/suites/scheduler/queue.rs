@@ -17,9 +17,25 @@ pub(super) struct Mix {
     pub(super) tenants: u32,
     /// At most 256.
     pub(super) priorities: u32,
+    pub(super) shares: Shares,
+}
+
+/// How tenants belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shares {
+    Flat,
+    /// Ten users a team, ten teams an organisation.
+    Tree,
 }
 
 impl Mix {
+    fn share(self, tenant: u32) -> String {
+        match self.shares {
+            Shares::Flat => format!("tenant-{tenant}"),
+            Shares::Tree => format!("org-{}/team-{}/user-{tenant}", tenant / 100, tenant / 10),
+        }
+    }
+
     /// Tenant and priority of a job.
     #[expect(clippy::cast_possible_truncation, reason = "remainders of small numbers")]
     fn of(self, job: u64) -> (u32, u8) {
@@ -108,7 +124,7 @@ pub(super) struct Scheduled {
 
 impl Scheduled {
     pub(super) fn new(mix: Mix, scheduler: Box<dyn Scheduler>) -> Self {
-        let tenants = (0..mix.tenants).map(|tenant| format!("tenant-{tenant}")).collect();
+        let tenants = (0..mix.tenants).map(|tenant| mix.share(tenant)).collect();
         Self { mix, scheduler, tenants, running: VecDeque::with_capacity(RUNNING + 1), next: 0 }
     }
 

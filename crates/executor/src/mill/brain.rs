@@ -206,6 +206,21 @@ impl<W: Workload> Brain<W> {
         }
     }
 
+    /// Asks dispatch something that its plugins answer, at the moment that its decisions have reached. `None` where nothing
+    /// is decided any more.
+    pub(super) fn consult<R>(
+        &mut self,
+        shared: &Shared<W>,
+        question: impl FnOnce(&mut Dispatch, MonoTime) -> R,
+    ) -> Option<R> {
+        if self.broken {
+            return None;
+        }
+        let now = self.advance(shared.clock.now());
+        let answer = catch_unwind(AssertUnwindSafe(|| question(&mut self.dispatch, now)));
+        answer.map_err(|payload| self.break_down(shared, &blame(shared, payload))).ok()
+    }
+
     pub(super) fn break_down(&mut self, shared: &Shared<W>, message: &str) {
         if self.broken {
             return;

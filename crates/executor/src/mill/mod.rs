@@ -17,6 +17,7 @@ mod outlet;
 mod recorder;
 mod roster;
 mod runner;
+mod shares;
 mod shutdown;
 mod watched;
 

@@ -15,6 +15,7 @@ mod feeds;
 mod guard;
 mod identity;
 mod keep;
+mod ledger;
 mod manifest;
 mod os_text;
 mod output;

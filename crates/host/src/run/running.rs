@@ -18,6 +18,7 @@ use super::{
     end::{Circumstances, Ended},
     feeds::{Fed, Gathering},
     keep::{self, Keep},
+    ledger::Ledger,
     output::{self, Place},
     quarantine,
     raw::RawOutput,
@@ -53,6 +54,8 @@ pub(super) struct Running {
     resumed: Option<Resumed>,
     /// How others look at it and steer it.
     steering: Steering,
+    /// What shares use of it.
+    ledger: Ledger,
 }
 
 /// Where results go, by what becomes of them when a batch goes on.
@@ -95,6 +98,8 @@ impl Running {
         settings.metrics = exporter.is_some();
         let mill = Mill::start(&settings, scheduler);
         let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config, &start.inputs.libraries));
+        // Before the first job: what was used decides who is first.
+        let ledger = Ledger::open(&mill, owned.as_ref().map(|_| start.args.terms.state.as_path())).await?;
 
         let jobs: Arc<dyn JobSource> = start.jobs.clone();
         let graph = start.inputs.flow.graph().clone();
@@ -130,8 +135,19 @@ impl Running {
         let batch = mill.open(opening);
         tracing::info!(batch = %start.batch, jobs = start.jobs.len(), concurrency = settings.concurrency, "the batch runs");
         let (limit, before) = (start.args.terms.limit, resumed.as_ref().map_or(0, |resumed| resumed.ended));
-        let mut running =
-            Self { mill, telemetry, seen, begun, batch, limit, before, owned, resumed, steering: Steering::default() };
+        let mut running = Self {
+            mill,
+            telemetry,
+            seen,
+            begun,
+            batch,
+            limit,
+            before,
+            owned,
+            resumed,
+            steering: Steering::default(),
+            ledger,
+        };
         if let Some(owned) = &running.owned {
             let drain_limit = config.executor.drain_timeout.into();
             let (batch, mill, look) = (&running.batch, &running.mill, running.look());
@@ -180,6 +196,7 @@ impl Running {
     pub(super) async fn summary(mut self, start: Start, mut ended: Ended, duration: Duration) -> Summary {
         // Before the lock: whoever owns the batch next has a socket of its own.
         std::mem::take(&mut self.steering).close().await;
+        std::mem::take(&mut self.ledger).close().await;
         // Nobody goes on with what was taken away.
         let is_there = self.owned.as_ref().is_none_or(|batch| batch.folder().is_dir());
         if let Some(batch) = self.owned.take()

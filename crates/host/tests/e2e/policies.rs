@@ -201,3 +201,43 @@ fn wrong_weights_are_refused_with_their_place() {
     stage.write("batchmill.toml", format!("{fair}weights = {{ a = nan }}\n"));
     stage.run(&[]).expect(78).says("batchmill.toml:4:17: scheduler.options.weights.a: the number nan is not finite");
 }
+
+/// Batch `one`: jobs of `heavy` only. Batch `two`: as many of `heavy` and `light`, in turn. The tenants in the order in which
+/// the second one ran them.
+fn second_of_two(half_life: &str) -> String {
+    let of = |tenant: &str| format!(r#"{{"tenant":"{tenant}","input":{{}}}}"#);
+    let stage = Stage::with(SET, (0..8).map(|_| of("heavy")));
+    stage.write("two.jsonl", (0..8).map(|n| of(if n % 2 == 0 { "heavy" } else { "light" }) + "\n").collect::<String>());
+    let options = format!("weights = {{ heavy = 2 }}\ncharge = \"cost\"\nhalf_life = \"{half_life}\"\n");
+    stage.write("batchmill.toml", format!("[scheduler]\nkind = \"fair-share\"\n[scheduler.options]\n{options}"));
+    stage.run(&["--concurrency", "1", "--batch", "one", "--output", "one.out"]).expect(0);
+    let args = ["run", "flow.yaml", "two.jsonl", "--concurrency", "1", "--batch", "two"];
+    let done = stage.batchmill(&args).expect(0);
+    field(&done.results(), "tenant").iter().map(|tenant| &tenant[..1]).collect()
+}
+
+#[test]
+fn with_a_half_life_the_next_batch_makes_up_for_what_this_one_used() {
+    // 8 of `heavy`, which has twice the weight, are as 4 of `light`.
+    assert_eq!(second_of_two("1d"), "llllhhhh");
+    assert_eq!(second_of_two("0s"), "hlhhlhll");
+}
+
+#[test]
+fn where_nothing_is_kept_a_half_life_that_remembers_nothing_is_told() {
+    let stage = prioritised();
+    stage.write("batchmill.toml", "scheduler = { kind = \"fair-share\", options = { half_life = \"1h\" } }\n");
+    let warning = "what shares use is neither known from earlier batches nor kept";
+    stage.run(&["--durability", "none"]).expect(0).says(warning);
+}
+
+#[test]
+fn a_weight_that_is_none_is_refused_with_its_place() {
+    let stage = prioritised();
+    for weight in ["nan", "-inf", "-1", "0"] {
+        let options =
+            format!("[scheduler]\nkind = \"fair-share\"\n[scheduler.options.weights]\n\"org/a\" = {weight}\n");
+        stage.write("batchmill.toml", options);
+        stage.run(&[]).expect(78).says("batchmill.toml:4:11: scheduler.options.weights.org/a: ");
+    }
+}

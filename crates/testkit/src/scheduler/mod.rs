@@ -13,6 +13,7 @@ mod entries;
 mod hold;
 mod job;
 mod script;
+mod shares;
 
 use batchmill_core::Scheduler;
 
@@ -58,6 +59,13 @@ pub fn cases() -> &'static [Case<Subject>] {
         Case::new("hold_and_release_may_repeat", hold::hold_and_release_may_repeat),
         Case::new("a_held_job_is_counted_explained_and_removable", hold::a_held_job_is_counted_and_removable),
         Case::new("holding_at_random_loses_nothing", hold::holding_at_random_loses_nothing),
+        Case::new("what_was_used_is_handed_out_once", shares::what_was_used_is_handed_out_once),
+        Case::new("what_did_not_run_is_not_handed_out", shares::what_did_not_run_is_not_handed_out),
+        Case::new("what_is_recalled_counts_as_if_used_here", shares::what_is_recalled_counts_as_if_used_here),
+        Case::new("any_amount_is_recalled", shares::any_amount_is_recalled),
+        Case::new("without_a_memory_nothing_is_remembered", shares::without_a_memory_nothing_is_remembered),
+        Case::new("a_weight_counts_from_the_next_pick_on", shares::a_weight_counts_from_the_next_pick_on),
+        Case::new("a_weight_that_is_none_is_refused", shares::a_weight_that_is_none_is_refused),
     ];
     CASES
 }

@@ -5,6 +5,7 @@ mod failure;
 mod journal;
 mod retry;
 mod scheduler;
+mod shares;
 mod sink;
 
 use std::fmt::Debug;

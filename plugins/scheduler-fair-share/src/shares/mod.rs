@@ -8,12 +8,19 @@
 //! ([`Share::joined_at`]). What it used too much it keeps. A correction (an attempt took more or less than was charged) moves
 //! the pass of a share by the difference, but never to before it joined: time that it was away is not given back
 //! (see [`Shares::correct`]).
+//!
+//! With a half-life it is another rule: the pass of a share is what it used, decayed ([`crate::decay`]), times its stride,
+//! and nothing else. Who used less than its weight says goes first until that is made up for, wherever it was meanwhile.
 
+mod memory;
 mod paths;
 
 use batchmill_plugin::{Front, Key, NOWHERE};
 
-use crate::charge::{Cost, Stride, Usual};
+use crate::{
+    charge::{Cost, Stride, Usual},
+    decay::{Decay, Worth},
+};
 
 pub(crate) use paths::Paths;
 
@@ -44,6 +51,10 @@ pub(crate) struct About {
     pub(crate) weight: f64,
     /// Virtual time among its children: the pass of the one that was picked last, at that pick.
     now: u128,
+    /// With a half-life: what it used, as [`Worth`] keeps it.
+    kept: u128,
+    /// Of a leaf, with a half-life: what its attempts used since this was last asked.
+    untold: u128,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +63,12 @@ pub(crate) enum Kind {
     Inner,
     /// Its front are lanes of jobs.
     Leaf,
+}
+
+impl About {
+    fn new(path: &str, weight: f64) -> Self {
+        Self { path: path.into(), weight, now: 0, kept: 0, untold: 0 }
+    }
 }
 
 impl Share {
@@ -73,12 +90,14 @@ pub(crate) struct Shares {
     fronts: Vec<Front>,
     places: Vec<u32>,
     turns: u64,
+    /// Without, passes are all that is remembered.
+    decay: Option<Decay>,
 }
 
 impl Shares {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(decay: Option<Decay>) -> Self {
         let (list, abouts, fronts, places) = Default::default();
-        let mut shares = Self { list, abouts, fronts, places, turns: 0 };
+        let mut shares = Self { list, abouts, fronts, places, turns: 0, decay };
         shares.add("", ROOT, 1.0, Kind::Inner);
         shares
     }
@@ -86,7 +105,7 @@ impl Shares {
     fn add(&mut self, path: &str, parent: ShareId, weight: f64, kind: Kind) -> ShareId {
         let id = u32::try_from(self.list.len()).expect("fewer than 2^32 shares");
         self.list.push(Share::new(parent, weight, kind));
-        self.abouts.push(About { path: path.into(), weight, now: 0 });
+        self.abouts.push(About::new(path, weight));
         self.fronts.push(Front::default());
         self.places.push(NOWHERE);
         id
@@ -139,11 +158,13 @@ impl Shares {
     fn join(&mut self, mut id: ShareId) {
         while id != ROOT {
             let parent = self.get(id).parent;
-            let front = &self.fronts[parent as usize];
-            let (was_empty, now) = (front.is_empty(), self.virtual_now(parent));
-            let share = self.get_mut(id);
-            share.joined_at = now;
-            share.pass = share.pass.max(now);
+            let was_empty = self.fronts[parent as usize].is_empty();
+            if self.decay.is_none() {
+                let now = self.virtual_now(parent);
+                let share = self.get_mut(id);
+                share.joined_at = now;
+                share.pass = share.pass.max(now);
+            }
             self.line_up(id);
             if !was_empty {
                 return;
@@ -192,23 +213,32 @@ impl Shares {
         self.get_mut(ROOT).usual.learn(sample);
     }
 
-    /// A job of this leaf was picked: it and what it belongs to move on by `amount`.
-    pub(crate) fn charge(&mut self, leaf: ShareId, amount: u64) {
+    /// A job of this leaf was picked: it and what it belongs to move on by `amount`. What that is worth.
+    pub(crate) fn charge(&mut self, leaf: ShareId, amount: u64) -> Worth {
         self.turns += 1;
         let (mut id, turn) = (leaf, self.turns);
+        let (worth, remembers) = (self.worth(), self.decay.is_some());
         while id != ROOT {
             let share = self.get_mut(id);
             let (parent, before) = (share.parent, share.pass);
-            share.pass = before.saturating_add(share.stride.times(amount));
             share.last_turn = turn;
-            self.abouts[parent as usize].now = before;
+            if remembers {
+                self.keep(id, self.about(id).kept + u128::from(worth.of(amount)));
+            } else {
+                share.pass = before.saturating_add(share.stride.times(amount));
+                self.abouts[parent as usize].now = before;
+            }
             self.moved(id);
             id = parent;
         }
+        worth
     }
 
     /// A job of this leaf that was charged `charged` used `used`.
-    pub(crate) fn correct(&mut self, leaf: ShareId, charged: u64, used: u64) {
+    pub(crate) fn correct(&mut self, leaf: ShareId, charged: u64, used: u64, worth: Worth) {
+        if self.decay.is_some() {
+            return self.correct_kept(leaf, charged, used, worth);
+        }
         let mut id = leaf;
         while id != ROOT && charged != used {
             // Only a refund has a limit, and that looks at the neighbours.
@@ -224,14 +254,15 @@ impl Shares {
         }
     }
 
-    /// How far back a refund may take a share: not to before it joined, and at most the refunded job behind its
-    /// neighbours. Between two picks of its own it can not have fallen behind by more; but who joined meanwhile began where
-    /// the estimates were, and would wait for all of them to be used up, were many given back at once.
+    /// How far back a refund may take a share: not to before it joined, and at most the refunded job behind where a share
+    /// would join now. Who joined meanwhile began where the estimates were, and would wait for all of them to be used up,
+    /// were many given back at once. (Not behind its neighbours: one of small weight is far ahead after each of its picks.)
     fn limit_of_refund(&self, id: ShareId, charged: u64) -> u128 {
         let share = self.get(id);
         let behind = share.stride.times(charged);
-        let first = self.front(share.parent).first_but(id);
-        let limit = first.map_or(0, |first| first.rank.saturating_sub(behind));
+        let neighbour = self.front(share.parent).first_but(id);
+        let others = neighbour.map(|first| first.rank.min(self.about(share.parent).now));
+        let limit = others.map_or(0, |now| now.saturating_sub(behind));
         limit.max(share.joined_at)
     }
 
@@ -254,9 +285,8 @@ mod tests {
         assert_eq!(size_of::<Share>(), 64);
     }
 
-    #[test]
-    fn a_million_corrections_leave_no_trace() {
-        let (mut shares, mut seed) = (Shares::new(), Seed::new(1));
+    fn corrected(decay: Option<Decay>) -> (Shares, ShareId, u128) {
+        let (mut shares, mut seed) = (Shares::new(decay), Seed::new(1));
         // A weight that divides nothing evenly.
         let mut paths = Paths::new(&Options::default().weight("a", 0.7));
         let (leaf, mut places, mut used) = (paths.leaf(&mut shares, "a/b"), [NOWHERE], 0);
@@ -265,13 +295,21 @@ mod tests {
             // Estimates that are wrong by hours and by nanoseconds.
             let (magnitude, really) = (seed.below(43), seed.below(1 << 43));
             let charged = seed.below(2 << magnitude);
-            shares.charge(leaf, charged);
-            shares.correct(leaf, charged, really);
+            let worth = shares.charge(leaf, charged);
+            shares.correct(leaf, charged, really, worth);
             used += u128::from(really);
         }
-        for id in shares.up_from(leaf) {
-            let share = shares.get(id);
-            assert_eq!(share.pass, share.stride.times(1) * used, "`{}`", shares.about(id).path);
+        (shares, leaf, used)
+    }
+
+    #[test]
+    fn a_million_corrections_leave_no_trace() {
+        for decay in [None, Decay::of(std::time::Duration::from_secs(1))] {
+            let (shares, leaf, used) = corrected(decay);
+            for id in shares.up_from(leaf) {
+                let share = shares.get(id);
+                assert_eq!(share.pass, share.stride.times(1) * used, "`{}`", shares.about(id).path);
+            }
         }
     }
 }

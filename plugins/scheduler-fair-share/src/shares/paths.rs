@@ -44,7 +44,7 @@ impl Paths {
     }
 
     fn make_leaf(&mut self, shares: &mut Shares, name: &str) -> ShareId {
-        let mut parts = name.split('/').filter(|part| !part.is_empty()).peekable();
+        let mut parts = parts(name).peekable();
         let (mut id, mut path) = (ROOT, String::new());
         while let Some(part) = parts.next() {
             if !path.is_empty() {
@@ -69,10 +69,23 @@ impl Paths {
     }
 
     fn make(&mut self, shares: &mut Shares, path: &str, parent: ShareId, kind: Kind) -> ShareId {
-        let weight = self.weights.get(path).copied().unwrap_or(self.default_weight);
-        let id = shares.add(path, parent, weight, kind);
+        let id = shares.add(path, parent, self.weight(path), kind);
         self.shares.insert(path.into(), id);
         id
+    }
+
+    /// The weight of the share at a path.
+    pub(crate) fn weight(&self, path: &str) -> f64 {
+        self.weights.get(&*joined(path)).copied().unwrap_or(self.default_weight)
+    }
+
+    /// Gives the share at a path another weight, now or when it is made.
+    pub(crate) fn set_weight(&mut self, shares: &mut Shares, path: &str, weight: f64) {
+        let path = joined(path);
+        if let Some(id) = self.shares.get(&*path) {
+            shares.set_weight(*id, weight);
+        }
+        self.weights.insert(path.into(), weight);
     }
 
     /// A leaf gets shares within it: an inner share takes its place, and the leaf is the first one within.
@@ -90,7 +103,13 @@ impl Paths {
         }
         let own = Share::new(inner, self.default_weight, Kind::Leaf);
         *shares.get_mut(leaf) = Share { usual, ..own };
-        shares.abouts[leaf as usize] = About { path: path.clone(), weight: self.default_weight, now: 0 };
+        shares.abouts[leaf as usize].weight = self.default_weight;
+        // All that was used was its own; what is told of that is still to be told.
+        let kept = shares.about(leaf).kept;
+        shares.abouts[inner as usize].kept = kept;
+        if shares.decay.is_some() {
+            shares.keep(leaf, kept);
+        }
         if waits {
             shares.line_up(leaf);
             shares.line_up(inner);
@@ -99,4 +118,13 @@ impl Paths {
         self.own.insert(inner, leaf);
         inner
     }
+}
+
+/// A path in its one spelling.
+fn joined(path: &str) -> String {
+    parts(path).collect::<Vec<_>>().join("/")
+}
+
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
 }

@@ -58,6 +58,10 @@ impl<S: Scheduler> Machine<S> {
         started
     }
 
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// Runs until so many jobs were started, or nothing is left.
     pub(crate) fn start(&mut self, mut jobs: u64) {
         while jobs > 0 && !(self.scheduler.is_empty() && self.running.is_empty()) {

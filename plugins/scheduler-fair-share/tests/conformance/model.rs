@@ -36,11 +36,11 @@ pub(crate) struct Model {
 }
 
 /// The share itself and what it belongs to, below the root; from the bottom.
-fn chain(share: &'static str) -> impl Iterator<Item = &'static str> {
+pub(crate) fn chain(share: &'static str) -> impl Iterator<Item = &'static str> {
     std::iter::successors(Some(share), |share| share.rsplit_once('/').map(|(parent, _)| parent))
 }
 
-fn parent(share: &'static str) -> &'static str {
+pub(crate) fn parent(share: &'static str) -> &'static str {
     share.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
@@ -123,9 +123,10 @@ impl Model {
             let amount = cost * UNIT / self.weights.get(share).copied().unwrap_or(1);
             let neighbours = self.busy().into_iter().filter(|other| parent(other) == parent(share) && *other != share);
             let first = neighbours.map(|other| self.standings[other].pass).min();
+            let now = self.standings.get(parent(share)).map_or(0, |parent| parent.now);
             let standing = self.standings.get_mut(share).unwrap();
-            // At most this job behind the others, and not to before it joined; never forward.
-            let limit = first.map_or(0, |first| first - amount).max(standing.joined_at).min(standing.pass);
+            // At most this job behind who would join, and not to before it joined; never forward.
+            let limit = first.map_or(0, |first| first.min(now) - amount).max(standing.joined_at).min(standing.pass);
             standing.pass = (standing.pass - amount).max(limit);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchmill_scheduler_fair_share::{Charge, Options};
+use batchmill_scheduler_fair_share::{Charge, FairShare, Options};
 use batchmill_testkit::Seed;
 
 use crate::{job, machine::Machine, picks, with};
@@ -10,9 +10,14 @@ use crate::{job, machine::Machine, picks, with};
 const MS: Duration = Duration::from_millis(1);
 
 /// Ten tenants of weights 1 to 10; the heavier one is, the shorter are its jobs, and each differs from the next.
-fn ten_tenants(slots: usize, number: u64, declared: fn(Duration) -> f64) -> Machine<impl batchmill_core::Scheduler> {
+pub(crate) fn ten_tenants(
+    slots: usize,
+    number: u64,
+    declared: fn(Duration) -> f64,
+    more: impl FnOnce(Options) -> Options,
+) -> Machine<FairShare> {
     let weights = (1..=10).fold(Options::default(), |o, weight| o.weight(format!("t{weight}"), f64::from(weight)));
-    let (mut machine, mut seed) = (Machine::new(with(&weights), slots), Seed::new(number));
+    let (mut machine, mut seed) = (Machine::new(with(&more(weights)), slots), Seed::new(number));
     for token in 0..100_000_u64 {
         let weight = token % 10 + 1;
         let length = MS * u32::try_from((11 - weight) * (10 + seed.below(20))).unwrap();
@@ -27,15 +32,37 @@ fn ten_tenants(slots: usize, number: u64, declared: fn(Duration) -> f64) -> Mach
 fn ten_tenants_get_the_time_of_the_machine_that_their_weights_say() {
     for (slots, declared) in [(1, (|_| 1.0) as fn(Duration) -> f64), (8, |_| 1.0), (8, |length| length.as_secs_f64())] {
         for number in 0..3 {
-            let mut machine = ten_tenants(slots, number, declared);
+            let mut machine = ten_tenants(slots, number, declared, |options| options);
             machine.start(10_000);
-            let all: Duration = machine.used.values().sum();
-            for weight in 1..=10 {
-                let share = machine.used[&format!("t{weight}")].as_secs_f64() / all.as_secs_f64();
-                let off = share / (f64::from(weight) / 55.0) - 1.0;
-                assert!(off.abs() <= 0.03, "weight {weight} is off by {off:.3} with {slots} slots, seed {number}");
-            }
+            assert_by_weight(&machine, &format!("{slots} slots, seed {number}"));
         }
+    }
+}
+
+/// Within 3 % each tenant had the part of the time of the machine that its weight says.
+#[track_caller]
+pub(crate) fn assert_by_weight(machine: &Machine<FairShare>, what: &str) {
+    let all: Duration = machine.used.values().sum();
+    for weight in 1..=10 {
+        let share = machine.used[&format!("t{weight}")].as_secs_f64() / all.as_secs_f64();
+        let off = share / (f64::from(weight) / 55.0) - 1.0;
+        assert!(off.abs() <= 0.03, "weight {weight} is off by {off:.3}: {what}");
+    }
+}
+
+/// Half of all attempts take less than was charged: what is given back must not depend on how far ahead the other one is.
+#[test]
+fn two_tenants_of_unequal_weight_get_their_parts_however_lengths_vary() {
+    for weight in [2_u32, 4, 10] {
+        let mut machine = Machine::new(with(&Options::default().weight("b", weight.into())), 8);
+        let mut seed = Seed::new(weight.into());
+        for token in 0..30_000 {
+            let b = token % 4 != 0;
+            machine.push(job(token, if b { "b" } else { "a" }, u32::from(b)), MS * (3 + seed.below(7) as u32));
+        }
+        machine.start(10_000);
+        let [a, b] = ["a", "b"].map(|share| machine.used[share].as_secs_f64());
+        assert!((b / a / f64::from(weight) - 1.0).abs() < 0.03, "weight {weight}: {a} s against {b} s");
     }
 }
 

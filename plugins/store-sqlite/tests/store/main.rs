@@ -10,3 +10,4 @@ mod reading;
 mod refusals;
 mod support;
 mod trouble;
+mod usage;
