@@ -24,9 +24,13 @@ pub use job::QueuedJob;
 /// What the kit makes many of.
 pub type Subject = Box<dyn Scheduler>;
 
-/// Runs every case.
+/// Runs every case; those about shares where there are shares.
 pub fn run(make: impl Fn() -> Subject) -> Report {
-    Report::of("scheduler", cases(), &make)
+    let mut report = Report::of("scheduler", cases(), &make);
+    if make().shares().is_some() {
+        report.rows.extend(Report::of("scheduler", cases_of_shares(), &make).rows);
+    }
+    report
 }
 
 /// The cases, in the order of the report.
@@ -59,6 +63,13 @@ pub fn cases() -> &'static [Case<Subject>] {
         Case::new("hold_and_release_may_repeat", hold::hold_and_release_may_repeat),
         Case::new("a_held_job_is_counted_explained_and_removable", hold::a_held_job_is_counted_and_removable),
         Case::new("holding_at_random_loses_nothing", hold::holding_at_random_loses_nothing),
+    ];
+    CASES
+}
+
+/// The cases of schedulers that divide by shares, in the order of the report.
+pub fn cases_of_shares() -> &'static [Case<Subject>] {
+    const CASES: &[Case<Subject>] = &[
         Case::new("what_was_used_is_handed_out_once", shares::what_was_used_is_handed_out_once),
         Case::new("what_did_not_run_is_not_handed_out", shares::what_did_not_run_is_not_handed_out),
         Case::new("what_is_recalled_counts_as_if_used_here", shares::what_is_recalled_counts_as_if_used_here),

@@ -8,7 +8,7 @@ use std::{
 use batchmill_core::{
     ClassId, Entry, MonoTime, Pick, QueuePosition, Scheduler, ShareUsage, Shares, Token, Usage, UsageMemory,
 };
-use batchmill_testkit::scheduler::{cases, run};
+use batchmill_testkit::scheduler::{cases_of_shares, run};
 
 use crate::caught;
 
@@ -214,6 +214,6 @@ fn each_flaw_is_caught_by_the_case_about_it() {
         (Flaw::TellsNoWeights, "a_weight_counts_from_the_next_pick_on"),
         (Flaw::TakesAnyWeight, "a_weight_that_is_none_is_refused"),
     ] {
-        caught(flaw, case, cases(), || Box::new(Divided::new(flaw)));
+        caught(flaw, case, cases_of_shares(), || Box::new(Divided::new(flaw)));
     }
 }
