@@ -29,6 +29,7 @@ mod retries;
 mod run;
 mod screen;
 mod signals;
+mod simulate;
 mod stdout;
 mod summary;
 mod work;

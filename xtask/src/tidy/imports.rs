@@ -17,6 +17,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("crates/plugin", &["crates/core", "crates/abi"], &["crates/testkit"]),
     ("crates/flow", &["crates/core"], &["crates/testkit"]),
     ("crates/dispatch", &["crates/core"], &["crates/testkit", PLUGINS]),
+    ("crates/simulate", &["crates/core", "crates/dispatch"], &["crates/testkit", PLUGINS]),
     ("crates/config", &["crates/core", "crates/plugin"], &["crates/testkit", PLUGINS]),
     (
         "crates/executor",

@@ -98,6 +98,11 @@ impl CompiledGraph {
         &self.retry_settings
     }
 
+    /// What a failure of its first node, in declaration order, carries.
+    pub fn retry_of_first_node(&self) -> RetryRef {
+        self.nodes.first().map(|node| node.retry).unwrap_or_default()
+    }
+
     /// The node of this name.
     pub(crate) fn index_of(&self, name: &str) -> Option<u32> {
         // Asked for at resume and after failures only: made when it is first needed.

@@ -111,7 +111,7 @@ impl Found {
         self.dir.folder(&self.listed.id)
     }
 
-    pub(super) fn reader(&self) -> Result<BatchReader, Refusal> {
+    pub(crate) fn reader(&self) -> Result<BatchReader, Refusal> {
         self.dir.read(&self.listed.id).map_err(|error| refusal::of_store(&error))
     }
 

@@ -19,6 +19,7 @@ mod results;
 mod resume;
 mod retry;
 mod run;
+mod simulate;
 mod state;
 mod status;
 mod steer;
@@ -35,6 +36,7 @@ pub(crate) use host_config::{ConfigArgs, PolicyArgs};
 pub(crate) use intake::IntakeArgs;
 pub(crate) use resume::ResumeArgs;
 pub(crate) use retry::RetryArgs;
+pub(crate) use simulate::SimulateArgs;
 pub(crate) use state::StateArgs;
 
 use crate::{batches::steer::Action, exit::Exit};
@@ -70,6 +72,7 @@ enum Command {
     Drain(steer::SteerArgs),
     Prune(prune::PruneArgs),
     Try(Box<try_one::TryArgs>),
+    Simulate(Box<simulate::SimulateArgs>),
     /// Check flow, jobs and config without running anything; all problems at once
     Check(check::CheckArgs),
     /// Show the graph of a flow
@@ -118,6 +121,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
         Command::Unpause(args) => steer::execute(Action::Unpause, &args, &cli.global),
         Command::Drain(args) => steer::execute(Action::Drain, &args, &cli.global),
         Command::Prune(args) => prune::execute(&args, &cli.global),
+        Command::Simulate(args) => simulate::execute(&args, &cli.global),
         Command::Try(args) => try_one::execute(&args, &cli.global),
         Command::Check(args) => check::execute(&args, &cli.global),
         Command::Graph(args) => graph::execute(&args, &cli.global),

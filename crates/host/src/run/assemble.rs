@@ -41,13 +41,13 @@ pub(super) fn checkpointer(config: &HostConfig, registry: &Registry) -> Result<O
 }
 
 /// What decides about jobs.
-pub(super) struct Deciders {
-    pub(super) scheduler: Box<dyn Scheduler>,
-    pub(super) failure: Box<dyn FailureStrategy>,
+pub(crate) struct Deciders {
+    pub(crate) scheduler: Box<dyn Scheduler>,
+    pub(crate) failure: Box<dyn FailureStrategy>,
 }
 
 /// Builds what decides; opens nothing.
-pub(super) fn deciders(config: &HostConfig, registry: &Registry) -> Result<Deciders, Refusal> {
+pub(crate) fn deciders(config: &HostConfig, registry: &Registry) -> Result<Deciders, Refusal> {
     let mut refusals = Refusals::default();
     let scheduler = refusals.keep(build::<dyn Scheduler>(&config.scheduler, "scheduler", registry));
     let failure = refusals.keep(build::<dyn FailureStrategy>(&config.failure, "failure", registry));
@@ -97,7 +97,7 @@ fn build_again<P: ?Sized + Pluggable>(
 }
 
 /// How many attempts may run at once on this machine.
-pub(super) fn concurrency(config: &HostConfig) -> NonZeroU32 {
+pub(crate) fn concurrency(config: &HostConfig) -> NonZeroU32 {
     let cpus = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     config.executor.concurrency.on(cpus).try_into().unwrap_or(NonZeroU32::MAX)
 }

@@ -54,6 +54,8 @@ use crate::{
     work::Work,
 };
 
+pub(crate) use self::assemble::{Deciders, concurrency, deciders};
+
 use self::{
     again::Again,
     earlier::{Earlier, Given, Going},

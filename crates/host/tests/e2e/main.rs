@@ -22,6 +22,7 @@ mod resume;
 mod retry;
 mod schema;
 mod signals;
+mod simulate;
 mod sources;
 mod stage;
 mod steering;
