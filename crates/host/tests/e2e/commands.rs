@@ -87,7 +87,7 @@ fn every_shell_gets_completions() {
 #[test]
 fn what_is_not_built_does_not_exist() {
     let stage = Stage::new();
-    for command in ["serve", "worker", "simulate"] {
+    for command in ["serve", "worker"] {
         stage.batchmill(&[command]).expect(2).says("unrecognized subcommand");
     }
     for flag in ["--server", "--cluster"] {
