@@ -35,7 +35,7 @@ async fn one_by_one(state: StateDir, jobs: u32) -> Result<Sample, String> {
         let (told, answer) = oneshot::channel();
         let feeds: Vec<Box<dyn Feed>> = vec![Box::new(Answer(Some(told)))];
         let durable = Durable::new(batch.journal(), batch.starts(), batch.accepted(), feeds);
-        let source: Arc<dyn JobSource> = Arc::new(Numbers(1));
+        let source: Arc<dyn JobSource> = Arc::new(Numbers::new(1));
         let opening = opening(batch.id().clone(), Arc::new(Tasks::<Nothing>(PhantomData)), source, durable);
         let started = Instant::now();
         let handle = mill.open(opening);

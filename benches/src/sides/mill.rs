@@ -10,10 +10,13 @@ use std::{
 };
 
 use batchmill::BatchResult;
-use batchmill_core::{BatchId, Job, JobError, JobId, JobKeys, MetricsExporter, Scheduler, StateData, Status, Verdict};
+use batchmill_core::{
+    BatchId, Job, JobError, JobId, JobKeys, Key, LimitId, LimitKey, LimitKeys, MetricsExporter, Scheduler, StateData,
+    Status, Verdict,
+};
 use batchmill_executor::{
-    Attempt, AttemptReport, BatchHandle, Collected, FlowWorkload, Graphs, JobSource, Mill, Opening, Results, Settings,
-    Workload,
+    Attempt, AttemptReport, BatchHandle, Collected, FlowWorkload, Graphs, JobSource, LimitSettings, Mill, Opening,
+    Results, Settings, Workload,
 };
 use batchmill_failure_halt::Halt;
 use batchmill_flow::{StateGraph, node_fn};
@@ -50,7 +53,18 @@ pub(crate) fn scheduled<T: Task>(
     metrics: Metrics,
     scheduler: Box<dyn Scheduler>,
 ) -> Result<Sample, String> {
-    run(jobs, concurrency, metrics, scheduler, |_| Tasks::<T>(PhantomData))
+    run(jobs, concurrency, metrics, Vec::new(), scheduler, |_| Tasks::<T>(PhantomData))
+}
+
+/// The same with metrics and two limits of jobs with one key, that let as many run as there are slots.
+pub(crate) fn limited<T: Task>(jobs: u32, concurrency: u32) -> Result<Sample, String> {
+    let limit = |name: &str| {
+        let mut limit = LimitSettings::new(name);
+        limit.concurrency = NonZeroU32::new(concurrency);
+        limit
+    };
+    let limits = vec![limit("ten"), limit("thousand")];
+    run(jobs, concurrency, Metrics::On, limits, priority(), |_| Tasks::<T>(PhantomData))
 }
 
 fn priority() -> Box<dyn Scheduler> {
@@ -61,7 +75,7 @@ fn priority() -> Box<dyn Scheduler> {
 pub(crate) fn flow(jobs: u32, concurrency: u32) -> Result<Sample, String> {
     let graph = StateGraph::new("noop").node("noop", node_fn(|_: &StateData| ())).compile();
     let graph = Arc::new(graph.map_err(|problems| format!("the graph is refused: {problems:?}"))?);
-    run(jobs, concurrency, Metrics::On, priority(), move |source| {
+    run(jobs, concurrency, Metrics::On, Vec::new(), priority(), move |source| {
         FlowWorkload::new(Graphs::One(graph.clone()), source, None)
     })
 }
@@ -70,6 +84,7 @@ fn run<W: Workload>(
     jobs: u32,
     concurrency: u32,
     metrics: Metrics,
+    limits: Vec<LimitSettings>,
     scheduler: Box<dyn Scheduler>,
     workload: impl FnOnce(Arc<dyn JobSource>) -> W,
 ) -> Result<Sample, String> {
@@ -80,8 +95,10 @@ fn run<W: Workload>(
     let end = runtime().block_on(async {
         let mut settings = Settings::new(at_once);
         settings.metrics = exporter.is_some();
+        let keys = if limits.is_empty() { Vec::new() } else { keys() };
+        settings.limits = limits;
         let mill = Mill::start(&settings, scheduler);
-        let source: Arc<dyn JobSource> = Arc::new(Numbers(jobs));
+        let source: Arc<dyn JobSource> = Arc::new(Numbers { jobs, keys });
         let id = BatchId::new("bench").expect("a valid id");
         let opening = opening(id, Arc::new(workload(source.clone())), source, collected.delivery());
         let batch = mill.open(opening);
@@ -146,14 +163,38 @@ fn exporter() -> Result<&'static Prometheus, String> {
 
 /// Jobs made when they are asked for.
 #[derive(Debug)]
-pub(super) struct Numbers(pub(super) u32);
+pub(super) struct Numbers {
+    jobs: u32,
+    /// What limits make of them, in turn; none without limits.
+    keys: Vec<LimitKeys>,
+}
+
+impl Numbers {
+    /// So many, without limits.
+    pub(super) fn new(jobs: u32) -> Self {
+        Self { jobs, keys: Vec::new() }
+    }
+}
+
+/// A key of ten and one of a thousand, each pair once.
+fn keys() -> Vec<LimitKeys> {
+    let key = |limit, key: u32| {
+        let key = Some(Key::new(&key.to_string()).expect("a good key"));
+        LimitKey { limit: LimitId(limit), key, units: 1 }
+    };
+    (0..1000).map(|job| [key(0, job % 10), key(1, job)].into_iter().collect()).collect()
+}
 
 impl JobSource for Numbers {
     fn len(&self) -> u64 {
-        self.0.into()
+        self.jobs.into()
     }
-    fn keys(&self, _: u64) -> JobKeys {
-        JobKeys::default()
+    fn keys(&self, index: u64) -> JobKeys {
+        let mut keys = JobKeys::default();
+        if let Some(place) = usize::try_from(index).ok().and_then(|index| index.checked_rem(self.keys.len())) {
+            keys.limits = self.keys[place].clone();
+        }
+        keys
     }
     fn id(&self, index: u64) -> Result<JobId, JobError> {
         Ok(JobId::from(index + 1))

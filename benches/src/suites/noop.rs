@@ -25,6 +25,7 @@ const BY_HAND: &str = "by hand: JoinSet + Semaphore + timeout";
 const BARE: &str = "bare tokio: JoinSet + Semaphore";
 const FULL: &str = "batchmill";
 const FLOW: &str = "batchmill, a flow of one node";
+const LIMITED: &str = "batchmill with two limits";
 const WITHOUT_METRICS: &str = "batchmill without metrics";
 const APALIS: &str = "apalis in memory";
 
@@ -42,7 +43,16 @@ fn cases(tools: &Tools) -> Vec<Case> {
     cases.push(against_by_hand::<Sleep<1>>("1 ms of sleep, 1000 at a time".to_owned(), MILLION / 5, 1000, 0.98));
     cases.push(makespan());
     cases.extend([10, 1000].map(metrics));
+    cases.extend([10, 1000].map(two_limits));
     cases
+}
+
+/// Each job has a key of ten and one of a thousand, which let as many run as there are slots.
+fn two_limits(at_once: u32) -> Case {
+    Case::new(format!("no-op jobs under two limits, {at_once} at a time"), Unit::JobsPerSecond)
+        .side(Kind::ByHand, BY_HAND, MILLION, move |jobs| by_hand::full::<Nothing>(jobs, at_once))
+        .side(Kind::Batchmill, LIMITED, MILLION, move |jobs| mill::limited::<Nothing>(jobs, at_once))
+        .goal(LIMITED, BY_HAND, Bound::AtLeast(2.0))
 }
 
 fn noop(at_once: u32, peer: &Peer) -> Case {

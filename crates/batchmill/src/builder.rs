@@ -8,7 +8,7 @@ use batchmill_retry_exponential::Options as RetryOptions;
 use batchmill_scheduler_priority::{Options as PriorityOptions, PriorityScheduler};
 
 use crate::{
-    BatchExecutor, BatchStats,
+    BatchExecutor, BatchStats, Limit, limit,
     policies::{Fallback, Retry},
     run::Settings,
 };
@@ -23,6 +23,7 @@ pub struct BatchExecutorBuilder {
     retry: Option<Arc<dyn RetryPolicy>>,
     scheduler: Box<dyn Fn() -> Box<dyn Scheduler> + Send + Sync>,
     failure: Box<dyn Fn() -> Box<dyn FailureStrategy> + Send + Sync>,
+    limits: Vec<Limit>,
     checkpointer: Option<Arc<dyn Checkpointer>>,
     on_progress: Option<OnProgress>,
     progress_every: Duration,
@@ -50,6 +51,7 @@ impl BatchExecutorBuilder {
             retry: None,
             scheduler: Box::new(|| Box::new(PriorityScheduler::new(&PriorityOptions::default()))),
             failure: Box::new(|| Box::new(Halt::new(&HaltOptions::default()).expect("`never` is a rule"))),
+            limits: Vec::new(),
             checkpointer: None,
             on_progress: None,
             progress_every: Duration::from_secs(1),
@@ -100,6 +102,12 @@ impl BatchExecutorBuilder {
         self
     }
 
+    /// One more limit of jobs with one key: none. Each batch is bound by itself.
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limits.push(limit);
+        self
+    }
+
     /// Where attempts keep what a next attempt goes on from: in memory, apart for each batch.
     pub fn checkpointer(mut self, checkpointer: Arc<dyn Checkpointer>) -> Self {
         self.checkpointer = Some(checkpointer);
@@ -131,6 +139,8 @@ impl BatchExecutorBuilder {
                 problems.push(Problem::new([name], "must be longer than zero"));
             }
         }
+        let limit_settings = self.limits.iter().map(|limit| limit.settings(&mut problems)).collect();
+        limit::names(&self.limits, &mut problems);
         let retry = self.retry_of(&mut problems);
         match (retry, concurrency_limit) {
             (Some(retry), Some(concurrency_limit)) if problems.is_empty() => Ok(BatchExecutor::new(Settings {
@@ -139,6 +149,8 @@ impl BatchExecutorBuilder {
                 retry,
                 scheduler: self.scheduler,
                 failure: self.failure,
+                limits: self.limits,
+                limit_settings,
                 checkpointer: self.checkpointer,
                 progress: self.on_progress.map(|callback| (callback, self.progress_every)),
             })),

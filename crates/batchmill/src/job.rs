@@ -7,9 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use batchmill_core::{Job, JobError, JobId, JobKeys, Priority, Problem, StateData, Tenant};
+use batchmill_core::{IdError, Job, JobError, JobId, JobKeys, LimitKeys, Priority, Problem, StateData, Tenant};
 use batchmill_executor::{Beginning, JobSource};
 use batchmill_flow::{CompiledGraph, InputProblems};
+
+use crate::{Limit, limit::Keys};
 
 /// Problems that an error spells out; the others are counted.
 const SHOWN: usize = 10;
@@ -85,6 +87,18 @@ pub enum BatchProblem {
         /// What is wrong.
         problems: InputProblems,
     },
+    /// The key of a job under a limit is none.
+    #[error("the key of the job `{id}` at {place} under the limit `{limit}`: {error}")]
+    Key {
+        /// The job.
+        id: JobId,
+        /// Its place.
+        place: usize,
+        /// The limit.
+        limit: String,
+        /// What is wrong.
+        error: IdError,
+    },
     /// The retry settings of nodes of a graph are wrong.
     #[error("the retry settings of the graph `{graph}` are wrong: {problem}")]
     Retry {
@@ -127,18 +141,26 @@ pub(crate) struct Accepted {
     pub(crate) of_job: Vec<u32>,
 }
 
-/// Looks through a batch: ids and inputs.
-pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> Accepted {
+/// Looks through a batch: ids, inputs, and the keys of limits.
+pub(crate) fn accept(batch: Vec<BatchJob>, limits: &[Limit], problems: &mut Vec<BatchProblem>) -> Accepted {
     let total = batch.len();
     if u32::try_from(total).is_err() {
         problems.push(BatchProblem::TooMany { what: "jobs", limit: u32::MAX.into() });
     }
-    let (mut graphs, mut of_job) = (Vec::new(), Vec::with_capacity(total));
+    let (mut graphs, mut of_job, mut limited) = (Vec::new(), Vec::with_capacity(total), Vec::new());
+    let mut keys = Keys::new(limits);
     let duplicates = duplicates(&batch);
     let mut known: HashMap<*const CompiledGraph, u32> = HashMap::new();
     // Most jobs have the graph of the one before: no need to look it up.
     let mut last = None;
-    for (place, BatchJob { id, graph, input, .. }) in batch.iter().enumerate() {
+    for (place, job) in batch.iter().enumerate() {
+        if !limits.is_empty() {
+            match keys.of(job) {
+                Ok(keys) => limited.push(keys),
+                Err((limit, error)) => problems.push(BatchProblem::Key { id: job.id.clone(), place, limit, error }),
+            }
+        }
+        let BatchJob { id, graph, input, .. } = job;
         if let Some(first) = duplicates.get(&place) {
             problems.push(BatchProblem::DuplicateId { id: id.clone(), first: *first, second: place });
         }
@@ -158,27 +180,34 @@ pub(crate) fn accept(batch: Vec<BatchJob>, problems: &mut Vec<BatchProblem>) -> 
         last = Some((pointer, number));
         of_job.push(number);
     }
-    Accepted { jobs: BatchJobs(batch), graphs, of_job }
+    Accepted { jobs: BatchJobs { jobs: batch, limits: limited }, graphs, of_job }
 }
 
 /// Jobs as the caller made them: nothing is moved, and nothing made of them before they run.
 #[derive(Debug)]
-pub(crate) struct BatchJobs(Vec<BatchJob>);
+pub(crate) struct BatchJobs {
+    jobs: Vec<BatchJob>,
+    /// What limits make of each; empty where there are none.
+    limits: Vec<LimitKeys>,
+}
 
 impl BatchJobs {
     fn at(&self, index: u64) -> &BatchJob {
-        &self.0[usize::try_from(index).expect("an index below len() fits the address space")]
+        &self.jobs[usize::try_from(index).expect("an index below len() fits the address space")]
     }
 }
 
 impl JobSource for BatchJobs {
     fn len(&self) -> u64 {
-        self.0.len() as u64
+        self.jobs.len() as u64
     }
 
     fn keys(&self, index: u64) -> JobKeys {
         let mut keys = JobKeys::default();
         keys.priority = self.at(index).priority;
+        if let Some(limits) = usize::try_from(index).ok().and_then(|place| self.limits.get(place)) {
+            keys.limits = limits.clone();
+        }
         keys
     }
 

@@ -35,6 +35,7 @@
 
 mod builder;
 mod job;
+mod limit;
 mod policies;
 mod progress;
 mod result;
@@ -60,6 +61,7 @@ pub use batchmill_retry_exponential as retry_exponential;
 pub use batchmill_scheduler_priority as scheduler_priority;
 pub use builder::{BatchExecutorBuilder, SettingsError};
 pub use job::{BatchError, BatchJob, BatchProblem};
+pub use limit::Limit;
 pub use result::{BatchJobStatus, BatchResult, BatchStats};
 pub use run::BatchExecutor;
 pub use stream::BatchStream;

@@ -9,14 +9,14 @@ use std::{
 
 use batchmill_core::{BatchId, Checkpointer, FailureStrategy, Scheduler, Verdict};
 use batchmill_executor::{
-    BatchEnd, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, Mill, Opening,
+    BatchEnd, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, LimitSettings, Mill, Opening,
     Settings as MillSettings,
 };
 use batchmill_flow::MemoryCheckpointer;
 use uuid::Uuid;
 
 use crate::{
-    BatchError, BatchExecutorBuilder, BatchJob, BatchResult, BatchStream,
+    BatchError, BatchExecutorBuilder, BatchJob, BatchResult, BatchStream, Limit,
     builder::OnProgress,
     job::{self, Accepted},
     policies::Retry,
@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) scheduler: Box<dyn Fn() -> Box<dyn Scheduler> + Send + Sync>,
     pub(crate) failure: Box<dyn Fn() -> Box<dyn FailureStrategy> + Send + Sync>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_settings: Vec<LimitSettings>,
     pub(crate) checkpointer: Option<Arc<dyn Checkpointer>>,
     pub(crate) progress: Option<(OnProgress, Duration)>,
 }
@@ -102,7 +104,7 @@ impl BatchExecutor {
     ) -> Result<(BatchHandle<FlowWorkload>, Option<Progress>), BatchError> {
         let settings = &*self.0;
         let mut problems = Vec::new();
-        let Accepted { jobs, graphs, of_job } = job::accept(jobs, &mut problems);
+        let Accepted { jobs, graphs, of_job } = job::accept(jobs, &settings.limits, &mut problems);
         let (retry, graphs) = settings.retry.of(graphs, &mut problems);
         if !problems.is_empty() {
             return Err(BatchError::Refused(problems));
@@ -117,6 +119,7 @@ impl BatchExecutor {
         opening.timeout = Some(settings.timeout);
         let mut limits = MillSettings::new(settings.concurrency_limit);
         limits.unanswered_limit = ahead;
+        limits.limits.clone_from(&settings.limit_settings);
         let batch = Mill::start(&limits, (settings.scheduler)()).open(opening);
         let progress = settings.progress.clone();
         let progress = progress.map(|(callback, period)| Progress::start(batch.clone(), callback, period));

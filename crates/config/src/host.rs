@@ -7,7 +7,7 @@ use batchmill_plugin::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Concurrency, PluginEntry, PluginLoading, Timeout};
+use crate::{Concurrency, Limit, PluginEntry, PluginLoading, Timeout};
 
 /// The host's configuration, after all layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,11 +16,14 @@ pub struct HostConfig {
     /// How attempts run.
     pub executor: Executor,
     /// Which job starts next.
-    pub scheduler: Slot,
+    pub scheduler: Scheduler,
     /// Whether and when a failed attempt is repeated.
     pub retry: Slot,
     /// When failures stop a batch.
     pub failure: Slot,
+    /// What may start at once, or in a time, of the jobs with one key: no limits unless given. A higher layer replaces the
+    /// whole list.
+    pub limits: Vec<Limit>,
     /// What a batch is remembered by, so that it survives its host.
     pub store: Store,
     /// Where the state of running jobs is kept instead of in the store: nowhere else unless given.
@@ -105,6 +108,28 @@ pub struct Slot {
     pub options: Options,
 }
 
+/// Which job starts next: a policy chosen by name, and whose share a job counts against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scheduler {
+    /// The plugin's name, as `plugin list` shows it.
+    pub kind: String,
+    /// The plugin's own options.
+    #[serde(default)]
+    pub options: Options,
+    /// Whose share of the host a job counts against: jq over {id, tenant, priority, flow, input} that yields a path such as
+    /// "org/team/user", the widest first; null stands for the tenant, and so does leaving it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_key: Option<String>,
+}
+
+impl Scheduler {
+    /// The plugin that is chosen.
+    pub fn slot(&self) -> Slot {
+        Slot { kind: self.kind.clone(), options: self.options.clone() }
+    }
+}
+
 impl Slot {
     /// The plugin `kind` with its defaults.
     pub fn new(kind: impl Into<String>) -> Self {
@@ -116,9 +141,10 @@ impl Default for HostConfig {
     fn default() -> Self {
         Self {
             executor: Executor::default(),
-            scheduler: Slot::new("priority"),
+            scheduler: Scheduler { kind: "priority".to_owned(), options: Options::new(), share_key: None },
             retry: Slot::new("exponential"),
             failure: Slot::new("halt"),
+            limits: Vec::new(),
             store: Store::default(),
             checkpoints: None,
             sinks: Vec::new(),

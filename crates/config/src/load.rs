@@ -7,12 +7,12 @@ use batchmill_plugin::Registry;
 use figment::{Figment, Profile, Provider, value::Value};
 
 use crate::{
-    ConfigProblem, HostConfig, LoadRequest, Origin,
+    ConfigProblem, Expressions, HostConfig, LoadRequest, Origin,
     collect::Collected,
     document,
     key::{self, Path},
     layer::{Layer, Numbered},
-    shape, slot,
+    limit, shape, slot,
 };
 
 /// A configuration that is right, and where each of its values comes from.
@@ -35,6 +35,8 @@ pub fn load(request: &LoadRequest, registry: &Registry) -> Result<Loaded, Vec<Co
         problems.extend(shape::problems(&layer.values).into_iter().map(|problem| (number, problem)));
     }
     problems.extend(slot::problems(&layers, registry));
+    problems.extend(limit::problems(&layers, request.expressions));
+    problems.extend(share_keys(&layers, request.expressions));
     if !problems.is_empty() {
         return Err(placed(&layers, problems));
     }
@@ -43,6 +45,17 @@ pub fn load(request: &LoadRequest, registry: &Registry) -> Result<Loaded, Vec<Co
         // Every layer has been checked by itself, so this is a defect of the checks; even then the user is told.
         vec![ConfigProblem { origin: Origin::Default, key: error.path.join("."), message: error.kind.to_string() }]
     })
+}
+
+/// What is wrong with the expression of each layer that has one.
+fn share_keys(layers: &[Layer], expressions: Expressions) -> Vec<(usize, Problem)> {
+    let mut found = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        let text = layer.values.get("scheduler").and_then(|scheduler| scheduler.get("share_key"));
+        let mistakes = text.and_then(|text| text.as_str()).map(expressions.share_key).unwrap_or_default();
+        found.extend(mistakes.into_iter().map(|mistake| (number, Problem::new(["scheduler", "share_key"], mistake))));
+    }
+    found
 }
 
 impl Loaded {

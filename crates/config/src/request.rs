@@ -1,6 +1,6 @@
 //! What to load from. Everything outside is an argument, so that a test never touches the process.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, fmt, path::PathBuf};
 
 use serde_json::Value;
 
@@ -29,9 +29,36 @@ impl Flag {
     }
 }
 
+/// What is wrong with the text of an expression, one sentence each.
+pub type CheckExpression = fn(&str) -> Vec<String>;
+
+/// How expressions of the configuration are checked. It knows no language itself, so by default they are taken as they
+/// are.
+#[derive(Clone, Copy)]
+pub struct Expressions {
+    /// The keys of limits.
+    pub limit_key: CheckExpression,
+    /// What a start takes of a rate.
+    pub units: CheckExpression,
+    /// The paths of shares.
+    pub share_key: CheckExpression,
+}
+
+impl Default for Expressions {
+    fn default() -> Self {
+        Self { limit_key: |_| Vec::new(), units: |_| Vec::new(), share_key: |_| Vec::new() }
+    }
+}
+
+impl fmt::Debug for Expressions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Expressions")
+    }
+}
+
 /// The layers, lowest first: built-in defaults, `system_file`, `user_file`, `explicit` or else `project_file`, `env`,
 /// `flags`, `sets`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct LoadRequest {
     /// For everybody on this machine; may be missing.
     pub system_file: Option<PathBuf>,
@@ -47,6 +74,8 @@ pub struct LoadRequest {
     pub flags: Vec<Flag>,
     /// The arguments of `--set`, each `KEY=VALUE`.
     pub sets: Vec<String>,
+    /// How expressions are checked.
+    pub expressions: Expressions,
 }
 
 impl LoadRequest {

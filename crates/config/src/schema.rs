@@ -18,10 +18,14 @@ pub fn schema(registry: &Registry) -> Value {
     let mut root = schema_for!(HostConfig).to_value();
     let mut definitions = take_definitions(&mut root);
     definitions.shift_remove("Slot");
+    let share_key = definitions.shift_remove("Scheduler").map(|scheduler| scheduler["properties"]["share_key"].clone());
     for port in PORTS {
         let described = description(&root, port.section);
         let slot = slot(&port, registry, &mut definitions);
         root["properties"][port.section] = with(slot, "description", described);
+    }
+    if let Some(share_key) = share_key {
+        root["properties"]["scheduler"]["properties"]["share_key"] = share_key;
     }
     let described = description(&root, SINKS.section);
     let mut sink = slot(&SINKS, registry, &mut definitions);

@@ -5,7 +5,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use batchmill_core::{Options, Problem};
+use batchmill_core::{ErrorClass, Options, Problem, Rate};
 use batchmill_plugin::HumanDuration;
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
@@ -36,9 +36,33 @@ static HOST: Shape = Table(&[
             ("crash_limit", Leaf(fits::<NonZeroU32>)),
         ]),
     ),
-    ("scheduler", SLOT),
+    (
+        "scheduler",
+        Table(&[("kind", Leaf(fits::<String>)), ("options", Leaf(table)), ("share_key", Leaf(fits::<String>))]),
+    ),
     ("retry", SLOT),
     ("failure", SLOT),
+    (
+        "limits",
+        List(&Table(&[
+            ("name", Leaf(fits::<String>)),
+            ("key", Leaf(fits::<String>)),
+            ("concurrency", Leaf(fits::<NonZeroU32>)),
+            ("rate", Leaf(fits::<Rate>)),
+            ("burst", Leaf(fits::<NonZeroU32>)),
+            ("units", Leaf(fits::<String>)),
+            (
+                "breaker",
+                Table(&[
+                    ("failures", Leaf(fits::<NonZeroU32>)),
+                    ("cooldown", Leaf(fits::<Timeout>)),
+                    ("probes", Leaf(fits::<NonZeroU32>)),
+                    ("on", Leaf(fits::<Vec<ErrorClass>>)),
+                ]),
+            ),
+            ("pauses", Leaf(fits::<bool>)),
+        ])),
+    ),
     (
         "store",
         Table(&[
@@ -151,7 +175,10 @@ mod tests {
         }
         match (target.get("properties"), target.get("items")) {
             (Some(Value::Object(map)), _) => map.iter().map(|(key, each)| (key.clone(), keys(root, each))).collect(),
-            (_, Some(each)) => Value::Array(vec![keys(root, each)]),
+            // A list of tables; one of anything else is a value.
+            (_, Some(each)) => {
+                Some(keys(root, each)).filter(Value::is_object).map_or(Value::Null, |each| vec![each].into())
+            }
             _ => Value::Null,
         }
     }

@@ -19,13 +19,27 @@ impl Loaded {
     /// that says where it comes from, if `with_origin`.
     pub fn show(&self, with_origin: bool) -> String {
         let mut text = Text { out: String::new(), loaded: self, with_origin };
-        if self.config.sinks.is_empty() {
-            text.line("sinks", &["sinks".into()], &Value::Array(Vec::new()));
+        for (section, is_empty) in [("limits", self.config.limits.is_empty()), ("sinks", self.config.sinks.is_empty())]
+        {
+            if is_empty {
+                text.line(section, &[section.into()], &Value::Array(Vec::new()));
+            }
         }
         text.table("executor", &plain(&self.config.executor));
-        text.slot("scheduler", &self.config.scheduler);
+        text.header("[scheduler]");
+        if let Some(share_key) = &self.config.scheduler.share_key {
+            let path = ["scheduler".into(), "share_key".into()];
+            text.line("share_key", &path, &Value::from(share_key.as_str()));
+        }
+        text.kind_and_options("scheduler", vec!["scheduler".into()], &self.config.scheduler.slot());
         text.slot("retry", &self.config.retry);
         text.slot("failure", &self.config.failure);
+        for (index, limit) in self.config.limits.iter().enumerate() {
+            text.header("[[limits]]");
+            for (key, value) in plain(limit).as_object().into_iter().flatten() {
+                text.line(key, &["limits".into(), index.to_string(), key.clone()], value);
+            }
+        }
         text.table("store", &plain(&self.config.store));
         if let Some(checkpoints) = &self.config.checkpoints {
             text.slot("checkpoints", checkpoints);
@@ -71,7 +85,7 @@ impl Loaded {
 
     /// Visits everything that has one origin: scalars, lists of scalars, references to secrets, empty tables.
     fn leaves(&self, value: &Value, path: &mut Path, visit: &mut dyn FnMut(&[String], &Value)) {
-        // The only lists that are looked into are those of the sinks and of the plugins.
+        // The only lists that are looked into are those of limits, sinks and plugins.
         let is_section = path.len() == 1;
         let mut below = |key: String, value: &Value| {
             path.push(key);

@@ -27,6 +27,7 @@ impl Timeout {
         self.0.into()
     }
 
+    pub(crate) const THIRTY_SECONDS: Self = Self(HumanDuration::from_secs(30));
     pub(crate) const ONE_MINUTE: Self = Self(HumanDuration::from_secs(60));
     pub(crate) const FIVE_MINUTES: Self = Self(HumanDuration::from_secs(300));
 }

@@ -20,7 +20,7 @@ pub enum IdError {
     Control(u32),
 }
 
-fn check(text: &str) -> Result<(), IdError> {
+pub(crate) fn check(text: &str) -> Result<(), IdError> {
     match text.len() {
         0 => Err(IdError::Empty),
         1..=256 => text.chars().find(|c| c.is_control()).map_or(Ok(()), |c| Err(IdError::Control(c.into()))),

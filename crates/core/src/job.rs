@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, StateData, Tenant, WallTime};
+use crate::{JobId, LimitKeys, SharePath, StateData, Tenant, WallTime};
 
 /// How urgent a job is, 0–255. **Larger is sooner**, and `Ord` says the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,17 +87,22 @@ pub struct JobKeys {
     pub after: Option<WallTime>,
     /// Ended by this moment, or timed out.
     pub deadline: Option<WallTime>,
+    /// Whose share of the host it counts against; its tenant's where absent.
+    pub share: Option<SharePath>,
+    /// What the limits of the host make of it.
+    pub limits: LimitKeys,
 }
 
 impl Default for JobKeys {
     fn default() -> Self {
         let (priority, tenant) = (Priority::default(), Tenant::default());
-        Self { priority, tenant, cost: 1.0, timeout: None, after: None, deadline: None }
+        let limits = LimitKeys::NONE;
+        Self { priority, tenant, cost: 1.0, timeout: None, after: None, deadline: None, share: None, limits }
     }
 }
 
 impl Job {
-    /// Its keys.
+    /// Its keys, but for those that a host makes by its config.
     pub fn keys(&self) -> JobKeys {
         JobKeys {
             priority: self.priority,
@@ -106,6 +111,8 @@ impl Job {
             timeout: self.timeout,
             after: self.after,
             deadline: self.deadline,
+            share: None,
+            limits: LimitKeys::NONE,
         }
     }
 }

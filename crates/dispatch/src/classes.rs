@@ -1,45 +1,91 @@
 //! Jobs that are alike for queueing.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+};
 
-use batchmill_core::{ClassId, Priority, Tenant};
+use batchmill_core::{ClassId, LimitKeys, Priority, SharePath, Tenant};
 
-/// What the jobs of a class share.
+use crate::NewJob;
+
+/// What the jobs of a class have in common.
 #[derive(Debug)]
 pub(crate) struct Class {
     pub(crate) tenant: Tenant,
     pub(crate) priority: Priority,
+    share: Option<SharePath>,
+    pub(crate) limits: LimitKeys,
     /// Jobs of the class that are queued in the scheduler.
     pub(crate) queued: u64,
+    /// The class with the same hash that was made before it.
+    before: Option<ClassId>,
 }
 
-/// All classes there were; they are few, one a tenant and priority.
+impl Class {
+    /// Whose share its jobs count against.
+    pub(crate) fn share(&self) -> &str {
+        self.share.as_ref().map_or_else(|| self.tenant.as_str(), SharePath::as_str)
+    }
+
+    fn is_of(&self, job: &NewJob) -> bool {
+        self.priority == job.priority
+            && self.limits.is_the_same(&job.limits)
+            && self.tenant == job.tenant
+            && self.share == job.share
+    }
+
+    fn is_equal(&self, job: &NewJob) -> bool {
+        self.priority == job.priority
+            && self.tenant == job.tenant
+            && self.share == job.share
+            && self.limits == job.limits
+    }
+}
+
+/// All classes there were: one for each tenant, priority, share and limit keys. Where keys of many kinds meet there may be
+/// as many classes as jobs, so what they have in common is kept once.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
     list: Vec<Class>,
-    known: HashMap<(Tenant, Priority), ClassId>,
+    /// The newest class of each hash.
+    known: HashMap<u64, ClassId>,
+    hasher: BuildHasherDefault<DefaultHasher>,
 }
 
 impl Classes {
-    pub(crate) fn of(&mut self, tenant: &Tenant, priority: Priority) -> ClassId {
+    pub(crate) fn of(&mut self, job: &NewJob) -> ClassId {
         // Jobs come in runs of one class: look at the newest before hashing.
         if let Some(class) = self.list.last()
-            && class.priority == priority
-            && class.tenant == *tenant
+            && class.is_of(job)
         {
             return self.id_at(self.list.len() - 1);
         }
-        if let Some(id) = self.known.get(&(tenant.clone(), priority)) {
-            return *id;
+        let hash = self.hasher.hash_one((&job.tenant, job.priority, &job.share, &job.limits));
+        let newest = self.known.get(&hash).copied();
+        let mut next = newest;
+        while let Some(id) = next {
+            let class = self.get(id);
+            if class.is_equal(job) {
+                return id;
+            }
+            next = class.before;
         }
-        self.list.push(Class { tenant: tenant.clone(), priority, queued: 0 });
-        let id = self.id_at(self.list.len() - 1);
-        self.known.insert((tenant.clone(), priority), id);
+        let id = self.id_at(self.list.len());
+        self.list.push(Class {
+            tenant: job.tenant.clone(),
+            priority: job.priority,
+            share: job.share.clone(),
+            limits: job.limits.clone(),
+            queued: 0,
+            before: newest,
+        });
+        self.known.insert(hash, id);
         id
     }
 
     fn id_at(&self, place: usize) -> ClassId {
-        ClassId(u32::try_from(place).expect("fewer than 2^32 pairs of tenant and priority"))
+        ClassId(u32::try_from(place).expect("fewer than 2^32 classes: a batch has fewer jobs"))
     }
 
     pub(crate) fn get(&self, id: ClassId) -> &Class {
@@ -52,5 +98,46 @@ impl Classes {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Class> {
         self.list.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use batchmill_core::{Key, LimitId, LimitKey};
+
+    use super::*;
+
+    fn job(share: Option<&str>, key: Option<&str>) -> NewJob {
+        let key = key.map(|key| LimitKey {
+            limit: LimitId(0),
+            key: Some(Key::new(key).unwrap()),
+            units: NonZeroU32::MIN.get(),
+        });
+        let share = share.map(|share| SharePath::new(share).unwrap());
+        NewJob { share, limits: key.into_iter().collect(), ..NewJob::default() }
+    }
+
+    #[test]
+    fn jobs_are_of_one_class_if_tenant_priority_share_and_keys_are_equal() {
+        let mut classes = Classes::default();
+        let mut of = |share, key| classes.of(&job(share, key)).0;
+        assert_eq!([of(None, None), of(Some("a/b"), None), of(None, Some("k")), of(None, Some("l"))], [0, 1, 2, 3]);
+        assert_eq!([of(None, Some("l")), of(None, Some("k")), of(Some("a/b"), None), of(None, None)], [3, 2, 1, 0]);
+        assert_eq!((classes.get(ClassId(0)).share(), classes.get(ClassId(1)).share()), ("default", "a/b"));
+    }
+
+    #[test]
+    fn classes_with_one_hash_are_told_apart() {
+        let mut classes = Classes::default();
+        let first = classes.of(&job(None, Some("k")));
+        let hash = *classes.known.keys().next().unwrap();
+        let other = classes.of(&job(None, Some("l")));
+        // As if both had the hash of the second.
+        let second = *classes.known.keys().find(|known| **known != hash).unwrap();
+        classes.get_mut(other).before = Some(first);
+        classes.known = HashMap::from([(second, other)]);
+        assert_eq!(classes.of(&job(None, Some("l"))), other);
     }
 }

@@ -7,15 +7,16 @@ use std::{
 };
 
 use batchmill_core::{
-    BatchCounts, MonoTime, Pause, Scheduler, Tenant, Token,
+    BatchCounts, LimitId, MonoTime, Pause, Scheduler, Tenant, Token,
     fault::{self, Sabotage},
 };
 
 use crate::{
-    BatchKey, BatchSetup, Effect, Event, JournalFailure,
+    BatchKey, BatchSetup, Effect, Event, JournalFailure, LimitSettings, LimitStanding,
     batch::Batch,
     classes::Classes,
     edge::Queue,
+    gates::Limits,
     slots::Slots,
     step::{self, suspects::Suspects, waiting::WaitingEnd},
     timers::{Due, Timers},
@@ -75,6 +76,8 @@ pub struct Dispatch {
     pub(crate) slots: Slots,
     pub(crate) timers: Timers,
     pub(crate) parked: VecDeque<Token>,
+    /// Of jobs with one key; not there without any.
+    pub(crate) limits: Option<Box<Limits>>,
     /// Jobs that may be what takes hosts down.
     pub(crate) suspects: Suspects,
     /// Waiting jobs whose end is decided, but whose records find no room yet. None of them can start meanwhile: while
@@ -107,6 +110,7 @@ impl Dispatch {
             slots: Slots::default(),
             timers: Timers::default(),
             parked: VecDeque::new(),
+            limits: None,
             suspects: Suspects::default(),
             ends: VecDeque::new(),
             closing: Vec::new(),
@@ -119,6 +123,18 @@ impl Dispatch {
             stale: 0,
             scheduler_faults: 0,
         }
+    }
+
+    /// The same with limits of jobs with one key; [`NewJob::limits`](crate::NewJob::limits) names them by their places in this
+    /// list.
+    ///
+    /// # Panics
+    /// If jobs have been accepted, or there are more than 65,535 limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Vec<LimitSettings>) -> Self {
+        assert!(self.batches.is_empty(), "limits hold for all jobs");
+        self.limits = Limits::new(limits);
+        self
     }
 
     /// Opens a batch; its jobs follow by [`Event::JobsAccepted`] and it starts after [`Event::Sealed`].
@@ -154,6 +170,7 @@ impl Dispatch {
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::Crowded { crowded } => step::crowded::step(self, now, crowded, effects),
             Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
+            Event::LimitSet { limit, change } => step::limited::change(self, limit, change, now, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
             Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
             Event::StorageFull { batch, why } => step::storage_full::step(self, now, batch, why, effects),
@@ -195,7 +212,7 @@ impl Dispatch {
         Totals {
             running: self.slots.running(),
             limit: self.settings.limit.get(),
-            queued: self.scheduler.len() as u64 + self.parked.len() as u64 + self.suspects.aside.len() as u64,
+            queued: (self.scheduler.len() + self.set_aside() + self.suspects.aside.len()) as u64,
             backing_off: self.backing_off,
             unanswered: self.unanswered,
             stale: self.stale,
@@ -216,6 +233,22 @@ impl Dispatch {
             tenants[place].1 += class.queued;
         }
         tenants
+    }
+
+    /// How each limit of jobs with one key stands, in their order.
+    pub fn limits(&self, now: MonoTime) -> Vec<LimitStanding> {
+        self.limits.as_ref().map(|limits| limits.standing(now)).unwrap_or_default()
+    }
+
+    /// The limit of this name.
+    pub fn limit_named(&self, name: &str) -> Option<LimitId> {
+        self.limits.as_ref()?.named(name)
+    }
+
+    /// Jobs that were picked and wait outside the scheduler: for their batch, or for a limit that the scheduler can not hold them
+    /// for.
+    pub(crate) fn set_aside(&self) -> usize {
+        self.parked.len() + self.limits.as_ref().map_or(0, |limits| limits.aside())
     }
 
     /// Whether one more record may be handed out for a job that does not run.

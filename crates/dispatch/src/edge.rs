@@ -8,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
-use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Shares, Token, Usage};
+use batchmill_core::{ClassId, Entry, MonoTime, Pick, QueuePosition, Scheduler, Shares, Token, Usage};
 
 /// A kind of plugin that dispatch asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +78,18 @@ impl Queue {
 
     pub(crate) fn on_finish(&mut self, token: Token, usage: Usage) {
         ask(Decider::Scheduler, || self.0.on_finish(token, usage));
+    }
+
+    pub(crate) fn can_hold(&self) -> bool {
+        ask(Decider::Scheduler, || self.0.can_hold())
+    }
+
+    pub(crate) fn hold(&mut self, class: ClassId) {
+        ask(Decider::Scheduler, || self.0.hold(class));
+    }
+
+    pub(crate) fn release(&mut self, class: ClassId) {
+        ask(Decider::Scheduler, || self.0.release(class));
     }
 
     /// Where a queued job stands. Nothing is decided by it: if it panics, which the panic hook tells, the place is not

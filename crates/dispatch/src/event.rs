@@ -2,9 +2,11 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use batchmill_core::{CancelReason, Draw, FinalResult, MonoTime, Outcome, Priority, Tenant, Usage};
+use batchmill_core::{
+    CancelReason, Draw, FinalResult, LimitId, LimitKeys, MonoTime, Outcome, Priority, SharePath, Tenant, Usage,
+};
 
-use crate::Past;
+use crate::{LimitChange, Past};
 
 /// Stands for an open batch. Keys are never used twice in the life of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +45,10 @@ pub struct NewJob {
     pub after: Option<MonoTime>,
     /// Ended by this moment, or timed out.
     pub deadline: Option<MonoTime>,
+    /// Whose share it counts against; its tenant's where absent.
+    pub share: Option<SharePath>,
+    /// What the limits of the host make of it.
+    pub limits: LimitKeys,
     /// What earlier hosts left of it.
     pub past: Past,
 }
@@ -50,7 +56,18 @@ pub struct NewJob {
 impl Default for NewJob {
     fn default() -> Self {
         let (priority, tenant) = (Priority::default(), Tenant::default());
-        Self { priority, tenant, cost: 1.0, timeout: None, after: None, deadline: None, past: Past::None }
+        let (share, limits) = (None, LimitKeys::NONE);
+        Self {
+            priority,
+            tenant,
+            cost: 1.0,
+            timeout: None,
+            after: None,
+            deadline: None,
+            share,
+            limits,
+            past: Past::None,
+        }
     }
 }
 
@@ -140,6 +157,13 @@ pub enum Event {
     LimitChanged {
         /// A limit of nothing would never end.
         limit: NonZeroU32,
+    },
+    /// A person changes a limit of jobs with one key. One that is not there changes nothing.
+    LimitSet {
+        /// Which.
+        limit: LimitId,
+        /// What is changed.
+        change: LimitChange,
     },
     /// A person cancels jobs of a batch.
     CancelRequested {

@@ -77,6 +77,10 @@ impl Slots {
         self.live.get_mut(slot.0 as usize)?.as_mut()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Live> {
+        self.live.iter().flatten()
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Live> {
         self.live.iter_mut().flatten()
     }

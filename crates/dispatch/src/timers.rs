@@ -22,6 +22,8 @@ pub(crate) enum Due {
     BatchDeadline(BatchKey),
     /// The scheduler had nothing to start before this moment.
     Refill,
+    /// A key of a limit, by its number, may let something start again.
+    Gate(u32),
 }
 
 impl Due {
@@ -32,7 +34,7 @@ impl Due {
             | Self::Retry(batch, ..)
             | Self::JobDeadline(batch, _)
             | Self::BatchDeadline(batch) => Some(batch),
-            Self::Refill => None,
+            Self::Refill | Self::Gate(_) => None,
         }
     }
 }

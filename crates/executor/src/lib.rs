@@ -34,7 +34,10 @@ mod source;
 mod timed_checkpointer;
 mod workload;
 
-pub use batchmill_dispatch::{Explanation, LastFailure, Reason, Share};
+pub use batchmill_dispatch::{
+    BreakerSettings, Explanation, Holder, LastFailure, LimitChange, LimitKeyOf, LimitSettings, LimitStanding,
+    RateSettings, Reason, Share,
+};
 pub use clock::Clock;
 pub use collected::Collected;
 pub use durable::{Begins, Durable, Feed, Past, Undelivered};

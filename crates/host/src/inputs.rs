@@ -1,6 +1,6 @@
 //! What a batch is made of: config, flow and jobs, each read and checked, all problems of all three at once.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use batchmill_config::{HostConfig, LoadRequest};
 use batchmill_core::StateData;
@@ -8,7 +8,7 @@ use batchmill_plugin::Registry;
 
 use crate::{
     dynamic::{self, Loaded},
-    intake::{self, Jobs, JsonLines, Rules},
+    intake::{self, Jobs, JsonLines, Keys, Rules},
     problems::{Refusal, Refusals},
     refusal,
     retries::{self, Policies},
@@ -25,6 +25,8 @@ pub(crate) struct Inputs {
     pub(crate) retry: Policies,
     /// `None` if only config and flow were asked for.
     pub(crate) jobs: Option<JsonLines>,
+    /// What config wants to know of jobs.
+    pub(crate) keys: Option<Arc<Keys>>,
 }
 
 /// Reads and checks everything. `refusals` may bring what the caller has found before.
@@ -53,10 +55,16 @@ pub(crate) fn read(
         .as_ref()
         .zip(flow.as_ref())
         .and_then(|(config, flow)| refusals.keep(retries::build(&config.retry, flow, &registry)));
-    let jobs = jobs.and_then(|(jobs, rules)| refusals.keep(accept(jobs, rules, flow.as_ref())));
+    // What config makes of jobs is asked only where both are right.
+    let keys = config.as_ref().zip(flow.as_ref()).and_then(|(config, flow)| Keys::of(config, flow.graph().name()));
+    let keys = keys.map(Arc::new);
+    let jobs = jobs.and_then(|(jobs, rules)| {
+        let rules = Rules { keys: keys.clone(), ..rules };
+        refusals.keep(accept(jobs, rules, flow.as_ref()))
+    });
     refusals.into_result()?;
     match (config, flow, retry) {
-        (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, libraries, config, flow, retry, jobs }),
+        (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, libraries, config, flow, retry, jobs, keys }),
         _ => unreachable!("what is missing was refused"),
     }
 }

@@ -46,6 +46,10 @@ impl Problems {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
     /// One line a problem, and how many are not shown.
     pub(crate) fn into_lines(self) -> Vec<String> {
         let hidden = self.total - self.shown.len() as u64;

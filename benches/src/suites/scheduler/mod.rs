@@ -4,6 +4,7 @@
 //! ends, one is pushed. The bulk is timed by the CPU time of the thread, because an operation takes less than what the
 //! machine does besides; single calls by the clock, whose own 20 to 40 ns are in them.
 
+mod limited;
 mod queue;
 
 use std::{
@@ -17,7 +18,10 @@ use batchmill_scheduler_fifo::Fifo;
 use batchmill_scheduler_priority::PriorityScheduler;
 use rustix::time::{ClockId, clock_gettime};
 
-use self::queue::{ByPass, ByPriority, Mix, Queue, Scheduled, Shares};
+use self::{
+    limited::Limited,
+    queue::{ByPass, ByPriority, Mix, Queue, Scheduled, Shares},
+};
 use super::Suite;
 use crate::{
     measure::{Bound, Case, Kind, Sample, Unit},
@@ -46,6 +50,9 @@ const PRIORITY: &str = "priority";
 const FIFO: &str = "fifo";
 const FAIR_SHARE: &str = "fair-share";
 const FAIR_SHARE_MEMORY: &str = "fair-share with a half-life";
+const TEN_LIMITS: &str = "dispatch with 10 limits";
+const NOBODY_HELD: &str = "nobody behind a held key";
+const MILLION_HELD: &str = "1,000,000 behind a held key";
 
 const ONE_TENANT: Mix = Mix { tenants: 1, priorities: 256, shares: Shares::Flat };
 const MANY_TENANTS: Mix = Mix { tenants: 1000, priorities: 4, shares: Shares::Flat };
@@ -93,7 +100,29 @@ fn cases(_: &Tools) -> Vec<Case> {
     let tenants = of_tenants("slowest 1 % of calls, 1,000,000 queued, 1,000 tenants".to_owned(), MILLION, p99);
     cases.push(priorities.goal_of(PRIORITY, Bound::AtMost(P99_NANOS_MAX)));
     cases.push(tenants.goal_of(FAIR_SHARE, Bound::AtMost(P99_NANOS_MAX)));
+    cases.push(ten_limits());
+    cases.push(one_held_key());
     cases
+}
+
+/// The whole of dispatch, not only its scheduler, against a heap that knows no limit.
+fn ten_limits() -> Case {
+    Case::new("held at 1,000,000 queued, 10 limits of 1,000 keys each", Unit::Nanoseconds)
+        .side(Kind::ByHand, HEAP, MILLION, held(|mix| Box::new(ByPriority::new(mix)), ONE_TENANT, bulk))
+        .side(Kind::Batchmill, TEN_LIMITS, MILLION, held(|_| Box::new(Limited::new(10)), ONE_TENANT, bulk))
+        .goal(TEN_LIMITS, HEAP, Bound::AtMost(4.0))
+        .without_warm_up()
+}
+
+/// What jobs of a key that is used up cost the others.
+fn one_held_key() -> Case {
+    const QUEUED: u32 = 10_000;
+    let behind: Make = |_| Box::new(Limited::new(1).with_held(MILLION));
+    Case::new("decisions about 10,000 jobs, 1,000,000 others behind one held key", Unit::Nanoseconds)
+        .side(Kind::Batchmill, NOBODY_HELD, QUEUED, held(|_| Box::new(Limited::new(1)), ONE_TENANT, bulk))
+        .side(Kind::Batchmill, MILLION_HELD, QUEUED, held(behind, ONE_TENANT, bulk))
+        .goal(MILLION_HELD, NOBODY_HELD, Bound::AtMost(1.05))
+        .without_warm_up()
 }
 
 fn of_priorities(name: String, size: u32, measure: Measure) -> Case {

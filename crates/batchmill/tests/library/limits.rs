@@ -9,8 +9,8 @@ use std::{
 };
 
 use batchmill::{
-    BatchExecutor, BatchJobStatus, ErrorClass, Node, NodeContext, NodeError, NodeSpec, Options, Priority, StateData,
-    async_node_fn, node_fn,
+    BatchExecutor, BatchJob, BatchJobStatus, ErrorClass, Limit, Node, NodeContext, NodeError, NodeSpec, Options,
+    Priority, StateData, async_node_fn, node_fn,
 };
 use serde_json::json;
 
@@ -36,6 +36,46 @@ async fn no_more_attempts_run_at_once_than_the_limit_says() {
     assert!(results.iter().all(|result| result.status == BatchJobStatus::Succeeded));
     assert_eq!(most.load(Ordering::SeqCst), 10, "all places are used, and no more");
     assert_eq!(now.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_of_a_key_run_than_its_limit_says() {
+    let most: Arc<[(AtomicU32, AtomicU32); 3]> = Arc::default();
+    let seen = most.clone();
+    let node = async_node_fn(move |state: StateData| {
+        let seen = seen.clone();
+        async move {
+            let (now, most) = &seen[usize::try_from(state["n"].as_u64().unwrap() % 3).unwrap()];
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+    });
+    let by = |job: &BatchJob| job.input["n"].as_u64().map(|n| (n % 3).to_string());
+    let executor = BatchExecutor::builder().limit(Limit::by("n", by).concurrency(2)).build().unwrap();
+    let graph = graph(node);
+    let jobs = (0..300).map(|n| BatchJob::new(n, graph.clone(), StateData::from_iter([("n".to_owned(), json!(n))])));
+    let results = executor.run(jobs.collect()).await.unwrap();
+    assert!(results.iter().all(|result| result.status == BatchJobStatus::Succeeded));
+    for (_, most) in &*most {
+        assert!((1..=2).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_spreads_starts_and_a_retry_after_holds_its_key_back() {
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = runs.clone();
+    let node = node_fn(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => Err(NodeError::new(ErrorClass::Recoverable, "busy", "later").retry_after(Duration::from_secs(7))),
+        _ => Ok(()),
+    });
+    let executor = BatchExecutor::builder().limit(Limit::of_all("all").rate("10/s", 1)).build().unwrap();
+    let started = tokio::time::Instant::now();
+    executor.run(jobs(&graph(node), 6)).await.unwrap();
+    let took = started.elapsed();
+    assert!(took >= Duration::from_millis(7_500), "the first, 7 s of nothing, then six, one each 100 ms: {took:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 7);
 }
 
 #[tokio::test(start_paused = true)]

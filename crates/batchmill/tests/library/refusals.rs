@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use batchmill::{
-    BatchError, BatchExecutor, Channel, NodeSpec, Options, Reduce, StateData, StateGraph, node_fn,
+    BatchError, BatchExecutor, Channel, Limit, NodeSpec, Options, Reduce, StateData, StateGraph, node_fn,
     retry_exponential::Exponential,
 };
 use serde_json::json;
@@ -21,6 +21,32 @@ fn settings_that_make_no_sense_are_refused_all_at_once() {
         assert!(message.contains(name), "{name}: {message}");
     }
     assert!(refused(BatchExecutor::builder().progress_every(Duration::ZERO)).contains("progress_every"));
+}
+
+#[test]
+fn a_limit_that_is_none_is_refused_with_its_name() {
+    let limits = BatchExecutor::builder()
+        .limit(Limit::of_all("a").concurrency(0).rate("0/m", 1))
+        .limit(Limit::of_all("b"))
+        .limit(Limit::of_all("b").breaker(1, Duration::from_secs(1)));
+    let message = refused(limits);
+    for words in [
+        "limit.a.concurrency: must be at least 1",
+        "limit.a.rate: a rate of 0",
+        "limit.b: needs a concurrency",
+        "another limit has this name",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_refused_with_its_job() {
+    let graph = graph(NodeSpec::from(node_fn(|_| -> () { panic!("nothing may run") })));
+    let executor =
+        BatchExecutor::builder().limit(Limit::by("k", |_| Some(String::new())).concurrency(1)).build().unwrap();
+    let message = executor.run(vec![job(&graph, 3)]).await.unwrap_err().to_string();
+    assert!(message.contains("the key of the job `3` at 0 under the limit `k`: an id must not be empty"), "{message}");
 }
 
 #[test]

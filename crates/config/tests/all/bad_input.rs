@@ -83,13 +83,13 @@ fn unknown_keys_are_refused_at_every_level_with_the_nearest() {
             "batchmill.toml:9:1: retry.options.classes.timeout.max_atempts: unknown key `max_atempts`, did you mean `max_attempts`?",
             "batchmill.toml:12:1: sinks.0.option: unknown key `option`, did you mean `options`?",
             "batchmill.toml:13:25: sinks.0.options.apend: unknown key `apend`, known are: path, overwrite",
-            "batchmill.toml:14:2: governor: unknown key `governor`, known are: executor, scheduler, retry, failure, store, checkpoints, sinks, metrics, plugins, plugin_loading",
+            "batchmill.toml:14:2: governor: unknown key `governor`, known are: executor, scheduler, retry, failure, limits, store, checkpoints, sinks, metrics, plugins, plugin_loading",
         ],
     );
     check(
         "[scheduler]\nkind = \"fifo\"\n\"a.b\" = 1\noptions.age_step = \"1s\"\n",
         &[
-            "batchmill.toml:3:1: scheduler.\"a.b\": unknown key `a.b`, known are: kind, options",
+            "batchmill.toml:3:1: scheduler.\"a.b\": unknown key `a.b`, known are: kind, options, share_key",
             "batchmill.toml:4:9: scheduler.options.age_step: unknown key `age_step`, no keys are known here",
         ],
     );
@@ -190,7 +190,7 @@ fn variables_flags_and_sets_name_themselves() {
             "BATCHMILL_EXECUTOR__ (environment): executor.\"\": a double underscore separates two keys; one of them is empty here",
             "BATCHMILL_EXECUTOR__TIMEOUT (environment): executor.timeout: `soon` is not a duration; write a number with a unit, \
              for example `200ms`, `30s`, `5m` or `1h 30m`",
-            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, store, checkpoints, sinks, metrics, plugins, plugin_loading",
+            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, limits, store, checkpoints, sinks, metrics, plugins, plugin_loading",
             "BATCHMILL_RETRY__OPTIONS__DELAY (environment): retry.options.delay: a duration needs a unit, for example \"7s\"",
             "BATCHMILL_SCHEDULER__OPTIONS (environment): scheduler.options: unclosed inline table, expected `}`",
             "--concurrency: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
@@ -271,4 +271,63 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn limits_of_keys_are_checked_one_by_one_and_together() {
+    check(
+        "[[limits]]\nkey = \".tenant\"\nrate = \"0/m\"\nconcurrency = -1\nburst = 0\n\
+         [[limits]]\nkey = 7\nbreaker = { cooldown = \"0s\", probes = 0 }\nrats = \"1/s\"\n\
+         [[limits]]\nname = \"a b\"\nunits = \".n\"\nconcurrency = 1\n",
+        &[
+            "batchmill.toml:3:8: limits.0.rate: a rate of 0 lets nothing start; write at least 1, or a longer time such as \"1/h\"",
+            "batchmill.toml:4:15: limits.0.concurrency: invalid value: integer `-1`, expected a nonzero u32",
+            "batchmill.toml:5:9: limits.0.burst: invalid value: integer `0`, expected a nonzero u32",
+            "batchmill.toml:7:7: limits.1.key: invalid type: integer `7`, expected a string",
+            "batchmill.toml:8:11: limits.1.breaker: `breaker` needs `failures`: how many in a row open it",
+            "batchmill.toml:8:24: limits.1.breaker.cooldown: a timeout must be longer than 0s",
+            "batchmill.toml:8:39: limits.1.breaker.probes: invalid value: integer `0`, expected a nonzero u32",
+            "batchmill.toml:9:1: limits.1.rats: unknown key `rats`, did you mean `rate`?",
+            "batchmill.toml:11:8: limits.2.name: `a b` is no name: letters, digits, `-`, `_`, and dots between them, at most 100",
+            "batchmill.toml:12:9: limits.2.units: `units` says something about a `rate`, and there is none",
+        ],
+    );
+    check(
+        "[[limits]]\nkey = \".tenant\"\nconcurrency = 1\n[[limits]]\nkey = \".tenant\"\nrate = \"1/s\"\n\
+         [[limits]]\nname = \"tenant\"\nrate = \"nan/s\"\n[[limits]]\nkey = \".id\"\n",
+        &[
+            "batchmill.toml:4:1: limits.1: is called `tenant` as limits.0 is; give one of them a `name`",
+            "batchmill.toml:8:8: limits.2.name: `tenant` is the name of limits.0 too",
+            "batchmill.toml:9:8: limits.2.rate: `nan/s` is no rate; write a whole number over a time, such as \"60/m\", \"10/s\" \
+             or \"5/10s\"",
+            "batchmill.toml:10:1: limits.3: a limit needs at least one of `concurrency`, `rate` and `breaker`",
+        ],
+    );
+    check(
+        "[[limits]]\nbreaker = { failures = 1, on = [] }\n[[limits]]\nname = \"x\"\nbreaker = { failures = 1, on = [\"slow\"] }\n",
+        &[
+            "batchmill.toml:2:32: limits.0.breaker.on: with no class in `on` the `breaker` never opens",
+            "batchmill.toml:5:32: limits.1.breaker.on: unknown variant `slow`, expected one of `transient`, `recoverable`, \
+             `permanent`, `fatal`, `timeout`, `resource`, `crash`, `cancelled`",
+        ],
+    );
+}
+
+#[test]
+fn expressions_are_checked_in_every_layer() {
+    let mut case = Case::new()
+        .user("scheduler.share_key = \"b!\"")
+        .project("[[limits]]\nkey = \"a!\"\nrate = \"1/s\"\nunits = \"u!\"\n");
+    let wrong = |text: &str| text.strip_suffix('!').map(|text| format!("`{text}` is wrong")).into_iter().collect();
+    case.request.expressions.limit_key = wrong;
+    case.request.expressions.units = wrong;
+    case.request.expressions.share_key = wrong;
+    assert_eq!(
+        case.problems(),
+        [
+            "user.toml:1:23: scheduler.share_key: `b` is wrong",
+            "batchmill.toml:2:7: limits.0.key: `a` is wrong",
+            "batchmill.toml:4:9: limits.0.units: `u` is wrong",
+        ]
+    );
 }

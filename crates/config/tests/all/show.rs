@@ -16,10 +16,29 @@ fn layered() -> Case {
 }
 
 #[test]
+fn limits_and_the_key_of_shares_are_shown() {
+    let text = "scheduler.share_key = \".tenant\"\n[[limits]]\nkey = \".id\"\nrate = \"60/m\"\nbreaker.failures = 3\n";
+    let case = Case::new().project(text);
+    let shown = case.good().show(true).replace(&format!("{}/", case.folder.path().display()), "");
+    for expected in [
+        "[scheduler]\nshare_key = \".tenant\"  # from batchmill.toml:1\nkind = \"priority\"  # from default\n",
+        "[[limits]]\nkey = \".id\"  # from batchmill.toml:3\nrate = \"60/m\"  # from batchmill.toml:4\nbreaker = { failures = 3, \
+         cooldown = \"30s\", probes = 1, on = [\"transient\", \"recoverable\", \"timeout\", \"resource\", \"crash\"] }  # from \
+         batchmill.toml:5\n",
+    ] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+    let again = Case::new().project(case.good().show(false)).good().config;
+    assert_eq!(again, case.good().config);
+}
+
+#[test]
 fn every_value_is_shown_with_its_origin() {
     let case = layered();
     let shown = case.good().show(true).replace(&format!("{}/", case.folder.path().display()), "");
-    let expected = r#"[executor]
+    let expected = r#"limits = []  # from default
+
+[executor]
 concurrency = 10  # from default
 timeout = "1m"  # from batchmill.toml:2
 drain_timeout = "20s"  # from default
@@ -57,7 +76,7 @@ path = "out.jsonl"  # from system.toml:3
 
 #[test]
 fn without_origins_it_is_plain_toml() {
-    let expected = "sinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
+    let expected = "limits = []\nsinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
                     \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n\n[store]\nkind = \"sqlite\"\ndurability = \"fsync\"\n";
     assert_eq!(Case::new().good().show(false), expected);
 }

@@ -4,6 +4,7 @@
 //! at everything that is queued: meant for a person's question, not for a decision.
 
 mod explanation;
+mod limited;
 mod reason;
 
 use std::{
@@ -17,12 +18,16 @@ use crate::{
     BatchKey, SlotId,
     batch::{Batch, Row},
     dispatch::Dispatch,
+    gates::{
+        Limits,
+        host::{self, Shut},
+    },
     slots::Live,
     timers::Due,
 };
 
 pub use explanation::{Explanation, LastFailure, Share};
-pub use reason::Reason;
+pub use reason::{Holder, LimitKeyOf, Reason};
 
 impl Dispatch {
     /// Why a job of an open batch stands where it stands; `None` if there is no such job.
@@ -73,10 +78,18 @@ impl Dispatch {
         let Some(batch) = self.batch(key) else { return Vec::new() };
         let exceptions = Exceptions::of(self, batch, now);
         let mut shares: Vec<Share> = Vec::new();
+        let mut limited = limited::Tally::default();
+        // Where its batch starts nothing, no limit is what a job waits for.
+        let may_be_limited = self.limits.as_deref().filter(|_| !self.draining && batch.takes_starts(now));
         // Where nothing is special about a job, its state says why it stands there.
         let mut by_state: Vec<(JobState, usize)> = Vec::new();
         for (index, row) in (0..).zip(&batch.rows) {
             let special = row.state == JobState::Running || exceptions.have(batch, index, now);
+            if let Some(limits) = may_be_limited.filter(|_| row.state == JobState::Ready && !special)
+                && limited.count(self, limits, row, now)
+            {
+                continue;
+            }
             let known = by_state.iter().find(|(state, _)| !special && *state == row.state);
             let place = match known {
                 Some((_, place)) => *place,
@@ -94,6 +107,7 @@ impl Dispatch {
         for share in &mut shares {
             share.due = self.first_due(batch, &share.reason, now);
         }
+        shares.extend(limited.shares(now));
         shares.sort_by_key(|share| std::cmp::Reverse(share.jobs));
         shares
     }
@@ -119,7 +133,7 @@ impl Dispatch {
                 }
                 _ => Reason::Backoff,
             },
-            _ => self.why_not_now(batch, row),
+            _ => self.why_not_now(batch, row, now),
         }
     }
 
@@ -148,7 +162,7 @@ impl Dispatch {
     }
 
     /// Why a job that is ready does not start now: what dispatch asks before a start, in the same order.
-    fn why_not_now(&self, batch: &Batch, row: &Row) -> Reason {
+    fn why_not_now(&self, batch: &Batch, row: &Row, now: MonoTime) -> Reason {
         if !batch.sealed {
             return Reason::Accepting;
         }
@@ -161,19 +175,24 @@ impl Dispatch {
         if let Some(other) = self.suspects.running.filter(|_| batch.is_suspect(row)) {
             return Reason::Suspect { other: other.slot.0 };
         }
-        let (limit, unanswered, parking) =
-            (self.settings.limit.get(), self.settings.unanswered_limit.get(), self.settings.parked_limit.get());
-        if self.crowded {
-            Reason::Crowded
-        } else if !self.has_room() {
-            Reason::Unanswered { limit: unanswered }
-        } else if self.slots.running() >= limit {
-            Reason::Slots { limit }
-        } else if self.parked.len() >= parking {
-            Reason::Parking { limit: parking }
-        } else {
-            Reason::Scheduler
+        if let Some((blocked, limits)) = self.blocked(row, now) {
+            return blocked.reason(self, limits);
         }
+        match host::shut(self, now) {
+            Some(Shut::Draining) => Reason::Draining,
+            Some(Shut::Crowded) => Reason::Crowded,
+            Some(Shut::Unanswered) => Reason::Unanswered { limit: self.settings.unanswered_limit.get() },
+            Some(Shut::Slots) => Reason::Slots { limit: self.settings.limit.get() },
+            Some(Shut::Parking) => Reason::Parking { limit: self.settings.parked_limit.get() },
+            // A limit of all jobs is one of this one too.
+            Some(Shut::Limit(..)) | None => Reason::Scheduler,
+        }
+    }
+
+    /// What of the limits keeps a job from starting.
+    fn blocked(&self, row: &Row, now: MonoTime) -> Option<(limited::Blocked, &Limits)> {
+        let limits = self.limits.as_deref()?;
+        Some((limited::Blocked::of(limits, row.class, now)?, limits))
     }
 
     fn live(&self, row: &Row) -> Option<&Live> {
@@ -190,6 +209,7 @@ impl Dispatch {
                 let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
                 self.live(row).zip(timeout).map(|(live, timeout)| live.started + timeout)
             }
+            limit if limit.limit().is_some() => self.blocked(row, now).and_then(|(blocked, _)| blocked.until()),
             shared => return self.first_due(batch, shared, now),
         };
         at.map(|at| at - now)

@@ -2,10 +2,10 @@
 
 use std::{fmt, num::NonZeroU32};
 
-use batchmill_core::{Closing, Pause, Status};
+use batchmill_core::{Closing, Pause, Rate, Status};
 use serde::Serialize;
 
-use crate::{JournalFailure, StopCause};
+use crate::{BatchKey, JournalFailure, StopCause};
 
 /// Why a job stands where it stands, with what stands in its way. What is true of one job alone is in
 /// [`Explanation`](super::Explanation), so that jobs with the same reason can be counted together.
@@ -54,9 +54,53 @@ pub enum Reason {
         /// How many that are.
         limit: u64,
     },
+    /// As many attempts run with its key as the limit lets.
+    LimitConcurrency {
+        /// Which limit, and its key.
+        #[serde(flatten)]
+        of: LimitKeyOf,
+        /// How many that are.
+        concurrency: u32,
+        /// The jobs whose attempts those are, the first of them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        holders: Vec<Holder>,
+    },
+    /// Its key has no token of its rate left for the next start.
+    LimitRate {
+        /// Which limit, and its key.
+        #[serde(flatten)]
+        of: LimitKeyOf,
+        /// The rate.
+        rate: Rate,
+    },
+    /// Attempts with its key failed one after the other: none starts for a while.
+    BreakerOpen {
+        /// Which limit, and its key.
+        #[serde(flatten)]
+        of: LimitKeyOf,
+        /// How many in a row open it.
+        failures: u32,
+    },
+    /// Attempts with its key failed one after the other, and some are tried.
+    BreakerProbing {
+        /// Which limit, and its key.
+        #[serde(flatten)]
+        of: LimitKeyOf,
+        /// How many are tried.
+        probes: u32,
+        /// The jobs that are tried, the first of them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        holders: Vec<Holder>,
+    },
+    /// An attempt with its key was asked to wait (`Retry-After`).
+    LimitPaused {
+        /// Which limit, and its key.
+        #[serde(flatten)]
+        of: LimitKeyOf,
+    },
     /// The results that wait to be recorded are too large together: the store is slow.
     Crowded,
-    /// As many jobs of paused batches are set aside as may; those behind them are out of reach.
+    /// As many jobs are set aside as may, of paused batches or for limits that the scheduler can not hold them for; those behind them are out of reach.
     Parking {
         /// How many that are.
         limit: usize,
@@ -105,7 +149,65 @@ pub enum Reason {
     },
 }
 
+/// A key of a limit, or several of one limit where jobs are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LimitKeyOf {
+    /// The name of the limit.
+    pub limit: String,
+    /// The key; absent where the limit has one for all jobs, and where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How many keys.
+    pub keys: u64,
+}
+
+/// A job whose attempt stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Its batch.
+    #[serde(skip)]
+    pub batch: BatchKey,
+    /// Its place in the batch, in submission order from 0.
+    pub sequence: u32,
+    /// Where its attempt runs.
+    pub slot: u32,
+}
+
+/// `` limit `tenant`, key `acme` ``
+impl fmt::Display for LimitKeyOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit `{}`", self.limit)?;
+        match (&self.key, self.keys) {
+            (Some(key), _) => write!(f, ", key `{key}`"),
+            (None, 2..) => write!(f, ", {} keys", self.keys),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
 impl Reason {
+    /// The limit and the key that stand in the way, where one does.
+    pub fn limit(&self) -> Option<&LimitKeyOf> {
+        match self {
+            Self::LimitConcurrency { of, .. }
+            | Self::LimitRate { of, .. }
+            | Self::BreakerOpen { of, .. }
+            | Self::BreakerProbing { of, .. }
+            | Self::LimitPaused { of } => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The jobs whose attempts stand in the way, where they are known: the first of them.
+    pub fn holders(&self) -> &[Holder] {
+        match self {
+            Self::LimitConcurrency { holders, .. } | Self::BreakerProbing { holders, .. } => holders,
+            _ => &[],
+        }
+    }
+
     /// The name of the reason, as in its serialised form.
     pub fn name(&self) -> &'static str {
         match self {
@@ -120,6 +222,11 @@ impl Reason {
             Self::Slots { .. } => "slots",
             Self::Unanswered { .. } => "unanswered",
             Self::Crowded => "crowded",
+            Self::LimitConcurrency { .. } => "limit_concurrency",
+            Self::LimitRate { .. } => "limit_rate",
+            Self::BreakerOpen { .. } => "breaker_open",
+            Self::BreakerProbing { .. } => "breaker_probing",
+            Self::LimitPaused { .. } => "limit_paused",
             Self::Parking { .. } => "parking",
             Self::Scheduler => "scheduler",
             Self::Draining => "draining",
@@ -189,7 +296,19 @@ impl fmt::Display for Reason {
                 write!(f, "the sink is slow: the limit of {limit} results on their way is reached")
             }
             Self::Crowded => f.write_str("the store is slow: the results on their way to it are too large together"),
-            Self::Parking { limit } => write!(f, "the room for jobs of paused batches ({limit}) is used up"),
+            Self::LimitConcurrency { of, concurrency: 1, .. } => write!(f, "{of}: one attempt runs, as many as may"),
+            Self::LimitConcurrency { of, concurrency, .. } => {
+                write!(f, "{of}: {concurrency} attempts run, as many as may")
+            }
+            Self::LimitRate { of, rate } => write!(f, "{of}: the rate of {rate} is used up"),
+            Self::BreakerOpen { of, failures: 1 } => write!(f, "{of}: the breaker is open after a failure"),
+            Self::BreakerOpen { of, failures } => {
+                write!(f, "{of}: the breaker is open after {failures} failures in a row")
+            }
+            Self::BreakerProbing { of, probes: 1, .. } => write!(f, "{of}: the breaker tries one attempt first"),
+            Self::BreakerProbing { of, probes, .. } => write!(f, "{of}: the breaker tries {probes} attempts first"),
+            Self::LimitPaused { of } => write!(f, "{of}: an attempt was asked to wait"),
+            Self::Parking { limit } => write!(f, "the room for jobs that are set aside ({limit}) is used up"),
             Self::Scheduler => f.write_str("the scheduler holds it back"),
             Self::Draining => f.write_str("the host drains: nothing starts any more"),
             Self::Halted { rule } => write!(f, "the batch was stopped by `{rule}`"),
@@ -212,6 +331,8 @@ mod tests {
 
     fn every() -> Vec<Reason> {
         let (rule, status) = ("soon,fail=3".to_owned(), Status::Cancelled);
+        let of = LimitKeyOf { limit: "tenant".to_owned(), key: Some("acme".to_owned()), keys: 1 };
+        let holder = Holder { batch: BatchKey(0), sequence: 17, slot: 3 };
         vec![
             Reason::Accepting,
             Reason::NotBefore,
@@ -224,6 +345,11 @@ mod tests {
             Reason::Slots { limit: 2 },
             Reason::Unanswered { limit: 2 },
             Reason::Crowded,
+            Reason::LimitConcurrency { of: of.clone(), concurrency: 2, holders: vec![holder] },
+            Reason::LimitRate { of: of.clone(), rate: "9/m".parse().unwrap() },
+            Reason::BreakerOpen { of: of.clone(), failures: 3 },
+            Reason::BreakerProbing { of: of.clone(), probes: 1, holders: Vec::new() },
+            Reason::LimitPaused { of },
             Reason::Parking { limit: 2 },
             Reason::Scheduler,
             Reason::Draining,

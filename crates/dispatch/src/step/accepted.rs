@@ -29,13 +29,18 @@ pub(crate) fn step(
 }
 
 fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
-    let Dispatch { batches, classes, .. } = dispatch;
+    let Dispatch { batches, classes, limits, .. } = dispatch;
     let Some(batch) = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut) else { return };
     assert!(!batch.sealed, "a sealed batch takes no jobs");
     let index = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
     let (state, due) = first_state(batch, &job, now);
-    let class = classes.of(&job.tenant, job.priority);
-    let enqueued = batch.setup.accepted.unwrap_or(now);
+    let earliest = if limits.is_some() { FIRST_MOMENT } else { MonoTime::ZERO };
+    let class = classes.of(&job);
+    if let Some(limits) = limits {
+        let known = classes.get(class);
+        limits.know(class, (&known.limits, known.share(), known.priority), now);
+    }
+    let enqueued = batch.setup.accepted.unwrap_or(now).max(earliest);
     batch.rows.push(Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, crashes: 0, state, parked: false });
     batch.counts.accepted(state);
     if !state.is_ended() {
@@ -56,6 +61,9 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
         _ => {}
     }
 }
+
+/// A job that a limit keeps from starting goes before those that were queued with it: there must be a moment before.
+const FIRST_MOMENT: MonoTime = MonoTime::from_nanos(1);
 
 /// The epoch of all attempts under earlier hosts.
 const EARLIER: u32 = 1;

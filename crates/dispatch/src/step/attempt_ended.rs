@@ -18,7 +18,7 @@ use crate::{
         budget, close,
         fill::{self, fill},
         finish::{End, Heard, finish},
-        queue, suspects, waiting,
+        limited, queue, suspects, waiting,
     },
     timers::Due,
     trouble::{FailedTry, Trouble},
@@ -44,6 +44,11 @@ pub(crate) fn step(
         }
         _ => None,
     };
+    if dispatch.limits.is_some()
+        && let Outcome::Failed(failure) = &outcome
+    {
+        limited::asked_to_wait(dispatch, lease, failure, now);
+    }
     if let Some(Decision::GoOn(given_up)) = decision {
         return fill::go_on(dispatch, lease, live.started, given_up, now, effects);
     }
@@ -51,6 +56,9 @@ pub(crate) fn step(
     usage.ran = usage.ran.max(now - live.started);
     dispatch.scheduler.on_finish(token(lease.batch, lease.index), usage);
     suspects::ended(dispatch, lease);
+    if dispatch.limits.is_some() {
+        limited::ended(dispatch, lease, live, &outcome, now);
+    }
     match (outcome, decision) {
         (Outcome::Succeeded, _) => succeeded(dispatch, lease, live, now, effects),
         (Outcome::Failed(failure), Some(decision)) => {

@@ -9,7 +9,7 @@ use crate::{
     step::{
         budget,
         finish::{End, Heard, finish},
-        queue, waiting,
+        limited, queue, waiting,
     },
 };
 
@@ -77,7 +77,7 @@ fn close_on(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut
     let (total, mut index) = (batch.rows.len(), batch.closed_upto);
     while index < total && dispatch.has_room() {
         let place = u32::try_from(index).expect("a batch has fewer than 2^32 jobs");
-        if waiting::take_back(dispatch, key, place) {
+        if waiting::take_back(dispatch, key, place, now) {
             let (status, error) = end_of_waiting(&closing);
             finish(dispatch, key, place, End::waiting(status, error, Heard::No), now, effects);
         }
@@ -108,7 +108,7 @@ pub(crate) fn end_if_over(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime,
     let Some(verdict) = verdict(dispatch, batch) else { return };
     let (counts, retries) = (batch.counts, batch.retries);
     let left = if counts.is_complete() { Vec::new() } else { left(dispatch, key, now) };
-    forget(dispatch, key);
+    forget(dispatch, key, now);
     effects.push(Effect::BatchEnded { batch: key, verdict, counts: Box::new(counts), retries, left });
 }
 
@@ -144,7 +144,7 @@ fn verdict(dispatch: &Dispatch, batch: &Batch) -> Option<Verdict> {
 }
 
 /// Lets go of a batch and of what it left in shared places.
-fn forget(dispatch: &mut Dispatch, key: BatchKey) {
+fn forget(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime) {
     let Some(batch) = dispatch.batches[key.0 as usize].take() else { return };
     dispatch.unanswered -= batch.counts.recording;
     dispatch.backing_off -= batch.counts.backing_off;
@@ -159,4 +159,5 @@ fn forget(dispatch: &mut Dispatch, key: BatchKey) {
         }
         dispatch.classes.get_mut(row.class).queued -= 1;
     }
+    limited::forget(dispatch, key, now);
 }

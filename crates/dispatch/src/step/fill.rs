@@ -8,8 +8,9 @@ use crate::{
     BatchKey, Effect, Lease, Start,
     batch::of_token,
     dispatch::Dispatch,
+    gates::host::{self, Shut},
     step::{
-        queue, suspects,
+        limited, queue, suspects,
         waiting::{self, WaitingEnd},
     },
     timers::Due,
@@ -20,36 +21,44 @@ const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Starts jobs until the limit is reached, nothing may start, or too many records are unanswered.
 pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
-    while may_start(dispatch) {
+    while may_start(dispatch, now) {
         let Some(token) = next(dispatch, now) else { return };
         let (key, index) = of_token(token);
         match dispatch.batch(key) {
             Some(batch) if queue::is_ready(batch, index) => {
                 if !batch.takes_starts(now) {
-                    queue::park(dispatch, token);
+                    queue::park(dispatch, token, now);
                 } else if batch.rows[index as usize].epoch == 0 && batch.is_limit_reached() {
-                    queue::leave_out(dispatch, token);
+                    queue::leave_out(dispatch, token, now);
                 } else if batch.is_too_late(index, now) {
                     // Its timer comes later than this pick.
-                    queue::park(dispatch, token);
+                    queue::park(dispatch, token, now);
                     waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
                 } else if dispatch.suspects.running.is_some() && batch.is_suspect(&batch.rows[index as usize]) {
-                    suspects::set_aside(dispatch, token);
-                } else {
+                    suspects::set_aside(dispatch, token, now);
+                } else if dispatch.limits.is_none() || limited::admit(dispatch, key, index, token, now) {
                     start(dispatch, key, index, now, effects);
                 }
             }
             // Not a job that waits: the scheduler made it up or hands it out again. Nothing of ours depends on it.
-            _ => dispatch.scheduler_faults += 1,
+            _ => {
+                dispatch.scheduler_faults += 1;
+                limited::handed_out_again(dispatch, token, now);
+            }
         }
     }
 }
 
-fn may_start(dispatch: &Dispatch) -> bool {
-    !dispatch.draining
-        && dispatch.slots.running() < dispatch.settings.limit.get()
-        && dispatch.has_room()
-        && dispatch.parked.len() < dispatch.settings.parked_limit.get()
+/// Whether every gate of the host says yes. One that says no for a while is asked again by itself.
+fn may_start(dispatch: &mut Dispatch, now: MonoTime) -> bool {
+    match host::shut(dispatch, now) {
+        None => true,
+        Some(Shut::Limit(key, _)) => {
+            limited::arm(dispatch, key, now);
+            false
+        }
+        Some(_) => false,
+    }
 }
 
 fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {

@@ -1,5 +1,5 @@
 //! One event, one file; what several events share is in [`queue`], [`fill`], [`finish`], [`waiting`], [`close`],
-//! [`suspects`] and [`budget`].
+//! [`suspects`], [`budget`] and [`limited`].
 
 pub(crate) mod accepted;
 pub(crate) mod answered;
@@ -19,6 +19,7 @@ pub(crate) mod close;
 pub(crate) mod crowded;
 pub(crate) mod fill;
 pub(crate) mod finish;
+pub(crate) mod limited;
 pub(crate) mod queue;
 pub(crate) mod suspects;
 pub(crate) mod waiting;

@@ -1,11 +1,12 @@
 //! Handing jobs to the scheduler and taking them back.
 
-use batchmill_core::{ClassId, Entry, JobState, Token, Usage};
+use batchmill_core::{ClassId, Entry, JobState, MonoTime, Token, Usage};
 
 use crate::{
     BatchKey,
     batch::{Batch, of_token, token},
     dispatch::Dispatch,
+    step::limited,
 };
 
 /// Queues a job that is ready.
@@ -16,43 +17,76 @@ pub(crate) fn push(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
 
 /// Gives a queued job to the scheduler.
 pub(crate) fn hand_over(dispatch: &mut Dispatch, batch: BatchKey, index: u32) -> Option<ClassId> {
-    let Dispatch { batches, classes, scheduler, .. } = dispatch;
+    hand_over_as(dispatch, batch, index, Place::Own)
+}
+
+/// Gives a job back to the scheduler that it has picked: to the place where it was.
+pub(crate) fn give_back(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
+    hand_over_as(dispatch, batch, index, Place::BeforeEquals);
+}
+
+/// Where a job goes among those that were queued at the same moment, as all jobs of a batch may have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where the scheduler puts it: commonly behind them.
+    Own,
+    /// Before them. A nanosecond says so to any scheduler; without it, each time that a key is used up, its first job would
+    /// become its last.
+    BeforeEquals,
+}
+
+fn hand_over_as(dispatch: &mut Dispatch, batch: BatchKey, index: u32, place: Place) -> Option<ClassId> {
+    let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
     let batch = batches[batch.0 as usize].as_deref()?;
     let row = batch.rows[index as usize];
     debug_assert_eq!(row.state, JobState::Ready);
     let (class, wishes) = (classes.get(row.class), batch.wishes(index));
-    let mut entry = Entry::new(batch.token(index), row.class, class.priority, class.tenant.as_str(), row.enqueued);
+    let earlier = u64::from(place == Place::BeforeEquals);
+    let enqueued = MonoTime::from_nanos(row.enqueued.as_nanos().saturating_sub(earlier));
+    let mut entry = Entry::new(batch.token(index), row.class, class.priority, class.share(), enqueued);
     entry.cost = wishes.cost;
     entry.deadline = wishes.deadline;
     scheduler.push(entry);
+    if let Some(limits) = limits {
+        limits.queued(row.class, row.enqueued, batch.token(index));
+    }
     Some(row.class)
 }
 
 /// Takes a job out again that was pushed and did not start.
-pub(crate) fn remove(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
+pub(crate) fn remove(dispatch: &mut Dispatch, batch: BatchKey, index: u32, now: MonoTime) {
     let Some(row) = dispatch.batch(batch).map(|batch| batch.rows[index as usize]) else { return };
     debug_assert_eq!(row.state, JobState::Ready);
     let token = token(batch, index);
-    if row.parked {
-        remove_parked(dispatch, |parked| parked == token);
-    } else {
+    if !row.parked {
         dispatch.scheduler.remove(token);
+    } else if dispatch.limits.as_mut().is_some_and(|limits| limits.take_back(token)) {
+        mark(dispatch, token, false);
+    } else {
+        remove_parked(dispatch, |parked| parked == token);
     }
     dispatch.classes.get_mut(row.class).queued -= 1;
+    if dispatch.limits.is_some() {
+        limited::removed(dispatch, row.class, token, now);
+    }
 }
 
 /// Sets a picked job aside until its batch takes starts, or gives it another end. Picked, not run: the scheduler hears at
 /// once that this is over, so that nobody's share is charged for it meanwhile.
-pub(crate) fn park(dispatch: &mut Dispatch, token: Token) {
-    mark(dispatch, token, true);
-    dispatch.scheduler.on_finish(token, Usage::default());
+pub(crate) fn park(dispatch: &mut Dispatch, token: Token, now: MonoTime) {
+    leave_out(dispatch, token, now);
     dispatch.parked.push_back(token);
 }
 
 /// Sets a picked job aside for good: its batch is a trial, and others were first. It stays pending.
-pub(crate) fn leave_out(dispatch: &mut Dispatch, token: Token) {
+pub(crate) fn leave_out(dispatch: &mut Dispatch, token: Token, now: MonoTime) {
     mark(dispatch, token, true);
     dispatch.scheduler.on_finish(token, Usage::default());
+    if dispatch.limits.is_some() {
+        let (batch, index) = of_token(token);
+        let class = dispatch.batch(batch).map(|batch| batch.rows[index as usize].class);
+        class.into_iter().for_each(|class| limited::passed_over(dispatch, class, now));
+    }
 }
 
 /// Drops jobs that were set aside.

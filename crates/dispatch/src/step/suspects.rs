@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use batchmill_core::{Token, Usage};
+use batchmill_core::{MonoTime, Token};
 
 use crate::{Lease, batch::of_token, dispatch::Dispatch, step::queue};
 
@@ -19,9 +19,8 @@ pub(crate) struct Suspects {
 
 /// Sets a picked suspect aside until the one that runs has ended. Picked, not run: the scheduler hears at once that this is
 /// over.
-pub(crate) fn set_aside(dispatch: &mut Dispatch, token: Token) {
-    queue::mark(dispatch, token, true);
-    dispatch.scheduler.on_finish(token, Usage::default());
+pub(crate) fn set_aside(dispatch: &mut Dispatch, token: Token, now: MonoTime) {
+    queue::leave_out(dispatch, token, now);
     dispatch.suspects.aside.push_back(token);
 }
 

@@ -5,8 +5,9 @@ use batchmill_core::{CancelReason, Closing, JobState, MonoTime, Transition};
 use crate::{
     BatchKey, Effect, StopCause,
     dispatch::Dispatch,
+    gates::KeyId,
     step::{
-        budget, close, fill, queue,
+        budget, close, fill, limited, queue,
         waiting::{self, WaitingEnd},
     },
     timers::Due,
@@ -33,6 +34,7 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                 close::end_if_over(dispatch, batch, now, effects);
             }
             Due::Refill => dispatch.refill_at = None,
+            Due::Gate(key) => limited::due(dispatch, KeyId(key), now),
         }
     }
     budget::release_all(dispatch, now);

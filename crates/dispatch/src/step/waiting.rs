@@ -62,7 +62,7 @@ fn end_now(
     now: MonoTime,
     effects: &mut Vec<Effect>,
 ) {
-    if !take_back(dispatch, key, index) {
+    if !take_back(dispatch, key, index, now) {
         return;
     }
     let end = match why {
@@ -98,12 +98,12 @@ pub(crate) fn any_promised(dispatch: &Dispatch, batch: &Batch) -> bool {
 }
 
 /// Takes a waiting job out of wherever it waits; false if it does not wait.
-pub(crate) fn take_back(dispatch: &mut Dispatch, key: BatchKey, index: u32) -> bool {
+pub(crate) fn take_back(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime) -> bool {
     let Some(state) = dispatch.batch(key).and_then(|batch| batch.rows.get(index as usize)).map(|row| row.state) else {
         return false;
     };
     match state {
-        JobState::Ready => queue::remove(dispatch, key, index),
+        JobState::Ready => queue::remove(dispatch, key, index, now),
         JobState::Backoff => dispatch.backing_off -= 1,
         JobState::Pending => {}
         _ => return false,

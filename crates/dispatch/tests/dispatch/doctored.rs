@@ -128,6 +128,42 @@ fn a_trial_that_starts_too_few_is_seen() {
     must_be_seen_in(LIVES / 4, &told(Lie::Trial), "are queued");
 }
 
+/// What a model says that is told other limits than dispatch has.
+fn limited(lie: Lie) -> Vec<String> {
+    let life = |seed| {
+        let mut world = plain_world(seed);
+        world.lie_about_limits(lie);
+        world.live(STEPS).err()
+    };
+    (4_000..4_000 + LIVES).filter_map(life).collect()
+}
+
+#[test]
+fn a_key_of_which_too_few_run_is_seen() {
+    must_be_seen(&limited(Lie::Concurrency), "a slot idles");
+}
+
+#[test]
+fn a_rate_that_is_exceeded_is_seen() {
+    must_be_seen(&limited(Lie::Rate), "start above a limit");
+}
+
+#[test]
+fn lives_reach_every_no_of_a_limit() {
+    let traces: Vec<String> = (4_000..4_000 + LIVES)
+        .map(|seed| {
+            let mut world = plain_world(seed);
+            world.reasons = Some(std::collections::BTreeSet::new());
+            world.live(STEPS).unwrap();
+            world.reasons.unwrap_or_default().into_iter().collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    for name in ["limit_concurrency", "limit_rate", "breaker_open", "breaker_probing", "limit_paused"] {
+        let lives = traces.iter().filter(|said| said.contains(name)).count();
+        assert!(lives >= 5, "`{name}` happens in {lives} of {LIVES} lives");
+    }
+}
+
 #[test]
 fn a_lost_record_is_seen() {
     let doctor = || {

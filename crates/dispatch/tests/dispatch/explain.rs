@@ -125,7 +125,7 @@ fn a_job_behind_those_that_are_set_aside_says_so() {
     rig.pause(true);
     rig.step(Event::Sealed { batch });
     rig.open(setup(), jobs(1));
-    let behind = "pending: the room for jobs of paused batches (1) is used up; it is the next (priority 0)";
+    let behind = "pending: the room for jobs that are set aside (1) is used up; it is the next (priority 0)";
     assert_eq!(rig.explain_in(1, 0), behind);
     assert_eq!(rig.explain(0), "pending: the batch is paused by a person", "set aside itself");
 }

@@ -12,6 +12,7 @@ mod explain;
 mod halt;
 mod halting;
 mod leases;
+mod limits;
 mod model;
 mod pause;
 mod policies;

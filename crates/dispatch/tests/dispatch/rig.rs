@@ -6,7 +6,9 @@ use batchmill_core::{
     AttemptFailure, CancelReason, Closing, Draw, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, Pause,
     RetryRef, Scheduler, Usage, Verdict,
 };
-use batchmill_dispatch::{BatchKey, BatchSetup, Dispatch, Effect, Event, Lease, NewJob, Record, Settings};
+use batchmill_dispatch::{
+    BatchKey, BatchSetup, Dispatch, Effect, Event, Lease, LimitSettings, NewJob, Record, Settings,
+};
 
 use crate::{
     policies::{Capped, Scripted},
@@ -78,8 +80,13 @@ impl Rig {
     }
 
     pub(crate) fn under(settings: Settings, scheduler: Box<dyn Scheduler>) -> Self {
+        Self::limited(settings, scheduler, Vec::new())
+    }
+
+    /// One with limits of jobs with one key.
+    pub(crate) fn limited(settings: Settings, scheduler: Box<dyn Scheduler>, limits: Vec<LimitSettings>) -> Self {
         Self {
-            dispatch: Dispatch::new(settings, scheduler),
+            dispatch: Dispatch::new(settings, scheduler).with_limits(limits),
             now: MonoTime::ZERO,
             leases: BTreeMap::new(),
             records: Vec::new(),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, Usage};
+use batchmill_core::{ClassId, Entry, MonoTime, Pick, QueuePosition, Scheduler, Token, Usage};
 
 use crate::rng::SplitMix64;
 
@@ -228,6 +228,18 @@ impl Scheduler for Mannered {
     fn on_finish(&mut self, token: Token, usage: Usage) {
         self.unfinished.lock().unwrap().remove(&token);
         self.inner.on_finish(token, usage);
+    }
+
+    fn can_hold(&self) -> bool {
+        self.inner.can_hold()
+    }
+
+    fn hold(&mut self, class: ClassId) {
+        self.inner.hold(class);
+    }
+
+    fn release(&mut self, class: ClassId) {
+        self.inner.release(class);
     }
 
     fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {

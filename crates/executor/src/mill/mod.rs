@@ -28,7 +28,7 @@ use std::{
 };
 
 use batchmill_core::{BatchCounts, CancelReason, MonoTime, Scheduler};
-use batchmill_dispatch::{BatchKey, Dispatch, Event, Totals};
+use batchmill_dispatch::{BatchKey, Dispatch, Event, LimitChange, LimitSettings, LimitStanding, Totals};
 use tokio::sync::{Notify, watch};
 
 use crate::{Clock, Workload, meters::Meters};
@@ -54,13 +54,17 @@ pub struct Settings {
     pub metrics: bool,
     /// Records that may wait for their delivery; at this bound nothing starts.
     pub unanswered_limit: NonZeroU64,
+    /// Limits of jobs with one key, in the order in which jobs name them.
+    pub limits: Vec<LimitSettings>,
+    /// Whether their rates begin without tokens: what another host has left of them is not known.
+    pub is_resumed: bool,
 }
 
 impl Settings {
-    /// So many attempts at once, no metrics.
+    /// So many attempts at once, no metrics, no limits of keys.
     pub fn new(concurrency: NonZeroU32) -> Self {
         let unanswered_limit = batchmill_dispatch::Settings::new(concurrency).unanswered_limit;
-        Self { concurrency, metrics: false, unanswered_limit }
+        Self { concurrency, metrics: false, unanswered_limit, limits: Vec::new(), is_resumed: false }
     }
 }
 
@@ -120,10 +124,15 @@ impl<W: Workload> Mill<W> {
         limits.unanswered_limit = settings.unanswered_limit;
         let runtime = tokio::runtime::Handle::current();
         let threads = runtime.metrics().num_workers();
+        let clock = Clock::start();
+        let mut keyed = settings.limits.clone();
+        let rates = keyed.iter_mut().filter_map(|limit| limit.rate.as_mut());
+        rates.filter(|_| settings.is_resumed).for_each(|rate| rate.empty_at = Some(clock.now()));
+        let dispatch = Dispatch::new(limits, scheduler).with_limits(keyed);
         let shared = Arc::new(Shared {
-            clock: Clock::start(),
+            clock,
             meters: settings.metrics.then(Meters::new),
-            brain: Mutex::new(Brain::new(Dispatch::new(limits, scheduler), threads)),
+            brain: Mutex::new(Brain::new(dispatch, threads)),
             alarm: Arc::default(),
             load: Load::default(),
             ended: Notify::new(),
@@ -159,6 +168,19 @@ impl<W: Workload> Mill<W> {
         if let Some(meters) = self.0.meters.as_ref().filter(|_| before != after) {
             meters.limit_requested();
         }
+    }
+
+    /// How each limit of jobs with one key stands, in their order.
+    pub fn limits(&self) -> Vec<LimitStanding> {
+        self.0.ask(Dispatch::limits)
+    }
+
+    /// Changes the limit of this name while jobs run. False if there is none.
+    pub fn set_limit(&self, name: &str, change: LimitChange) -> bool {
+        let mut brain = self.0.lock();
+        let Some(limit) = brain.dispatch.limit_named(name) else { return false };
+        brain.take(&self.0, Event::LimitSet { limit, change });
+        true
     }
 
     /// Starts nothing more; running attempts finish. Open batches end `Drained` unless they were complete.

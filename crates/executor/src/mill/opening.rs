@@ -195,6 +195,8 @@ fn new_job(clock: &Clock, keys: JobKeys, past: batchmill_dispatch::Past) -> NewJ
     job.timeout = keys.timeout;
     job.after = keys.after.map(|moment| clock.mono(moment));
     job.deadline = keys.deadline.map(|moment| clock.mono(moment));
+    job.share = keys.share;
+    job.limits = keys.limits;
     job.past = past;
     job
 }

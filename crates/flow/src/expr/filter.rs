@@ -19,6 +19,7 @@ use super::{
     error::ExprError,
     library,
     meter::{self, Exceeded, Limits},
+    reads::Reads,
     value::Value,
 };
 
@@ -71,6 +72,14 @@ impl Filter {
     /// The text it was compiled from.
     pub fn text(&self) -> &str {
         &self.0.text
+    }
+
+    /// Whether it reads no entry of its input but these, as far as its text tells.
+    pub fn reads_only(&self, keys: &[&str]) -> bool {
+        match &self.0.uses.state {
+            Reads::All => false,
+            Reads::Keys(read) => read.iter().all(|key| keys.contains(&key.as_str())),
+        }
     }
 
     /// Its one output, or `None` for none. Several are the permanent error `bad_update`.

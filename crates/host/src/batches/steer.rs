@@ -19,6 +19,7 @@ pub(crate) enum Action {
     Pause,
     Unpause,
     Drain,
+    SetLimit,
 }
 
 impl Action {
@@ -28,6 +29,7 @@ impl Action {
             Self::Pause => "pause",
             Self::Unpause => "unpause",
             Self::Drain => "drain",
+            Self::SetLimit => "limits set",
         }
     }
 }
@@ -72,9 +74,22 @@ pub(crate) fn tell(batch: &BatchId, argument: &str, action: Action, answer: Answ
             value: said(json!({"before": before, "counts": counts, "limit_seconds": limit_seconds})),
             exit: Exit::Success,
         },
+        Answer::LimitSet { key, before, now } => Told {
+            text: format!("{batch}: {}\n", limit_set(&key, before.as_deref(), &now)),
+            value: said(json!({"key": key, "before": before, "now": now})),
+            exit: Exit::Success,
+        },
         Answer::Refused { message, .. } => return Err(Refusal::data(message)),
         _ => return Err(Refusal::storage(format!("the host of {batch} gave an answer to another question"))),
     })
+}
+
+fn limit_set(key: &str, before: Option<&str>, now: &str) -> String {
+    match before {
+        Some(before) if before == now => format!("{key} is {now}, as before"),
+        Some(before) => format!("{key} is {now}, was {before}"),
+        None => format!("{key} is {now}"),
+    }
 }
 
 fn cancelling(counts: &BatchCounts) -> String {
@@ -237,6 +252,18 @@ mod tests {
              `batchmill resume inspect-7f3a` goes on\n"
         );
         assert_eq!(text(Action::Drain, draining(true)), "inspect-7f3a: drains already\n");
+    }
+
+    #[test]
+    fn a_limit_that_is_set_says_what_it_was() {
+        let set = |before: Option<&str>| Answer::LimitSet {
+            key: "tenant.concurrency".into(),
+            before: before.map(str::to_owned),
+            now: "8".into(),
+        };
+        assert_eq!(text(Action::SetLimit, set(Some("4"))), "inspect-7f3a: tenant.concurrency is 8, was 4\n");
+        assert_eq!(text(Action::SetLimit, set(Some("8"))), "inspect-7f3a: tenant.concurrency is 8, as before\n");
+        assert_eq!(text(Action::SetLimit, set(None)), "inspect-7f3a: tenant.concurrency is 8\n");
     }
 
     #[test]

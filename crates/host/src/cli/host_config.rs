@@ -9,6 +9,8 @@ use batchmill_config::{Flag, LoadRequest};
 use clap::{ArgMatches, Args, ValueHint, parser::ValueSource};
 use serde_json::json;
 
+use crate::intake::expressions;
+
 /// Where config comes from.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Configuration")]
@@ -73,6 +75,7 @@ impl ConfigArgs {
         let mut request = LoadRequest::from_process();
         request.explicit.clone_from(&self.config);
         request.sets.clone_from(&self.set);
+        request.expressions = expressions();
         request
     }
 }

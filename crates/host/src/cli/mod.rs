@@ -13,6 +13,7 @@ mod graph;
 mod hints;
 mod host_config;
 mod intake;
+mod limits;
 mod plugin;
 mod prune;
 mod results;
@@ -39,7 +40,7 @@ pub(crate) use retry::RetryArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use state::StateArgs;
 
-use crate::{batches::steer::Action, exit::Exit};
+use crate::{batches::steer::Action, control::Request, exit::Exit};
 
 /// Runs batches of workflow jobs: a flow, a file of jobs, results; every policy a plugin chosen by one line of config.
 #[derive(Debug, Parser)]
@@ -70,6 +71,9 @@ enum Command {
     Unpause(steer::SteerArgs),
     /// End a running batch when its running jobs have finished; `resume` goes on
     Drain(steer::SteerArgs),
+    /// Change limits of a running batch
+    #[command(subcommand)]
+    Limits(limits::LimitsCommand),
     Prune(prune::PruneArgs),
     Try(Box<try_one::TryArgs>),
     Simulate(Box<simulate::SimulateArgs>),
@@ -117,9 +121,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
         Command::Errors(args) => errors::execute(&args, &cli.global),
         Command::Explain(args) => explain::execute(&args, &cli.global),
         Command::Cancel(args) => steer::cancel(args, &cli.global),
-        Command::Pause(args) => steer::execute(Action::Pause, &args, &cli.global),
-        Command::Unpause(args) => steer::execute(Action::Unpause, &args, &cli.global),
-        Command::Drain(args) => steer::execute(Action::Drain, &args, &cli.global),
+        Command::Pause(args) => steer::ask(Action::Pause, &Request::Pause {}, &args, &cli.global),
+        Command::Unpause(args) => steer::ask(Action::Unpause, &Request::Unpause {}, &args, &cli.global),
+        Command::Drain(args) => steer::ask(Action::Drain, &Request::Drain {}, &args, &cli.global),
+        Command::Limits(command) => limits::execute(command, &cli.global),
         Command::Prune(args) => prune::execute(&args, &cli.global),
         Command::Simulate(args) => simulate::execute(&args, &cli.global),
         Command::Try(args) => try_one::execute(&args, &cli.global),

@@ -9,7 +9,7 @@ use crate::{
         self,
         steer::{self, Action, Told},
     },
-    control::Request,
+    control::{Answer, Client, Request, Unreachable},
     exit::Exit,
     logs,
     problems::Refusal,
@@ -48,19 +48,35 @@ pub(crate) struct CancelArgs {
     format: FormatArgs,
 }
 
+impl SteerArgs {
+    pub(super) fn new(batch: Option<String>, state: StateArgs, format: FormatArgs) -> Self {
+        Self { batch, state, format }
+    }
+}
+
 pub(super) fn cancel(args: CancelArgs, global: &Global) -> Exit {
     let CancelArgs { batch, jobs, state, format } = args;
-    carry_out(Action::Cancel, &jobs, &SteerArgs { batch, state, format }, global)
+    let args = SteerArgs { batch, state, format };
+    if jobs.is_empty() {
+        return ask(Action::Cancel, &Request::Cancel { jobs: None }, &args, global);
+    }
+    carry_out(Action::Cancel, |host| host.cancel_jobs(&jobs), &args, global)
 }
 
-pub(super) fn execute(action: Action, args: &SteerArgs, global: &Global) -> Exit {
-    carry_out(action, &[], args, global)
+/// Asks the host of a running batch one thing, and tells what it says.
+pub(super) fn ask(action: Action, request: &Request, args: &SteerArgs, global: &Global) -> Exit {
+    carry_out(action, |host| host.ask(request), args, global)
 }
 
-fn carry_out(action: Action, jobs: &[JobId], args: &SteerArgs, global: &Global) -> Exit {
+fn carry_out(
+    action: Action,
+    wish: impl Fn(&mut Client) -> Result<Answer, Unreachable>,
+    args: &SteerArgs,
+    global: &Global,
+) -> Exit {
     let screen = global.screen();
     logs::start(global, &screen);
-    match steered(action, jobs, args) {
+    match steered(action, wish, args) {
         Ok(told) => match stdout::print(&args.format.format.one(&told.value, told.text)) {
             Exit::Success => told.exit,
             failed => failed,
@@ -69,15 +85,13 @@ fn carry_out(action: Action, jobs: &[JobId], args: &SteerArgs, global: &Global) 
     }
 }
 
-fn steered(action: Action, jobs: &[JobId], args: &SteerArgs) -> Result<Told, Refusal> {
+fn steered(
+    action: Action,
+    wish: impl Fn(&mut Client) -> Result<Answer, Unreachable>,
+    args: &SteerArgs,
+) -> Result<Told, Refusal> {
     let found = batches::running(&args.state.state, args.batch.as_deref())?;
-    let answer = found.ask(|host| match action {
-        Action::Cancel if jobs.is_empty() => host.ask(&Request::Cancel { jobs: None }),
-        Action::Cancel => host.cancel_jobs(jobs),
-        Action::Pause => host.ask(&Request::Pause {}),
-        Action::Unpause => host.ask(&Request::Unpause {}),
-        Action::Drain => host.ask(&Request::Drain {}),
-    })?;
+    let answer = found.ask(wish)?;
     steer::tell(found.id(), &found.argument(), action, answer)
 }
 

@@ -7,10 +7,15 @@ use std::{
 };
 
 use batchmill_core::{JobId, Status};
-use batchmill_executor::{BatchHandle, FlowWorkload, Mill, Reason};
+use batchmill_executor::{BatchHandle, FlowWorkload, Holder, JobSource, Mill, Reason};
 use tokio::sync::Notify;
 
-use super::{Answer, CancelledJob, Live, Outcome, Paused, Reasoned, Request, Why, protocol::rounded, server::Answers};
+use super::{
+    Answer, CancelledJob, Live, LiveLimit, Outcome, Paused, Reasoned, Request, Why,
+    limits::{self, Set},
+    protocol::rounded,
+    server::Answers,
+};
 use crate::{
     intake::JsonLines,
     progress::{Pace, Rate, Snapshot},
@@ -48,6 +53,7 @@ impl Desk {
         let (snapshot, rate) = self.observe();
         let mut live = Live::new(&snapshot, rate);
         live.concurrency = self.mill.totals().limit;
+        live.limits = self.mill.limits().iter().map(LiveLimit::from).collect();
         live.draining = self.mill.is_draining();
         live.verdict = self.batch.verdict();
         Answer::Status(Box::new(live))
@@ -67,7 +73,20 @@ impl Desk {
 
     fn explain(&self, job: &JobId) -> Answer {
         let Some(place) = self.jobs.find(job) else { return self.unknown(&[job]) };
-        self.batch.explain(place).map_or_else(|| self.over(), |why| Answer::Explained(Reasoned::new(&why)))
+        let Some(why) = self.batch.explain(place) else { return self.over() };
+        let named = |holder: &Holder| Some((self.jobs.id(holder.sequence.into()).ok()?, *holder));
+        let holders: Vec<_> = why.reason.holders().iter().filter_map(named).collect();
+        Answer::Explained(Reasoned::new(&why).held_by(&holders))
+    }
+
+    fn set_limit(&self, key: String, value: &str) -> Answer {
+        if self.is_over() {
+            return self.over();
+        }
+        match limits::set(&self.mill, &key, value) {
+            Ok(Set { before, now }) => Answer::LimitSet { key, before, now },
+            Err(message) => Answer::Refused { why: Why::BadLimit, message },
+        }
     }
 
     fn cancel(&self) -> Answer {
@@ -169,6 +188,7 @@ impl Answers for Desk {
             Request::Pause {} => self.set_paused(true),
             Request::Unpause {} => self.set_paused(false),
             Request::Drain {} => self.drain(),
+            Request::SetLimit { key, value } => self.set_limit(key, &value),
         }
     }
 

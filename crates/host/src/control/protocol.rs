@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use batchmill_core::{BatchCounts, JobId, Pause, Status, Verdict};
+use batchmill_executor::{Holder, LimitStanding};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::progress::{Rate, Snapshot};
 
@@ -35,6 +36,8 @@ pub(crate) enum Request {
     Unpause {},
     /// Start nothing more, let running jobs finish, and end: as the first interrupt does.
     Drain {},
+    /// Change a limit: `concurrency`, `NAME.concurrency`, `NAME.rate`.
+    SetLimit { key: String, value: String },
 }
 
 /// What the host says.
@@ -66,6 +69,12 @@ pub(crate) enum Answer {
         limit_seconds: f64,
         before: bool,
     },
+    /// A limit is changed: what it was, where that is known, and what it is.
+    LimitSet {
+        key: String,
+        before: Option<String>,
+        now: String,
+    },
     /// Nothing was done.
     Refused {
         why: Why,
@@ -81,6 +90,8 @@ pub(crate) enum Why {
     BadRequest,
     /// The batch has no such job.
     UnknownJob,
+    /// There is no such limit, or not with this value.
+    BadLimit,
     /// The batch has ended.
     Ended,
 }
@@ -101,6 +112,9 @@ pub(crate) struct Live {
     pub(crate) eta_seconds: Option<f64>,
     /// Attempts that may run at once.
     pub(crate) concurrency: u32,
+    /// Limits of jobs with one key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) limits: Vec<LiveLimit>,
     /// Jobs that had ended when this host began with it.
     pub(crate) before: u64,
     /// How many jobs a trial starts.
@@ -123,11 +137,51 @@ impl Live {
             rate: (rate.per_second * 1000.0).round() / 1000.0,
             eta_seconds: rate.left.map(|left| rounded(left, 10.0)),
             concurrency: 0,
+            limits: Vec::new(),
             before: snapshot.before,
             limit: snapshot.limit.map(std::num::NonZero::get),
             draining: false,
             paused: snapshot.paused.as_ref().map(Paused::from),
             verdict: None,
+        }
+    }
+}
+
+/// How a limit of jobs with one key stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LiveLimit {
+    pub(crate) name: String,
+    /// Whether jobs have keys; else all have one.
+    pub(crate) has_key: bool,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) rate: Option<String>,
+    pub(crate) breaker: bool,
+    /// Keys that were seen.
+    pub(crate) keys: u64,
+    /// Attempts that run under it.
+    pub(crate) running: u64,
+    /// Keys that let nothing start at this moment.
+    pub(crate) shut: u64,
+    /// Keys whose breaker is not closed.
+    pub(crate) open: u64,
+    /// Keys that pause because an attempt was asked to wait.
+    pub(crate) paused: u64,
+}
+
+impl From<&LimitStanding> for LiveLimit {
+    fn from(limit: &LimitStanding) -> Self {
+        let settings = &limit.settings;
+        Self {
+            name: settings.name.clone(),
+            has_key: settings.has_key,
+            concurrency: settings.concurrency.map(std::num::NonZero::get),
+            rate: settings.rate.map(|rate| rate.rate.to_string()),
+            breaker: settings.breaker.is_some(),
+            keys: limit.keys,
+            running: limit.running,
+            shut: limit.shut,
+            open: limit.open,
+            paused: limit.paused,
         }
     }
 }
@@ -171,6 +225,19 @@ pub(crate) struct Reasoned {
 }
 
 impl Reasoned {
+    /// The jobs that stand in the way, by their ids.
+    pub(super) fn held_by(mut self, holders: &[(JobId, Holder)]) -> Self {
+        if holders.is_empty() {
+            return self;
+        }
+        let named: Vec<String> = holders.iter().map(|(id, _)| format!("`{id}`")).collect();
+        self.text = format!("{}; held by {}", self.text, named.join(", "));
+        let holder =
+            |(id, holder): &(JobId, Holder)| json!({"job": id, "sequence": holder.sequence, "slot": holder.slot});
+        self.data.insert("holders".to_owned(), holders.iter().map(holder).collect());
+        self
+    }
+
     pub(super) fn new(said: &(impl ToString + Serialize)) -> Self {
         let Ok(Value::Object(data)) = serde_json::to_value(said) else {
             unreachable!("an explanation is an object of texts and numbers")
@@ -221,6 +288,10 @@ mod tests {
             (r#"{"request":"cancel"}"#, Request::Cancel { jobs: None }),
             (r#"{"request":"cancel","jobs":["a","b"]}"#, Request::Cancel { jobs: Some(vec![job("a"), job("b")]) }),
             (r#"{"request":"unpause"}"#, Request::Unpause {}),
+            (
+                r#"{"request":"set_limit","key":"tenant.rate","value":"60/m"}"#,
+                Request::SetLimit { key: "tenant.rate".into(), value: "60/m".into() },
+            ),
         ];
         for (line, request) in cases {
             assert_eq!(read(line).as_ref(), Ok(&request), "{line}");
@@ -262,6 +333,7 @@ mod tests {
             Answer::CancelledJobs { jobs: vec![ended] },
             Answer::Paused { before: None, now: Some(paused), counts },
             Answer::Draining { counts, limit_seconds: 20.0, before: false },
+            Answer::LimitSet { key: "tenant.concurrency".into(), before: Some("4".into()), now: "8".into() },
             Answer::Refused { why: Why::UnknownJob, message: "no job".into() },
         ] {
             let line = serde_json::to_string(&answer).unwrap();

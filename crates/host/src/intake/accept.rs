@@ -1,8 +1,8 @@
 //! Accepting jobs: every record of a source is checked, indexed, and spooled unless it is read in place.
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
-use batchmill_core::StateData;
+use batchmill_core::{JobId, StateData};
 
 use super::{
     bad_line::{BadLines, OnBadLine, Raw},
@@ -11,6 +11,7 @@ use super::{
     index::{self, Defaults, IndexWriter, NotAdded},
     json::Mistake,
     jsonl::JsonLines,
+    keys::{Keys, Made, MadeOfAll, Seen},
     line::{self, Line},
     open::of_broken,
     record::{Flaw, Record, Records, Spot, Text},
@@ -33,6 +34,8 @@ pub(crate) struct Rules {
     pub(crate) columns: Columns,
     /// Where copies and indexes are made.
     pub(crate) scratch: Scratch,
+    /// What config wants to know of each job.
+    pub(crate) keys: Option<Arc<Keys>>,
 }
 
 /// Says what a flow has against an input.
@@ -54,6 +57,9 @@ pub(super) fn accept(
     accepted.finish()
 }
 
+/// The JSON of a record, the job that it is, and what config makes of that.
+type Accepting<'a> = (&'a [u8], Line, Option<Made>);
+
 /// What was accepted so far.
 struct Accepted {
     name: String,
@@ -64,6 +70,8 @@ struct Accepted {
     /// The line of each row, for a source in which it is not the number of the job.
     lines: Vec<u32>,
     bad: BadLines,
+    /// What config makes of each job, where it asks.
+    made: MadeOfAll,
 }
 
 /// Where a job is read again when it starts.
@@ -80,12 +88,12 @@ impl Accepted {
         };
         let bad = BadLines::new(name.clone(), rules.on_bad_line, rules.scratch.clone());
         let index = IndexWriter::create(&rules.scratch).map_err(|error| rules.scratch.refusal(INDEX, &error))?;
-        let ids = Ids::default();
-        Ok(Self { name, rules, place, index, ids, lines: Vec::new(), bad })
+        let (ids, made) = (Ids::default(), MadeOfAll::default());
+        Ok(Self { name, rules, place, index, ids, lines: Vec::new(), bad, made })
     }
 
     fn take(&mut self, record: &Record<'_>, accept: Accept<'_>) -> Result<(), Refusal> {
-        let (bytes, line) = match self.read(record, accept) {
+        let (bytes, line, made) = match self.read(record, accept) {
             Ok(read) => read,
             Err(flaws) => {
                 let is_cut = matches!(record.text, Text::Cut(_));
@@ -101,12 +109,13 @@ impl Accepted {
         if let Some(id) = &line.id {
             self.ids.add(row, id);
         }
+        self.made.extend(made);
         self.remember_line(row, record);
         Ok(())
     }
 
-    /// The job of a record, and its JSON.
-    fn read<'a>(&self, record: &'a Record<'_>, accept: Accept<'_>) -> Result<(&'a [u8], Line), Vec<Flaw>> {
+    /// The JSON of a record, the job that it is, and what config makes of that.
+    fn read<'a>(&self, record: &'a Record<'_>, accept: Accept<'_>) -> Result<Accepting<'a>, Vec<Flaw>> {
         let bytes = match &record.text {
             Text::Same(bytes) | Text::Made(bytes) => *bytes,
             Text::Bad(flaws) => return Err(flaws.clone()),
@@ -115,11 +124,27 @@ impl Accepted {
         let flaws =
             |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| record.flaw(mistake)).collect::<Vec<_>>();
         let mut line = line::parse(bytes, self.rules.input_is_line).map_err(flaws)?;
-        // The index needs no input: it stays on disk until the job starts.
-        accept(std::mem::take(&mut line.input)).map_err(|messages| {
+        let whole = |messages: Vec<String>| {
             flaws(messages.into_iter().map(|message| Mistake { offset: None, message }).collect())
-        })?;
-        Ok((bytes, line))
+        };
+        let made = self.make(record.number, &mut line);
+        // The index needs no input: it stays on disk until the job starts.
+        let accepted = accept(std::mem::take(&mut line.input));
+        match (accepted, made) {
+            (Ok(()), Ok(made)) => Ok((bytes, line, made)),
+            (accepted, made) => Err(whole([accepted.err(), made.err()].into_iter().flatten().flatten().collect())),
+        }
+    }
+
+    fn make(&self, number: u64, line: &mut Line) -> Result<Option<Made>, Vec<String>> {
+        let Some(keys) = &self.rules.keys else { return Ok(None) };
+        let Defaults { priority, tenant } = &self.rules.defaults;
+        let seen = Seen {
+            id: line.id.clone().unwrap_or_else(|| JobId::from(number)),
+            tenant: line.tenant.as_ref().unwrap_or(tenant),
+            priority: line.priority.unwrap_or(*priority),
+        };
+        keys.make(&seen, &mut line.input).map(Some)
     }
 
     /// Nothing to remember where the number of a job is its line.
@@ -135,7 +160,7 @@ impl Accepted {
 
     /// Looks for equal ids, and lets go of what only reading needed.
     fn finish(self) -> Result<JsonLines, Refusal> {
-        let Self { name, rules, place, index, ids, lines, mut bad } = self;
+        let Self { name, rules, place, index, ids, lines, mut bad, made } = self;
         let (file, spooled) = match place {
             Place::File(file) => (file, 0),
             Place::Spool(spool) => {
@@ -145,6 +170,9 @@ impl Accepted {
         let flags = spooled | if rules.input_is_line { index::INPUT_IS_LINE } else { 0 };
         let index = index.finish(flags).map_err(|error| rules.scratch.refusal(INDEX, &error))?;
         let mut jobs = JsonLines::new(name, file, index);
+        if rules.keys.is_some() {
+            jobs.set_made(made.finish());
+        }
         let number = |row: u32| jobs.index().row(row).map_or(0, |row| row.number);
         let line = |row: u32| lines.get(row as usize).map_or_else(|| number(row), |line| *line);
         let duplicates = ids.duplicates(jobs.index(), |row| jobs.read_id(row));

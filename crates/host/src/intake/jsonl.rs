@@ -18,10 +18,14 @@ use super::{
     bad_line::LeftOut,
     fingerprint::Fingerprint,
     index::{self, INPUT_IS_LINE, Index, IndexWriter, Row, SPOOLED},
+    keys::{Keys, Made, MadeOfAll, Seen},
     line::{self, Line},
     spool::{self, Scratch},
 };
-use crate::problems::Refusal;
+use crate::{
+    exit::Exit,
+    problems::{Place, Problems, Refusal},
+};
 
 /// What the index of a batch's jobs is called in its folder.
 pub(super) const INDEX: &str = "jobs.idx";
@@ -37,6 +41,8 @@ pub(crate) struct JsonLines {
     left_out: LeftOut,
     /// The source as a whole, where it is a file.
     fingerprint: Option<Fingerprint>,
+    /// What config makes of each job, where it asks and they were looked at.
+    made: Option<MadeOfAll>,
     /// The first line that was not what was accepted any more.
     broken: OnceLock<Refusal>,
 }
@@ -50,7 +56,7 @@ impl fmt::Debug for JsonLines {
 impl JsonLines {
     pub(super) fn new(name: String, file: File, index: Index) -> Self {
         let (left_out, broken) = (LeftOut::default(), OnceLock::new());
-        Self { name, file, index, left_out, fingerprint: None, broken }
+        Self { name, file, index, left_out, fingerprint: None, made: None, broken }
     }
 
     /// The jobs of a batch as its `folder` has them. `source` is the file where they are read in place.
@@ -100,7 +106,56 @@ impl JsonLines {
 
     /// The same jobs by another index.
     pub(super) fn indexed_by(self, index: Index) -> Self {
-        Self { index, ..self }
+        Self { index, made: None, ..self }
+    }
+
+    pub(super) fn set_made(&mut self, made: MadeOfAll) {
+        self.made = Some(made);
+    }
+
+    /// Looks at every job with the eyes of config, where that was not done when they were accepted.
+    pub(crate) fn make_keys(&mut self, keys: &Keys) -> Result<(), Refusal> {
+        if self.made.is_some() {
+            return Ok(());
+        }
+        let (mut all, mut problems) = (MadeOfAll::default(), Problems::default());
+        for row in self.index.rows() {
+            let row = row.map_err(|error| Refusal::storage(self.lost_index(&error).message))?;
+            match self.make(&row, keys)? {
+                Ok(made) => all.extend([made]),
+                Err(messages) => messages.into_iter().for_each(|message| problems.add(self.spot(&row), message)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Refusal { exit: Exit::BadData, problems: problems.into_lines() });
+        }
+        self.made = Some(all.finish());
+        Ok(())
+    }
+
+    fn make(&self, row: &Row, keys: &Keys) -> Result<Result<Made, Vec<String>>, Refusal> {
+        // It has ended.
+        if row.is_gone {
+            return Ok(Ok(Made::default()));
+        }
+        let of_row = self.index.keys(row).map_err(|error| Refusal::storage(self.lost_index(&error).message))?;
+        let line =
+            if keys.is_by_class() { Line::default() } else { self.line(row).map_err(|error| self.why(error))? };
+        let id = line.id.unwrap_or_else(|| JobId::from(u64::from(row.number)));
+        let (seen, mut input) = (Seen { id, tenant: &of_row.tenant, priority: of_row.priority }, line.input);
+        Ok(keys.make(&seen, &mut input))
+    }
+
+    fn why(&self, error: JobError) -> Refusal {
+        self.broken.get().cloned().unwrap_or_else(|| Refusal::data(error.message))
+    }
+
+    /// Where a row stands, for problems.
+    fn spot(&self, row: &Row) -> Place {
+        if self.is_spooled() {
+            return Place { file: self.place(row), line: None, column: None };
+        }
+        Place { file: self.name.clone(), line: Some(row.number.into()), column: None }
     }
 
     /// What problems call it.
@@ -128,6 +183,9 @@ impl JsonLines {
         self.index.forget_numbers();
         if rows.is_empty() {
             return Ok(());
+        }
+        if let Some(made) = &mut self.made {
+            made.leave_out(rows);
         }
         let refuse = |error: io::Error| scratch.refusal(accept::INDEX, &error);
         let mut without = IndexWriter::create(scratch).map_err(refuse)?;
@@ -240,7 +298,11 @@ impl JobSource for JsonLines {
     fn keys(&self, index: u64) -> JobKeys {
         let keys = self.index.row(place(index)).and_then(|row| self.index.keys(&row));
         // The batch stops for it when the first job starts.
-        keys.inspect_err(|error| drop(self.lost_index(error))).unwrap_or_default()
+        let mut keys = keys.inspect_err(|error| drop(self.lost_index(error))).unwrap_or_default();
+        if let Some(made) = &self.made {
+            made.put_into(place(index), &mut keys);
+        }
+        keys
     }
 
     fn id(&self, index: u64) -> Result<JobId, JobError> {

@@ -8,8 +8,9 @@ use std::{
     thread,
 };
 
-use batchmill_config::{HostConfig, Slot};
+use batchmill_config::{HostConfig, Limit, Slot};
 use batchmill_core::{BuildContext, BuildError, Checkpointer, FailureStrategy, MetricsExporter, ResultSink, Scheduler};
+use batchmill_executor::{BreakerSettings, LimitSettings, RateSettings};
 use batchmill_plugin::{Pluggable, Registry};
 
 use super::delivery::Outlet;
@@ -49,7 +50,7 @@ pub(crate) struct Deciders {
 /// Builds what decides; opens nothing.
 pub(crate) fn deciders(config: &HostConfig, registry: &Registry) -> Result<Deciders, Refusal> {
     let mut refusals = Refusals::default();
-    let scheduler = refusals.keep(build::<dyn Scheduler>(&config.scheduler, "scheduler", registry));
+    let scheduler = refusals.keep(build::<dyn Scheduler>(&config.scheduler.slot(), "scheduler", registry));
     let failure = refusals.keep(build::<dyn FailureStrategy>(&config.failure, "failure", registry));
     refusals.into_result()?;
     let (scheduler, failure) = scheduler.zip(failure).expect("a part that is missing was refused");
@@ -102,11 +103,30 @@ pub(crate) fn concurrency(config: &HostConfig) -> NonZeroU32 {
     config.executor.concurrency.on(cpus).try_into().unwrap_or(NonZeroU32::MAX)
 }
 
+/// The limits of jobs with one key.
+pub(super) fn limits(config: &HostConfig) -> Vec<LimitSettings> {
+    let of = |(place, limit): (usize, &Limit)| {
+        let mut settings = LimitSettings::new(limit.name(place));
+        settings.has_key = limit.key.is_some();
+        settings.concurrency = limit.concurrency;
+        settings.rate = limit.rate.map(|rate| RateSettings::new(rate, limit.bucket()));
+        settings.breaker = limit.breaker.as_ref().map(|breaker| {
+            let mut settings = BreakerSettings::new(breaker.failures, breaker.cooldown.get());
+            settings.probes = breaker.probes;
+            settings.on.clone_from(&breaker.on);
+            settings
+        });
+        settings.pauses = limit.pauses.unwrap_or(limit.rate.is_some());
+        settings
+    };
+    config.limits.iter().enumerate().map(of).collect()
+}
+
 /// What config chose, for the report.
 pub(super) fn kinds(config: &HostConfig) -> BTreeMap<&'static str, Vec<String>> {
     let one = |slot: &Slot| vec![slot.kind.clone()];
     BTreeMap::from([
-        ("scheduler", one(&config.scheduler)),
+        ("scheduler", vec![config.scheduler.kind.clone()]),
         ("retry", one(&config.retry)),
         ("failure", one(&config.failure)),
         ("sinks", config.sinks.iter().map(|slot| slot.kind.clone()).collect()),

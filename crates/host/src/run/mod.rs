@@ -287,7 +287,10 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
         return Ok(Prepared::Stored(Box::new(Stored::new(ended, args, shown, quiet, &going.jobs))));
     }
 
-    let Going { jobs: accepted, is_new, accepted: changes } = going;
+    let Going { jobs: mut accepted, is_new, accepted: changes } = going;
+    if let Some(keys) = &inputs.keys {
+        accepted.make_keys(keys)?;
+    }
     let batch = match (&earlier, &origin) {
         (Some(earlier), _) => earlier.id().clone(),
         (None, Some(origin)) => origin.batch.clone(),

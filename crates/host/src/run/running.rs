@@ -96,6 +96,8 @@ impl Running {
         let nodes = start.inputs.flow.graph().node_names().len();
         let mut settings = Settings::new(descriptors::within_limit(assemble::concurrency(config), nodes));
         settings.metrics = exporter.is_some();
+        settings.limits = assemble::limits(config);
+        settings.is_resumed = start.before.is_some();
         let mill = Mill::start(&settings, scheduler);
         let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config, &start.inputs.libraries));
         // Before the first job: what was used decides who is first.

@@ -93,8 +93,9 @@ fn describe(config: &HostConfig, loaded: &Loaded) {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     gauge!("batchmill_build_info", "version" => VERSION).set(1.0);
     loaded.publish();
+    let scheduler = config.scheduler.slot();
     let slots = [
-        (PluginKind::Scheduler, &config.scheduler),
+        (PluginKind::Scheduler, &scheduler),
         (PluginKind::Retry, &config.retry),
         (PluginKind::Failure, &config.failure),
     ];

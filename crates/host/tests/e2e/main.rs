@@ -11,6 +11,7 @@ mod failures;
 mod graph;
 mod guard;
 mod hints;
+mod limits;
 mod metrics;
 mod parallel;
 mod pause;

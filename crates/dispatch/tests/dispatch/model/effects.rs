@@ -72,6 +72,7 @@ impl Model {
         let batch = self.batches.get(&key.0).ok_or_else(not_open)?;
         let job = batch.jobs.get(index as usize).ok_or("start of an unknown job")?;
         hold!(!self.is_held_as_suspect(batch, job), "two suspects at once: {start:?}");
+        hold!(!self.is_limited(job, now), "start above a limit of its keys: {start:?} {job:?}");
         let batch = self.batches.get_mut(&key.0).ok_or_else(not_open)?;
         hold!(batch.is_open_for_starts(), "start in a batch that takes none: {start:?}");
         let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
@@ -94,13 +95,15 @@ impl Model {
         job.started = now;
         job.first_started.get_or_insert(now);
         (job.stop, job.stop_sent) = (Vec::new(), false);
+        let keys = job.new.limits.clone();
         self.live.insert(slot.0, start.lease);
+        self.limits.start(&keys, now);
         Ok(())
     }
 
     /// Whether nobody who may start should have been before it.
     fn is_next(&self, now: MonoTime, start: &Start) -> Check {
-        let Some(order) = self.order else { return Ok(()) };
+        let Some(order) = self.order.filter(|_| !self.may_open_late(now)) else { return Ok(()) };
         let lease = start.lease;
         let started = self.batches.get(&lease.batch.0).and_then(|batch| batch.jobs.get(lease.index as usize));
         let key = order.key(started.ok_or("start of an unknown job")?);
@@ -110,7 +113,7 @@ impl Model {
         let ready =
             ready.flat_map(|batch| batch.jobs.iter().filter(move |job| !batch.leaves_out(job) && !held(batch, job)));
         let may = |job: &&super::Job| job.at == At::Ready && job.doomed.is_empty() && !job.is_too_late(now);
-        let before = ready.filter(may).find(|job| order.key(job) < key);
+        let before = ready.filter(may).find(|job| order.key(job) < key && !self.is_limited(job, now));
         hold!(before.is_none(), "{before:?} waits longer than the order {order:?} allows: {start:?}");
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! What each event means to the model.
 
-use batchmill_core::{AttemptFailure, Draw, ErrorClass, FailedAttempt, MonoTime, Outcome, RetryDecision, Status};
+use batchmill_core::{
+    AttemptFailure, Draw, ErrorClass, FailedAttempt, LimitKeys, MonoTime, Outcome, RetryDecision, Status,
+};
 use batchmill_dispatch::{Event, JournalFailure, Lease, StopCause};
 
 use super::{At, Batch, Close, Expect, Job, Model, Paused};
@@ -32,7 +34,18 @@ impl Model {
                     batch.storage_full = why.is_some();
                 }
             }
-            Event::AttemptEnded { lease, outcome, draw, .. } => self.attempt_ended(now, *lease, outcome, *draw),
+            Event::AttemptEnded { lease, outcome, draw, .. } => {
+                let keys = self.keys_of(*lease);
+                self.attempt_ended(now, *lease, outcome, *draw);
+                if let Some(Running { keys, started, is_told }) = keys {
+                    self.limits.asked_to_wait(&keys, outcome, now);
+                    // A flow that goes on is the same attempt.
+                    if !matches!(self.expect, Expect::GoOn { .. }) {
+                        self.limits.ended(&keys, started, says(outcome, is_told), now);
+                    }
+                }
+            }
+            Event::LimitSet { limit, change } => self.limits.changed(limit.0.into(), *change, now),
             Event::TimerFired => self.timer_fired(now),
             Event::Answered { batch, jobs } => self.answered(batch.0, jobs),
             Event::DeliveryFailed { batch, message } => {
@@ -63,6 +76,12 @@ impl Model {
             }
             _ => unreachable!("an event that the model does not know: {event:?}"),
         }
+    }
+
+    fn keys_of(&self, lease: Lease) -> Option<Running> {
+        self.live.get(&lease.slot.0).filter(|live| **live == lease)?;
+        let job = self.batches.get(&lease.batch.0)?.jobs.get(lease.index as usize)?;
+        Some(Running { keys: job.new.limits.clone(), started: job.started, is_told: !job.stop.is_empty() })
     }
 
     fn cut_off(&mut self, key: u32, failure: JournalFailure) {
@@ -149,6 +168,22 @@ impl Model {
         if let Some(allowed) = allowed {
             self.expect = Expect::End { batch: lease.batch.0, index: lease.index, allowed };
         }
+    }
+}
+
+/// An attempt that runs, as its limits see it.
+struct Running {
+    keys: LimitKeys,
+    started: MonoTime,
+    is_told: bool,
+}
+
+/// What an end says of what the attempt talked to.
+fn says(outcome: &Outcome, is_told: bool) -> Option<&Outcome> {
+    match outcome {
+        Outcome::Succeeded => Some(outcome),
+        Outcome::Failed(_) if !is_told => Some(outcome),
+        _ => None,
     }
 }
 

@@ -90,6 +90,8 @@ impl Model {
             "paused"
         } else if self.is_held_as_suspect(batch, job) {
             "suspect"
+        } else if self.is_limited(job, now) {
+            "limit"
         } else if self.unanswered >= self.settings.unanswered_limit.get() {
             "unanswered"
         } else if self.live.len() >= self.settings.limit.get() as usize {
@@ -103,7 +105,7 @@ impl Model {
 
     fn may_be_held(&self, now: MonoTime) -> bool {
         let waits = matches!(*self.last_pick.lock().unwrap(), Some(Pick::NotBefore(_)));
-        waits || self.parked(now) >= self.settings.parked_limit.get()
+        waits || self.may_open_late(now) || self.parked(now) >= self.settings.parked_limit.get()
     }
 }
 
@@ -120,6 +122,7 @@ fn tag(reason: &Reason) -> &'static str {
         Reason::Slots { .. } => "slots",
         Reason::Unanswered { .. } => "unanswered",
         Reason::Parking { .. } | Reason::Scheduler => "held",
+        reason if reason.limit().is_some() => "limit",
         Reason::Draining => "draining",
         Reason::Halted { .. } | Reason::Cancelled | Reason::BatchDeadline => "closing",
         Reason::EndDecided { .. } => "end decided",

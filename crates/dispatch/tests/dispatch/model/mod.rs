@@ -7,6 +7,7 @@ mod effects;
 mod events;
 mod explain;
 mod job;
+mod limits;
 mod past;
 mod rest;
 
@@ -15,7 +16,8 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 use batchmill_core::{Closing, FinalResult, MonoTime, Pause, RetryBudget, RetryPolicy, Status};
 use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Settings, StopCause};
 
-pub(crate) use self::effects::hold;
+use self::limits::No;
+pub(crate) use self::{effects::hold, limits::PlainLimits};
 use crate::{halting::PlainHalt, policies::HeardLog, schedulers::LastPick};
 
 /// What does not hold, as a sentence.
@@ -167,6 +169,7 @@ pub(crate) struct Model {
     trust: Trust,
     order: Option<Order>,
     last_pick: LastPick,
+    pub(crate) limits: PlainLimits,
     pub(crate) batches: BTreeMap<u32, Batch>,
     ended: Vec<u32>,
     pub(crate) live: BTreeMap<u32, Lease>,
@@ -188,6 +191,7 @@ impl Model {
             trust,
             order,
             last_pick,
+            limits: PlainLimits::default(),
             batches: BTreeMap::new(),
             ended: Vec::new(),
             live: BTreeMap::new(),
@@ -199,6 +203,11 @@ impl Model {
             step: 0,
             expect: Expect::Nothing,
         }
+    }
+
+    pub(crate) fn with_limits(mut self, limits: PlainLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     pub(crate) fn opened(&mut self, now: MonoTime, key: u32, opened: Opened) {
@@ -264,6 +273,23 @@ impl Model {
     /// Whether a job must wait until another one that may take the host down has ended.
     fn is_held_as_suspect(&self, batch: &Batch, job: &Job) -> bool {
         job.is_suspect(batch.opened.crash_limit) && self.running_suspect().is_some()
+    }
+
+    /// Whether a limit of its keys says no.
+    fn is_limited(&self, job: &Job, now: MonoTime) -> bool {
+        !self.limits.nos(&job.new.limits, now).is_empty()
+    }
+
+    /// When every limit of a job says yes, if that comes by itself.
+    fn opens(&self, job: &Job, now: MonoTime) -> Option<MonoTime> {
+        let until = |no| if let No::Until(at) = no { Some(at) } else { None };
+        let all: Option<Vec<MonoTime>> = self.limits.nos(&job.new.limits, now).into_iter().map(until).collect();
+        all?.into_iter().max()
+    }
+
+    /// Whether a limit may have opened by itself, and dispatch was not woken yet.
+    fn may_open_late(&self, now: MonoTime) -> bool {
+        !self.limits.is_empty() && self.alarm.is_some_and(|alarm| alarm <= now)
     }
 
     fn job(&mut self, lease: Lease) -> Option<&mut Job> {

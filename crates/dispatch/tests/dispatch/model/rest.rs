@@ -80,7 +80,10 @@ impl Model {
         let idle = self.batches.values().filter(|batch| takes_starts(batch, now));
         let may = |batch: &Batch, job: &Job| !batch.leaves_out(job) && !self.is_held_as_suspect(batch, job);
         let idle = idle.flat_map(|batch| batch.jobs.iter().filter(move |job| may(batch, job)));
-        match { idle }.find(|job| job.at == At::Ready && !job.is_too_late(now)) {
+        if self.may_open_late(now) {
+            return Ok(());
+        }
+        match { idle }.find(|job| job.at == At::Ready && !job.is_too_late(now) && !self.is_limited(job, now)) {
             None => Ok(()),
             Some(job) => Err(format!("a slot idles while this job may start: {job:?}")),
         }
@@ -94,12 +97,27 @@ impl Model {
 
     /// Jobs that may be parked, at most.
     pub(super) fn parked(&self, now: MonoTime) -> usize {
-        let blocked = self.batches.values().filter(|batch| !takes_starts(batch, now));
-        blocked.flat_map(|batch| &batch.jobs).filter(|job| job.at == At::Ready).count()
+        let late = self.may_open_late(now);
+        let may = |batch: &Batch, job: &Job| !takes_starts(batch, now) || late || self.is_limited(job, now);
+        let jobs = self.batches.values().flat_map(|batch| batch.jobs.iter().map(move |job| (batch, job)));
+        jobs.filter(|(batch, job)| job.at == At::Ready && may(batch, job)).count()
+    }
+
+    /// When the first job that waits for nothing but its limits may start.
+    fn opening(&self, now: MonoTime) -> Option<MonoTime> {
+        if self.limits.is_empty() || !self.may_start(now) {
+            return None;
+        }
+        let open = self.batches.values().filter(|batch| takes_starts(batch, now));
+        let may = |batch: &Batch, job: &Job| !batch.leaves_out(job) && !self.is_held_as_suspect(batch, job);
+        let jobs = open.flat_map(|batch| batch.jobs.iter().filter(move |job| may(batch, job)));
+        jobs.filter(|job| job.at == At::Ready && !job.is_too_late(now)).filter_map(|job| self.opens(job, now)).min()
     }
 
     fn alarm_is_early_enough(&self, now: MonoTime) -> Check {
-        let due = self.batches.values().flat_map(due).min();
+        let waits = matches!(*self.last_pick.lock().unwrap(), Some(Pick::NotBefore(_)));
+        let opening = self.opening(now).filter(|_| !waits);
+        let due = self.batches.values().flat_map(due).chain(opening).min();
         let due = match *self.last_pick.lock().unwrap() {
             Some(Pick::NotBefore(at)) if at > now && self.may_start(now) => Some(due.map_or(at, |due| due.min(at))),
             // Of no use: it is asked again, a little later.

@@ -24,6 +24,13 @@ pub(crate) fn is_later(seed: u64) -> bool {
     seed >= 2_000
 }
 
+/// Whether jobs of a life have limits of their keys. Lives that were there before there were any are left as they are; and a
+/// scheduler that hands out a job twice may let a class that was let go have nothing to start with, so that a slot idles
+/// until the key is called again.
+pub(crate) fn is_limited(seed: u64) -> bool {
+    (4_000..1_000_000).contains(&seed) && seed % 6 != 4
+}
+
 /// The scheduler that belongs to a seed.
 pub(crate) fn scheduler(seed: u64) -> Under {
     let age_step = Duration::from_millis(seed % 40);
@@ -165,7 +172,7 @@ impl World {
             }
             Some(Lie::Rules) => opened.halt = opened.halt.as_ref().and(self.later.as_mut()).map(PlainHalt::some),
             Some(Lie::Trial) => opened.limit = opened.limit.map(|limit| limit.saturating_add(1)),
-            None => {}
+            Some(Lie::Concurrency | Lie::Rate) | None => {}
         }
     }
 
@@ -200,6 +207,7 @@ impl World {
         job.timeout = self.rng.one_in(8).then(|| Duration::from_millis(self.rng.below(9)));
         job.after = self.rng.one_in(6).then(|| self.moment(20_000));
         job.deadline = self.rng.one_in(6).then(|| self.moment(40_000));
+        job.limits = self.limited.as_mut().map(super::limits::keys).unwrap_or_default();
         job
     }
 

@@ -2,20 +2,21 @@
 
 mod chance;
 mod hosted;
+mod limits;
 mod settle;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     num::{NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
 use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler, Usage};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, LimitSettings};
 
 use crate::{
     durable::{Fate, Recorder},
-    model::{At, Batch, Model, Order, Trust},
+    model::{At, Batch, Model, Order, PlainLimits, Trust},
     rig::{at_least_1, settings},
     rng::SplitMix64,
     schedulers::{Manner, Mannered, Unfinished},
@@ -35,6 +36,10 @@ pub(crate) enum Lie {
     Rules,
     /// One job more than a trial may start.
     Trial,
+    /// One attempt of a key more than may run.
+    Concurrency,
+    /// A rate that is slower than it is.
+    Rate,
 }
 
 /// The scheduler of a world.
@@ -49,6 +54,9 @@ pub(crate) struct World {
     rng: SplitMix64,
     /// For what the first lives did not have.
     later: Option<SplitMix64>,
+    /// For the limits of jobs with one key.
+    limited: Option<SplitMix64>,
+    limits: Vec<LimitSettings>,
     now: MonoTime,
     dispatch: Dispatch,
     pub(crate) model: Model,
@@ -64,6 +72,8 @@ pub(crate) struct World {
     openings: VecDeque<Event>,
     pub(crate) doctor: Option<Doctor>,
     pub(crate) lie: Option<Lie>,
+    /// Why jobs wait, where somebody wants to know.
+    pub(crate) reasons: Option<BTreeSet<&'static str>>,
     /// Events and effects, where somebody wants to read them.
     pub(crate) trace: Option<Vec<String>>,
 }
@@ -76,14 +86,19 @@ impl World {
         settings.parked_limit = NonZeroUsize::MIN.saturating_add(if rng.one_in(3) { 2 } else { 999 });
         let mannered = Mannered::new(inner, manner, rng.bits());
         let (last, unfinished) = (mannered.last.clone(), mannered.unfinished.clone());
+        let mut limited = chance::is_limited(seed).then(|| SplitMix64::new(seed.rotate_left(32)));
+        let limits = limited.as_mut().map(limits::some).unwrap_or_default();
         let trust = Trust { tokens: matches!(manner, Manner::Honest | Manner::Waits | Manner::Lags) };
         Self {
-            dispatch: Dispatch::new(settings, Box::new(mannered)),
-            model: Model::new(settings, trust, order, last),
+            dispatch: Dispatch::new(settings, Box::new(mannered)).with_limits(limits.clone()),
+            model: Model::new(settings, trust, order, last).with_limits(PlainLimits::new(limits.clone())),
+            limited,
+            limits,
             unfinished,
             rng,
             later: chance::is_later(seed).then(|| SplitMix64::new(!seed)),
-            now: MonoTime::ZERO,
+            // For jobs with limits there is a moment before the first.
+            now: MonoTime::from_nanos(if chance::is_limited(seed) { 1_000 } else { 0 }),
             stopped: Vec::new(),
             unanswered: Vec::new(),
             old_leases: Vec::new(),
@@ -92,6 +107,7 @@ impl World {
             openings: VecDeque::new(),
             doctor: None,
             lie: None,
+            reasons: None,
             trace: None,
         }
     }
@@ -117,6 +133,9 @@ impl World {
         }
         if self.model.alarm().is_some_and(|alarm| alarm <= self.now) && !self.rng.one_in(4) {
             return self.step(Event::TimerFired);
+        }
+        if self.limited.as_mut().is_some_and(|limited| limited.one_in(30)) {
+            return self.change_a_limit();
         }
         match self.rng.below(100) {
             0..50 => self.end_an_attempt(),
@@ -173,6 +192,11 @@ impl World {
             trace.push(format!("{told}\n    => {effects:?}"));
         }
         self.model.after(self.now, &effects, &self.dispatch)?;
+        if let Some(reasons) = &mut self.reasons {
+            let batches = self.model.batches.keys().map(|key| BatchKey(*key));
+            let shares = batches.flat_map(|batch| self.dispatch.census(batch, self.now));
+            reasons.extend(shares.map(|share| share.reason.name()));
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.takes(self.now, &effects, goes_on, self.model.live.values())?;
         }

@@ -6,7 +6,7 @@ use batchmill_core::{BatchCounts, Verdict, WallTime, format_duration};
 
 use super::{Host, Stage, Standing};
 use crate::{
-    control::{Live, Paused, PausedBy},
+    control::{Live, LiveLimit, Paused, PausedBy},
     progress::{self, Rate, Snapshot},
     summary::one_line,
 };
@@ -58,6 +58,9 @@ fn live_lines(out: &mut String, standing: &Standing, live: &Live) {
     let rate = Rate { per_second: live.rate, left: live.eta_seconds.map(seconds) };
     let _ = writeln!(out, "  {}", progress::status(&snapshot, rate));
     let _ = writeln!(out, "  at most {} at once", live.concurrency);
+    for limit in &live.limits {
+        let _ = writeln!(out, "  {}", limited(limit));
+    }
     paused(out, live.paused.as_ref());
     if live.draining {
         let _ = writeln!(out, "  Draining: nothing starts any more");
@@ -65,6 +68,34 @@ fn live_lines(out: &mut String, standing: &Standing, live: &Live) {
     for share in &standing.waiting {
         let _ = writeln!(out, "  {}", one_line(&share.text));
     }
+}
+
+/// `limit tenant: 4 at once, 60/m a key; 37 keys, 12 attempts run, 3 keys let nothing start, 1 breaker is open`
+fn limited(limit: &LiveLimit) -> String {
+    let many = |number: u64, one: &str, more: &str| match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {more}"),
+    };
+    let most = limit.concurrency.map(|most| format!("{most} at once"));
+    let breaker = limit.breaker.then(|| "a breaker".to_owned());
+    let terms: Vec<String> = [most, limit.rate.clone(), breaker].into_iter().flatten().collect();
+    let mut said = format!("limit {}: {}", limit.name, terms.join(", "));
+    if limit.has_key {
+        let _ = write!(said, " a key; {}", many(limit.keys, "key", "keys"));
+    }
+    let separator = if limit.has_key { ", " } else { "; " };
+    let _ = write!(said, "{separator}{}", many(limit.running, "attempt runs", "attempts run"));
+    let shut = match (limit.shut, limit.has_key) {
+        (0, _) => None,
+        (_, false) => Some("nothing may start".to_owned()),
+        (shut, true) => Some(many(shut, "key lets nothing start", "keys let nothing start")),
+    };
+    let open = (limit.open > 0).then(|| many(limit.open, "breaker is open", "breakers are open"));
+    let paused = (limit.paused > 0).then(|| many(limit.paused, "key was asked to wait", "keys were asked to wait"));
+    for more in [shut, open, paused].into_iter().flatten() {
+        let _ = write!(said, ", {more}");
+    }
+    said
 }
 
 fn stored_lines(out: &mut String, standing: &Standing, now: WallTime) {
