@@ -7,7 +7,7 @@ use batchmill_plugin::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Concurrency, Limit, PluginEntry, PluginLoading, Timeout};
+use crate::{Concurrency, Limit, MemoryLimit, PluginEntry, PluginLoading, Resources, Timeout};
 
 /// The host's configuration, after all layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,8 @@ pub struct HostConfig {
     /// What may start at once, or in a time, of the jobs with one key: no limits unless given. A higher layer replaces the
     /// whole list.
     pub limits: Vec<Limit>,
+    /// What holds attempts back while memory, CPUs or swap have no room for more.
+    pub resources: Resources,
     /// What a batch is remembered by, so that it survives its host.
     pub store: Store,
     /// Where the state of running jobs is kept instead of in the store: nowhere else unless given.
@@ -53,6 +55,11 @@ pub struct Executor {
     pub drain_timeout: HumanDuration,
     /// A job whose host was lost so often while it ran is not run again: it is `quarantined`.
     pub crash_limit: NonZeroU32,
+    /// Memory that the host and its children may use together: a size, "auto" (all there is: the smallest limit of a
+    /// cgroup, or what the machine has) or a percentage of that. Attempts are held back and ended before it is used up. Off
+    /// unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<MemoryLimit>,
 }
 
 /// Three times is no chance any more.
@@ -145,6 +152,7 @@ impl Default for HostConfig {
             retry: Slot::new("exponential"),
             failure: Slot::new("halt"),
             limits: Vec::new(),
+            resources: Resources::default(),
             store: Store::default(),
             checkpoints: None,
             sinks: Vec::new(),
@@ -162,6 +170,7 @@ impl Default for Executor {
             timeout: Timeout::FIVE_MINUTES,
             drain_timeout: HumanDuration::from_secs(20),
             crash_limit: CRASH_LIMIT,
+            memory_limit: None,
         }
     }
 }

@@ -41,10 +41,12 @@ pub fn load(request: &LoadRequest, registry: &Registry) -> Result<Loaded, Vec<Co
         return Err(placed(&layers, problems));
     }
     slot::drop_foreign_options(&mut layers);
-    merge(&layers).map_err(|error| {
+    let loaded = merge(&layers).map_err(|error| {
         // Every layer has been checked by itself, so this is a defect of the checks; even then the user is told.
         vec![ConfigProblem { origin: Origin::Default, key: error.path.join("."), message: error.kind.to_string() }]
-    })
+    })?;
+    let problems = loaded.contradictions();
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
 /// What is wrong with the expression of each layer that has one.
@@ -65,6 +67,15 @@ impl Loaded {
         let path = document::dotted_key(key)?;
         let config = serde_json::to_value(&self.config).ok()?;
         key::find(config.as_object()?, &path).map(|_| self.origin_of(&path))
+    }
+
+    /// Values that are right by themselves and not together, each at the key that is told.
+    fn contradictions(&self) -> Vec<ConfigProblem> {
+        let of_resources = self.config.resources.contradictions().into_iter().map(|(key, message)| {
+            let path = ["resources".to_owned(), key.to_owned()];
+            ConfigProblem { origin: self.origin_of(&path).clone(), key: key::dotted(&path), message }
+        });
+        of_resources.collect()
     }
 
     /// The origin of the value at `path`, which exists.

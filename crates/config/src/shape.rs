@@ -6,11 +6,13 @@
 use std::{num::NonZeroU32, path::PathBuf};
 
 use batchmill_core::{ErrorClass, Options, Problem, Rate};
-use batchmill_plugin::HumanDuration;
+use batchmill_plugin::{ByteSize, HumanDuration};
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
 
-use crate::{Concurrency, Durability, OnFault, StoreKind, StoreOptions, Timeout, key::Path, plugins};
+use crate::{
+    Concurrency, Durability, MemoryLimit, Nice, OnFault, Percent, StoreKind, StoreOptions, Timeout, key::Path, plugins,
+};
 
 /// What may stand somewhere.
 enum Shape {
@@ -34,6 +36,7 @@ static HOST: Shape = Table(&[
             ("timeout", Leaf(fits::<Timeout>)),
             ("drain_timeout", Leaf(fits::<HumanDuration>)),
             ("crash_limit", Leaf(fits::<NonZeroU32>)),
+            ("memory_limit", Leaf(fits::<MemoryLimit>)),
         ]),
     ),
     (
@@ -62,6 +65,21 @@ static HOST: Shape = Table(&[
             ),
             ("pauses", Leaf(fits::<bool>)),
         ])),
+    ),
+    (
+        "resources",
+        Table(&[
+            ("slow_at", Leaf(fits::<Percent<100>>)),
+            ("shrink_at", Leaf(fits::<Percent<100>>)),
+            ("stop_at", Leaf(fits::<Percent<100>>)),
+            ("kill_at", Leaf(fits::<Percent<100>>)),
+            ("kill_limit", Leaf(fits::<NonZeroU32>)),
+            ("max_load", Leaf(fits::<Percent<10_000>>)),
+            ("max_swap", Leaf(fits::<ByteSize>)),
+            ("max_memory_stall", Leaf(fits::<Percent<100>>)),
+            ("reserve_after", Leaf(fits::<HumanDuration>)),
+            ("nice", Leaf(fits::<Nice>)),
+        ]),
     ),
     (
         "store",

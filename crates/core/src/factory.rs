@@ -147,12 +147,14 @@ pub struct BuildContext {
     /// The batch was begun by an earlier host: what a sink finds in its place may be its own, and
     /// [`ResultSink::resume`](crate::ResultSink::resume) says what of it stays.
     pub resumes: bool,
+    /// How much processes give way to others where nothing else is said: 0 as the host, 19 the most.
+    pub nice: u8,
 }
 
 impl BuildContext {
     /// Relative paths start at `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), resumes: false }
+        Self { directory: directory.into(), resumes: false, nice: 0 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{BatchId, CancelSignal, ErrorClass, JobError, JobId, Notes, Priority, Tenant};
+use crate::{BatchId, CancelSignal, ErrorClass, JobError, JobId, Notes, Priority, Tenant, UsageMeter};
 
 /// The state of a flow, an update to it, or an input: a JSON object that keeps the order of its keys.
 pub type StateData = serde_json::Map<String, Value>;
@@ -27,12 +27,25 @@ pub struct JobInfo {
     /// The same for every attempt of this job: hand it to services that recognise repeats. Made from batch and id
     /// unless the job brings its own.
     pub key: Option<Arc<str>>,
+    /// The memory that is set aside for this attempt, in bytes, where its flow asks for some.
+    pub memory: Option<u64>,
+    /// What the processes of this attempt used; a node that starts one adds to it.
+    pub usage: UsageMeter,
 }
 
 impl JobInfo {
     /// The first attempt of a job of the default tenant.
     pub fn new(batch: BatchId, id: JobId) -> Self {
-        Self { batch, id, tenant: Tenant::default(), priority: Priority::default(), attempt: 1, key: None }
+        Self {
+            batch,
+            id,
+            tenant: Tenant::default(),
+            priority: Priority::default(),
+            attempt: 1,
+            key: None,
+            memory: None,
+            usage: UsageMeter::default(),
+        }
     }
 
     /// The stable idempotency key: the job's own, or `batch/job`.
@@ -128,6 +141,18 @@ impl NodeError {
     /// The attempt was told to end.
     pub fn cancelled() -> Self {
         Self::new(ErrorClass::Cancelled, "cancelled", "stopped before its end")
+    }
+
+    /// What was to run had not enough memory: another attempt may get more.
+    pub fn out_of_memory(message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Resource, Self::OUT_OF_MEMORY, message)
+    }
+
+    const OUT_OF_MEMORY: &'static str = "out_of_memory";
+
+    /// Whether it is [`out_of_memory`](Self::out_of_memory).
+    pub fn is_out_of_memory(&self) -> bool {
+        self.class == ErrorClass::Resource && self.code == Self::OUT_OF_MEMORY
     }
 
     /// With a delay that the other side asked for.

@@ -1,8 +1,8 @@
 //! Which job is next.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use crate::{MonoTime, Priority, Shares};
+use crate::{MonoTime, Priority, Shares, Usage};
 
 /// Stands for one queued job. Chosen by the host, unique among the jobs of a scheduler, without meaning to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,21 +49,6 @@ pub enum Pick {
     NotBefore(MonoTime),
     /// Nothing may start until something is pushed or released.
     Empty,
-}
-
-/// What a job used, told when its attempt has ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// How long the attempt held its slot.
-    pub ran: Duration,
-}
-
-impl Usage {
-    /// An attempt that ran for `ran`.
-    pub fn new(ran: Duration) -> Self {
-        Self { ran }
-    }
 }
 
 /// Where a queued job stands, for `explain`.

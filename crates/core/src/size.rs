@@ -47,3 +47,29 @@ pub fn format_size(bytes: u64) -> String {
         None => format!("{bytes}B"),
     }
 }
+
+/// About how many bytes, for people: `310.2 MiB`. Not meant to be read back.
+pub fn about_size(bytes: u64) -> String {
+    match UNITS.iter().take(4).find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(*unit);
+            if tenths.is_multiple_of(10) {
+                format!("{} {name}", tenths / 10)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            }
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_for_people_are_cut_to_a_tenth() {
+        let texts = [0, 1023, 1024, 1_600_000, 1 << 30, (1 << 30) + (1 << 29)].map(about_size);
+        assert_eq!(texts, ["0 B", "1023 B", "1 KiB", "1.5 MiB", "1 GiB", "1.5 GiB"]);
+    }
+}

@@ -8,9 +8,10 @@ use batchmill_core::{
 };
 
 use crate::{
-    BatchKey, JournalFailure, NewJob,
+    BatchKey, JournalFailure, Needs, NewJob,
     budget::Budget,
     edge::{Decider, ask},
+    resources::DemandId,
     trouble::Trouble,
 };
 
@@ -43,6 +44,8 @@ pub struct BatchSetup {
     pub closing: Option<Closing>,
     /// An earlier host paused it.
     pub paused: Option<Pause>,
+    /// What its jobs ask for.
+    pub needs: Needs,
 }
 
 impl BatchSetup {
@@ -64,6 +67,7 @@ impl BatchSetup {
             resumed: false,
             closing: None,
             paused: None,
+            needs: Needs::default(),
         }
     }
 }
@@ -127,10 +131,12 @@ pub(crate) struct Batch {
     pub(crate) journal_failed: Option<JournalFailure>,
     /// Jobs that were lost with their hosts as often as may be; they end when it is sealed.
     pub(crate) poison: Vec<u32>,
+    /// What its jobs ask for, but for those that ran out of memory.
+    pub(crate) demand: DemandId,
 }
 
 impl Batch {
-    pub(crate) fn new(key: BatchKey, setup: BatchSetup, now: MonoTime) -> Self {
+    pub(crate) fn new(key: BatchKey, setup: BatchSetup, demand: DemandId, now: MonoTime) -> Self {
         let budget = ask(Decider::Retry, || setup.retry[0].budget()).map(|settings| Budget::new(settings, now));
         Self {
             key,
@@ -150,6 +156,7 @@ impl Batch {
             closed_upto: 0,
             journal_failed: None,
             poison: Vec::new(),
+            demand,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use batchmill_core::{ClassId, LimitKeys, Priority, SharePath, Tenant};
 
-use crate::NewJob;
+use crate::{NewJob, resources::DemandId};
 
 /// What the jobs of a class have in common.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Class {
     pub(crate) priority: Priority,
     share: Option<SharePath>,
     pub(crate) limits: LimitKeys,
+    /// What they ask for.
+    pub(crate) demand: DemandId,
     /// Jobs of the class that are queued in the scheduler.
     pub(crate) queued: u64,
     /// The class with the same hash that was made before it.
@@ -28,22 +30,24 @@ impl Class {
         self.share.as_ref().map_or_else(|| self.tenant.as_str(), SharePath::as_str)
     }
 
-    fn is_of(&self, job: &NewJob) -> bool {
+    fn is_of(&self, job: &NewJob, demand: DemandId) -> bool {
         self.priority == job.priority
+            && self.demand == demand
             && self.limits.is_the_same(&job.limits)
             && self.tenant == job.tenant
             && self.share == job.share
     }
 
-    fn is_equal(&self, job: &NewJob) -> bool {
+    fn is_equal(&self, job: &NewJob, demand: DemandId) -> bool {
         self.priority == job.priority
+            && self.demand == demand
             && self.tenant == job.tenant
             && self.share == job.share
             && self.limits == job.limits
     }
 }
 
-/// All classes there were: one for each tenant, priority, share and limit keys. Where keys of many kinds meet there may be
+/// All classes there were: one for each tenant, priority, share, demand and limit keys. Where keys of many kinds meet there may be
 /// as many classes as jobs, so what they have in common is kept once.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
@@ -54,19 +58,19 @@ pub(crate) struct Classes {
 }
 
 impl Classes {
-    pub(crate) fn of(&mut self, job: &NewJob) -> ClassId {
+    pub(crate) fn of(&mut self, job: &NewJob, demand: DemandId) -> ClassId {
         // Jobs come in runs of one class: look at the newest before hashing.
         if let Some(class) = self.list.last()
-            && class.is_of(job)
+            && class.is_of(job, demand)
         {
             return self.id_at(self.list.len() - 1);
         }
-        let hash = self.hasher.hash_one((&job.tenant, job.priority, &job.share, &job.limits));
+        let hash = self.hasher.hash_one((&job.tenant, job.priority, &job.share, demand, &job.limits));
         let newest = self.known.get(&hash).copied();
         let mut next = newest;
         while let Some(id) = next {
             let class = self.get(id);
-            if class.is_equal(job) {
+            if class.is_equal(job, demand) {
                 return id;
             }
             next = class.before;
@@ -75,6 +79,7 @@ impl Classes {
         self.list.push(Class {
             tenant: job.tenant.clone(),
             priority: job.priority,
+            demand,
             share: job.share.clone(),
             limits: job.limits.clone(),
             queued: 0,
@@ -82,6 +87,15 @@ impl Classes {
         });
         self.known.insert(hash, id);
         id
+    }
+
+    /// The class of jobs that are like those of `id` but ask for something else.
+    pub(crate) fn asking_for(&mut self, id: ClassId, demand: DemandId) -> ClassId {
+        let Class { tenant, priority, share, limits, .. } = self.get(id);
+        let mut job = NewJob::default();
+        (job.tenant, job.priority) = (tenant.clone(), *priority);
+        (job.share, job.limits) = (share.clone(), limits.clone());
+        self.of(&job, demand)
     }
 
     fn id_at(&self, place: usize) -> ClassId {
@@ -122,7 +136,7 @@ mod tests {
     #[test]
     fn jobs_are_of_one_class_if_tenant_priority_share_and_keys_are_equal() {
         let mut classes = Classes::default();
-        let mut of = |share, key| classes.of(&job(share, key)).0;
+        let mut of = |share, key| classes.of(&job(share, key), DemandId::NONE).0;
         assert_eq!([of(None, None), of(Some("a/b"), None), of(None, Some("k")), of(None, Some("l"))], [0, 1, 2, 3]);
         assert_eq!([of(None, Some("l")), of(None, Some("k")), of(Some("a/b"), None), of(None, None)], [3, 2, 1, 0]);
         assert_eq!((classes.get(ClassId(0)).share(), classes.get(ClassId(1)).share()), ("default", "a/b"));
@@ -131,13 +145,13 @@ mod tests {
     #[test]
     fn classes_with_one_hash_are_told_apart() {
         let mut classes = Classes::default();
-        let first = classes.of(&job(None, Some("k")));
+        let first = classes.of(&job(None, Some("k")), DemandId::NONE);
         let hash = *classes.known.keys().next().unwrap();
-        let other = classes.of(&job(None, Some("l")));
+        let other = classes.of(&job(None, Some("l")), DemandId::NONE);
         // As if both had the hash of the second.
         let second = *classes.known.keys().find(|known| **known != hash).unwrap();
         classes.get_mut(other).before = Some(first);
         classes.known = HashMap::from([(second, other)]);
-        assert_eq!(classes.of(&job(None, Some("l"))), other);
+        assert_eq!(classes.of(&job(None, Some("l")), DemandId::NONE), other);
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     classes::Classes,
     edge::Queue,
     gates::Limits,
+    resources::{ResourceSettings, Resources, Rung},
     slots::Slots,
     step::{self, suspects::Suspects, waiting::WaitingEnd},
     timers::{Due, Timers},
@@ -33,6 +34,8 @@ pub struct Settings {
     /// Jobs of paused batches that are taken out of the scheduler to reach those behind them; at this bound picking
     /// stops until a batch goes on.
     pub parked_limit: NonZeroUsize,
+    /// How memory and CPUs are shared out; off unless something of it is set.
+    pub resources: ResourceSettings,
 }
 
 impl Settings {
@@ -40,7 +43,8 @@ impl Settings {
     pub fn new(limit: NonZeroU32) -> Self {
         const UNANSWERED: NonZeroU64 = NonZeroU64::new(4096).expect("it is not 0");
         const PARKED: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not 0");
-        Self { limit, unanswered_limit: UNANSWERED, parked_limit: PARKED }
+        let resources = ResourceSettings::default();
+        Self { limit, unanswered_limit: UNANSWERED, parked_limit: PARKED, resources }
     }
 }
 
@@ -80,6 +84,8 @@ pub struct Dispatch {
     pub(crate) limits: Option<Box<Limits>>,
     /// Jobs that may be what takes hosts down.
     pub(crate) suspects: Suspects,
+    /// Memory, CPUs and swap, and what jobs ask of them.
+    pub(crate) resources: Resources,
     /// Waiting jobs whose end is decided, but whose records find no room yet. None of them can start meanwhile: while
     /// there is no room nothing does.
     pub(crate) ends: VecDeque<(BatchKey, u32, WaitingEnd)>,
@@ -112,6 +118,7 @@ impl Dispatch {
             parked: VecDeque::new(),
             limits: None,
             suspects: Suspects::default(),
+            resources: Resources::new(settings.resources),
             ends: VecDeque::new(),
             closing: Vec::new(),
             short_of_tokens: Vec::new(),
@@ -149,7 +156,8 @@ impl Dispatch {
         if setup.closing.is_some() {
             self.closing.push(key);
         }
-        self.batches.push(Some(Box::new(Batch::new(key, setup, now))));
+        let demand = self.resources.open(key, &setup.needs);
+        self.batches.push(Some(Box::new(Batch::new(key, setup, demand, now))));
         key
     }
 
@@ -169,6 +177,7 @@ impl Dispatch {
             Event::Recalled { batch, ends } => step::recalled::step(self, batch, &ends),
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::Crowded { crowded } => step::crowded::step(self, now, crowded, effects),
+            Event::PressureSampled { pressure } => step::pressure_sampled::step(self, now, pressure, effects),
             Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
             Event::LimitSet { limit, change } => step::limited::change(self, limit, change, now, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
@@ -202,6 +211,11 @@ impl Dispatch {
         batch.storage_full.clone().map(Pause::StorageFull).or_else(|| batch.paused.clone())
     }
 
+    /// How far memory is filled, as it was last told.
+    pub fn rung(&self) -> Rung {
+        self.resources.caps.rung
+    }
+
     /// Attempts running.
     pub fn running(&self) -> u32 {
         self.slots.running()
@@ -212,7 +226,7 @@ impl Dispatch {
         Totals {
             running: self.slots.running(),
             limit: self.settings.limit.get(),
-            queued: (self.scheduler.len() + self.set_aside() + self.suspects.aside.len()) as u64,
+            queued: (self.scheduler.len() + self.set_aside() + self.suspects.aside.len() + self.resources.aside) as u64,
             backing_off: self.backing_off,
             unanswered: self.unanswered,
             stale: self.stale,

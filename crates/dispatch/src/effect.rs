@@ -1,6 +1,6 @@
 //! What dispatch wants done.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 use batchmill_core::{
     BatchCounts, CancelReason, Closing, ErrorClass, GivenUp, JobError, MonoTime, Pause, Priority, Status, Tenant,
@@ -36,6 +36,13 @@ pub enum Effect {
         class: ErrorClass,
         /// When it is due again.
         due: MonoTime,
+        /// What another host must know of it.
+        setback: Box<Setback>,
+    },
+    /// A running attempt was ended because memory ran short; its job runs again: for logs, metrics and the journal.
+    Requeued {
+        /// The attempt, which counts for nothing.
+        lease: Lease,
         /// What another host must know of it.
         setback: Box<Setback>,
     },
@@ -87,6 +94,8 @@ pub struct Start {
     pub queued: MonoTime,
     /// Nodes whose retries are used up and whose flow goes on without them.
     pub given_up: Vec<GivenUp>,
+    /// The memory that is set aside for it, in bytes, where its flow declares some.
+    pub memory: Option<NonZeroU64>,
 }
 
 /// Why a job did not succeed, and what was tried.
@@ -140,6 +149,8 @@ pub enum StopCause {
     JobDeadline,
     /// The host ends: the attempt counts for nothing and runs again on resume.
     Host,
+    /// Memory runs short: the attempt counts for nothing and runs again.
+    Pressure,
 }
 
 impl fmt::Display for StopCause {
@@ -150,6 +161,7 @@ impl fmt::Display for StopCause {
             Self::BatchDeadline => "the deadline of the batch has passed",
             Self::JobDeadline => "its deadline has passed",
             Self::Host => "the host ends",
+            Self::Pressure => "memory runs short",
         })
     }
 }

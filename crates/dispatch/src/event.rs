@@ -6,7 +6,7 @@ use batchmill_core::{
     CancelReason, Draw, FinalResult, LimitId, LimitKeys, MonoTime, Outcome, Priority, SharePath, Tenant, Usage,
 };
 
-use crate::{LimitChange, Past};
+use crate::{LimitChange, Past, Pressure};
 
 /// Stands for an open batch. Keys are never used twice in the life of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -152,6 +152,12 @@ pub enum Event {
     Crowded {
         /// Whether they are.
         crowded: bool,
+    },
+    /// The body has looked at memory, CPUs and swap. Several times a second, where
+    /// [`ResourceSettings::samples`](crate::ResourceSettings::samples).
+    PressureSampled {
+        /// What it saw.
+        pressure: Pressure,
     },
     /// So many attempts may run at once from now on.
     LimitChanged {

@@ -28,6 +28,10 @@ pub struct Setback {
     pub attempts: u32,
     /// How often its host or worker was lost while it ran.
     pub crashes: u32,
+    /// How often it was ended because memory ran short.
+    pub kills: u32,
+    /// How often an attempt of it failed because its memory ran out.
+    pub memory_level: u32,
     /// When its first attempt started, where that is known.
     pub first_started: Option<MonoTime>,
     /// How often each node failed; `None` stands for failures of the attempt as a whole.

@@ -17,11 +17,12 @@ pub(crate) struct Live {
 
 impl Live {
     /// Notes why it is told to end; false if that changes nothing. The first cause that decides about the job stays, so
-    /// that what a person cancelled is not called skipped later; the end of the host decides nothing and gives way.
+    /// that what a person cancelled is not called skipped later; the end of the host, and memory that runs short, decide
+    /// nothing and give way.
     pub(crate) fn stop(&mut self, cause: StopCause) -> bool {
         let changes = match self.stopping {
             None => true,
-            Some(known) => known == StopCause::Host && cause != StopCause::Host,
+            Some(known) => !decides(known) && decides(cause),
         };
         if changes {
             self.stopping = Some(cause);
@@ -31,8 +32,13 @@ impl Live {
 
     /// Whether it was told to end for a reason that decides about its job.
     pub(crate) fn is_decided(&self) -> bool {
-        self.stopping.is_some_and(|cause| cause != StopCause::Host)
+        self.stopping.is_some_and(decides)
     }
+}
+
+/// Whether a cause decides about the job: else it runs again.
+fn decides(cause: StopCause) -> bool {
+    !matches!(cause, StopCause::Host | StopCause::Pressure)
 }
 
 #[derive(Debug, Default)]

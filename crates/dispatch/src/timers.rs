@@ -20,6 +20,8 @@ pub(crate) enum Due {
     JobDeadline(BatchKey, u32),
     /// A batch's deadline has passed.
     BatchDeadline(BatchKey),
+    /// A job of this batch has waited so long that what it needs is kept for it.
+    Reserve(BatchKey),
     /// The scheduler had nothing to start before this moment.
     Refill,
     /// A key of a limit, by its number, may let something start again.
@@ -33,7 +35,8 @@ impl Due {
             Self::Admit(batch, _)
             | Self::Retry(batch, ..)
             | Self::JobDeadline(batch, _)
-            | Self::BatchDeadline(batch) => Some(batch),
+            | Self::BatchDeadline(batch)
+            | Self::Reserve(batch) => Some(batch),
             Self::Refill | Self::Gate(_) => None,
         }
     }

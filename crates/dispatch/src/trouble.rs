@@ -38,17 +38,28 @@ pub(crate) struct Trouble {
     failures: Vec<(Option<Arc<str>>, u32)>,
     /// Nodes that were given up beside one that is retried: the next attempt goes on without them.
     pub(crate) given_up: Vec<GivenUp>,
+    /// How often it was ended because memory ran short.
+    pub(crate) kills: u32,
+    /// How often an attempt of it failed because its memory ran out.
+    pub(crate) memory_level: u32,
 }
 
 impl Trouble {
     pub(crate) fn new(first_started: MonoTime) -> Self {
-        Self { first_started: Some(first_started), tries: Vec::new(), failures: Vec::new(), given_up: Vec::new() }
+        Self {
+            first_started: Some(first_started),
+            tries: Vec::new(),
+            failures: Vec::new(),
+            given_up: Vec::new(),
+            kills: 0,
+            memory_level: 0,
+        }
     }
 
     /// What an earlier host knew.
     pub(crate) fn recalled(setback: Setback) -> Self {
-        let Setback { first_started, tries, failures, given_up, .. } = setback;
-        Self { first_started, tries, failures, given_up }
+        let Setback { first_started, tries, failures, given_up, kills, memory_level, .. } = setback;
+        Self { first_started, tries, failures, given_up, kills, memory_level }
     }
 
     /// What a later host must know of a job that is due again at `due`.
@@ -60,6 +71,8 @@ impl Trouble {
             failures: self.failures.clone(),
             tries: self.tries.clone(),
             given_up: self.given_up.clone(),
+            kills: self.kills,
+            memory_level: self.memory_level,
             due,
         }
     }

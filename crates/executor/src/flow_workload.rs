@@ -5,11 +5,12 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use batchmill_core::{
     AttemptFailure, BatchId, Checkpointer, JobError, JobId, JobInfo, JobResult, NodeError, NodeFailure, Outcome,
-    RetryRef, Status, ThreadId,
+    RetryRef, Status, ThreadId, UsageMeter,
 };
 use batchmill_flow::{AttemptEnd, AttemptRequest, CompiledGraph, ExecutionEngine};
 use futures_util::future::join_all;
@@ -113,6 +114,10 @@ impl Workload for FlowWorkload {
         let mut info = JobInfo::new(attempt.batch.clone(), id);
         (info.tenant, info.priority, info.key) = (tenant, priority, key);
         info.attempt = attempt.number;
+        info.memory = attempt.memory;
+        if attempt.weighs {
+            info.usage = UsageMeter::watched();
+        }
         let (graph, offset) = self.graphs.of(attempt.index);
         let request = AttemptRequest {
             job: &info,
@@ -121,7 +126,9 @@ impl Workload for FlowWorkload {
             resume: attempt.resume,
             given_up: attempt.given_up,
         };
-        match self.engine.attempt(graph, request).await {
+        let end = self.engine.attempt(graph, request).await;
+        let usage = info.usage.read(Duration::ZERO);
+        let report = match end {
             AttemptEnd::Done { output, checkpointed } => {
                 if checkpointed {
                     self.deletion.note_finished(attempt.index);
@@ -133,7 +140,8 @@ impl Workload for FlowWorkload {
                 let failure = shift(failure, offset);
                 AttemptReport::ended(Some(info.id), Outcome::Failed(Box::new(failure)))
             }
-        }
+        };
+        report.with_usage(usage)
     }
 
     fn job_id(&self, index: u64) -> Result<JobId, JobError> {

@@ -27,24 +27,24 @@ mod collected;
 mod durable;
 mod flow_workload;
 mod forecast;
-mod memory;
 mod meters;
 mod mill;
+mod probe;
 mod source;
 mod timed_checkpointer;
 mod workload;
 
 pub use batchmill_dispatch::{
-    BreakerSettings, Explanation, Holder, LastFailure, LimitChange, LimitKeyOf, LimitSettings, LimitStanding,
-    RateSettings, Reason, Share,
+    BreakerSettings, Explanation, Holder, Ladder, LastFailure, LimitChange, LimitKeyOf, LimitSettings, LimitStanding,
+    Needs, RateSettings, Reason, ResourceSettings, Share,
 };
 pub use clock::Clock;
 pub use collected::Collected;
 pub use durable::{Begins, Durable, Feed, Past, Undelivered};
 pub use flow_workload::{FlowWorkload, Graphs};
 pub use forecast::first_starts;
-pub use memory::MemoryProbe;
 pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Results, Settings, Snapshot};
+pub use probe::{MemoryProbe, MemoryReading, Probe, Reading, Readings, Unavailable};
 pub use source::{Beginning, JobSource};
 pub use timed_checkpointer::TimedCheckpointer;
 pub use workload::{Attempt, AttemptReport, Workload};

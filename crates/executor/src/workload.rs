@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use batchmill_core::{BatchId, CancelSignal, GivenUp, JobError, JobId, JobResult, Outcome};
+use batchmill_core::{BatchId, CancelSignal, GivenUp, JobError, JobId, JobResult, Outcome, Usage};
 use serde_json::Value;
 
 /// One attempt to run.
@@ -19,6 +19,10 @@ pub struct Attempt<'a> {
     pub resume: bool,
     /// Nodes whose retries are used up and whose flow goes on without them.
     pub given_up: &'a [GivenUp],
+    /// The memory that is set aside for it, in bytes, where its flow declares some.
+    pub memory: Option<u64>,
+    /// Whether the host decides by the memory that attempts use: it is to be looked at while their processes run.
+    pub weighs: bool,
     /// Fires when the attempt must end.
     pub cancel: &'a CancelSignal,
 }
@@ -33,17 +37,26 @@ pub struct AttemptReport {
     pub output: Option<Value>,
     /// The job's id, if the workload came to know it.
     pub id: Option<JobId>,
+    /// What it used, as far as the workload measured it; how long it ran is measured by the executor.
+    pub usage: Usage,
 }
 
 impl AttemptReport {
     /// An attempt that succeeded with `output`.
     pub fn succeeded(id: JobId, output: Value) -> Self {
-        Self { outcome: Outcome::Succeeded, output: Some(output), id: Some(id) }
+        Self { outcome: Outcome::Succeeded, output: Some(output), id: Some(id), usage: Usage::default() }
     }
 
     /// An attempt that ended as `outcome` says, without output.
     pub fn ended(id: Option<JobId>, outcome: Outcome) -> Self {
-        Self { outcome, output: None, id }
+        Self { outcome, output: None, id, usage: Usage::default() }
+    }
+
+    /// The same with what was used.
+    #[must_use]
+    pub fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
     }
 }
 

@@ -51,7 +51,7 @@ pub use engine::{
 };
 pub use flow_file::{FlowFile, FlowProblem, NodeCatalog};
 pub use graph::{
-    Arm, AsyncFnNode, Channel, CheckpointMode, CompiledGraph, Condition, Defaults, Edge, EdgeKind, FnNode,
-    GraphProblem, InputProblem, InputProblems, IntoUpdate, Next, NodeOutline, NodeSpec, OnError, Outline, Reduce,
-    StateGraph, Target, async_node_fn, node_fn,
+    Arm, AsyncFnNode, Channel, CheckpointMode, CompiledGraph, Condition, Cost, Defaults, Edge, EdgeKind, FnNode,
+    GraphProblem, InputProblem, InputProblems, IntoUpdate, Memory, Next, NodeOutline, NodeSpec, OnError, Outline,
+    Reduce, StateGraph, Target, async_node_fn, node_fn,
 };

@@ -44,7 +44,8 @@ pub(crate) fn read(
     };
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
     let config = refusals.keep(loaded).map(|loaded| work.config(loaded));
-    let compiled = work.compile(&registry);
+    let nice = config.as_ref().map_or(0, |config| config.resources.nice.get());
+    let compiled = work.compile(&registry, nice);
     let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.as_ref().map(|(jobs, _)| *jobs)));
     let (flow, jobs) = match swapped {
         // What else is wrong with them is only that each is not the other.

@@ -25,6 +25,7 @@ mod paint;
 mod problems;
 mod progress;
 mod refusal;
+mod resources;
 mod retries;
 mod run;
 mod screen;

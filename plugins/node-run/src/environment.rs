@@ -29,6 +29,9 @@ const OF_THE_JOB: [&str; 6] = [
     "BATCHMILL_RUN",
 ];
 
+/// What we set for some: the memory that is set aside for the attempt, in bytes.
+const MEMORY: &str = "BATCHMILL_MEMORY";
+
 /// The environment of a node's processes, as far as it is known before they run.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -69,7 +72,11 @@ fn bad_name(name: &str) -> Option<String> {
     if name.contains(['=', '\0']) {
         return Some("the name of an environment variable has no `=` and no zero byte".into());
     }
-    OF_THE_JOB.contains(&name).then(|| format!("`{name}` is set by batchmill; choose another name"))
+    is_ours(name).then(|| format!("`{name}` is set by batchmill; choose another name"))
+}
+
+fn is_ours(name: &str) -> bool {
+    name == MEMORY || OF_THE_JOB.contains(&name)
 }
 
 impl Environment {
@@ -132,6 +139,9 @@ impl Environment {
         for (name, value) in OF_THE_JOB.into_iter().zip(of_the_job) {
             entries.push(entry(name, &value)?);
         }
+        if let Some(memory) = job.memory {
+            entries.push(entry(MEMORY, &memory.to_string())?);
+        }
         for (name, template) in &self.templates {
             entries.push(entry(name, &template.render(state, vars)?)?);
         }
@@ -154,7 +164,7 @@ fn entry(name: &str, value: &str) -> Result<CString, NodeError> {
 
 /// The host's variables by name. Those of the job are never among them.
 fn host_variables(all: bool) -> BTreeMap<OsString, CString> {
-    let ours: HashSet<&OsStr> = OF_THE_JOB.into_iter().map(OsStr::new).collect();
+    let ours: HashSet<&OsStr> = OF_THE_JOB.into_iter().chain([MEMORY]).map(OsStr::new).collect();
     std::env::vars_os()
         .filter(|(name, _)| all || INHERITED.into_iter().any(|inherited| inherited == name))
         .filter(|(name, _)| !ours.contains(&**name))

@@ -18,6 +18,8 @@ pub(crate) struct ExitCodes {
     recoverable: Vec<CodeRange>,
     /// The same input fails again.
     permanent: Vec<CodeRange>,
+    /// It had not enough memory: another attempt may get more.
+    resource: Vec<CodeRange>,
     /// The whole batch is pointless.
     fatal: Vec<CodeRange>,
 }
@@ -25,7 +27,8 @@ pub(crate) struct ExitCodes {
 impl Default for ExitCodes {
     fn default() -> Self {
         let success = vec![CodeRange { first: 0, last: 0 }];
-        Self { success, transient: Vec::new(), recoverable: Vec::new(), permanent: Vec::new(), fatal: Vec::new() }
+        let none = Vec::new;
+        Self { success, transient: none(), recoverable: none(), permanent: none(), resource: none(), fatal: none() }
     }
 }
 
@@ -57,12 +60,13 @@ impl fmt::Debug for Meanings {
 }
 
 impl ExitCodes {
-    fn lists(&self) -> [(&'static str, Meaning, &[CodeRange]); 5] {
+    fn lists(&self) -> [(&'static str, Meaning, &[CodeRange]); 6] {
         [
             ("success", Meaning::Success, &self.success),
             ("transient", Meaning::Failure(ErrorClass::Transient), &self.transient),
             ("recoverable", Meaning::Failure(ErrorClass::Recoverable), &self.recoverable),
             ("permanent", Meaning::Failure(ErrorClass::Permanent), &self.permanent),
+            ("resource", Meaning::Failure(ErrorClass::Resource), &self.resource),
             ("fatal", Meaning::Failure(ErrorClass::Fatal), &self.fatal),
         ]
     }

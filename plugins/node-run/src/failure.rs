@@ -7,6 +7,7 @@ use batchmill_plugin::ByteSize;
 
 use crate::{
     exit_codes::{Meaning, Meanings},
+    oom,
     spawn::SpawnError,
 };
 
@@ -89,14 +90,21 @@ pub(crate) fn judge(
 ) -> Result<(), NodeError> {
     let Some(code) = exit_code(status) else {
         let signal = status.signal().unwrap_or_default();
+        if signal == libc::SIGKILL && oom::claim() {
+            let message = format!("`{program}` was killed by the kernel because memory ran out");
+            return Err(NodeError::out_of_memory(with_last_lines(message, &stderr())));
+        }
         let message = format!("`{program}` was killed by signal {signal}{}", signal_name(signal));
         return Err(NodeError::new(ErrorClass::Crash, "signal", with_last_lines(message, &stderr())));
     };
     match meanings.of(code) {
         Meaning::Success => Ok(()),
         Meaning::Failure(class) => {
-            let message = format!("`{program}` exited with status {code}");
-            Err(NodeError::new(class, "exit_status", with_last_lines(message, &stderr())))
+            let message = with_last_lines(format!("`{program}` exited with status {code}"), &stderr());
+            Err(match class {
+                ErrorClass::Resource => NodeError::out_of_memory(message),
+                class => NodeError::new(class, "exit_status", message),
+            })
         }
     }
 }

@@ -41,6 +41,7 @@ mod environment;
 mod exit_codes;
 mod failure;
 mod node;
+mod oom;
 mod options;
 mod output;
 mod process;

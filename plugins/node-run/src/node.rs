@@ -37,6 +37,9 @@ fn check(options: &RunOptions) -> Vec<Problem> {
     problems.extend(output(options).err().into_iter().flatten());
     problems.extend(options.exit_codes.meanings().1);
     problems.extend(environment::check(&options.env));
+    if let Some(nice) = options.nice.filter(|nice| *nice > 19) {
+        problems.push(Problem::new(["nice"], format!("{nice} is out of range; write 0 to 19")));
+    }
     problems
 }
 
@@ -88,6 +91,7 @@ struct RunNode {
     output_limit: ByteSize,
     on_overflow: OnOverflow,
     output_on_failure: bool,
+    nice: i32,
 }
 
 impl RunNode {
@@ -106,6 +110,7 @@ impl RunNode {
             output_limit: options.output_limit,
             on_overflow: options.on_overflow,
             output_on_failure: options.output_on_failure,
+            nice: options.nice.unwrap_or(context.nice).into(),
         })
     }
 
@@ -132,20 +137,23 @@ impl RunNode {
             shared_environment: self.environment.shared(),
             environment: self.environment.of_process(state, context, vars)?,
             directory: self.directory.clone(),
+            nice: self.nice,
         })
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, is_weighed: bool) -> Limits {
         Limits {
             // More than memory has is no limit.
             stdout: usize::try_from(self.output_limit.0).unwrap_or(usize::MAX),
             fail_on_overflow: self.on_overflow == OnOverflow::Fail,
+            is_weighed,
         }
     }
 
     /// The process has ended: what it did, or the error.
     fn judge(&self, ended: Ended, program: &str, context: NodeContext<'_>) -> Result<Outcome, NodeError> {
-        let Ended { end, stdout, stderr } = ended;
+        let Ended { end, stdout, stderr, cpu, peak } = ended;
+        context.job.usage.process(cpu, peak);
         let truncated = stdout.overflowed();
         let exit_code = if let End::Exited(status) = &end { failure::exit_code(*status) } else { None };
         let outcome = Outcome { stdout: stdout.into_bytes(), truncated, stderr: stderr.into_text(), exit_code };
@@ -185,7 +193,7 @@ impl RunNode {
         };
         let directory = || self.directory.as_ref().map_or(".".into(), |path| path.to_string_lossy());
         let (child, pipes) = started.map_err(|error| failure::not_started(&error, &program, &directory()))?;
-        let ended = supervise(child, pipes, self.limits(), context.cancel).await;
+        let ended = supervise(child, pipes, self.limits(context.job.usage.is_watched()), context.cancel).await;
         let ended = ended.map_err(|error| failure::not_watched(&error, &program))?;
         let outcome = self.judge(ended, &program, context)?;
         match &self.output {

@@ -30,6 +30,9 @@ pub(crate) struct RunOptions {
     pub(crate) on_overflow: OnOverflow,
     /// Hand what the process wrote to the error too: `error.output` of the result is `{stdout, stderr, exit_code}` then.
     pub(crate) output_on_failure: bool,
+    /// How much the process gives way to others: 0 as the host, 19 the most. That of the host's config where absent.
+    #[schemars(range(max = 19))]
+    pub(crate) nice: Option<u8>,
 }
 
 /// What happens when a process writes more to stdout than is kept.
@@ -55,6 +58,7 @@ impl Default for RunOptions {
             output_limit: ByteSize(1 << 20),
             on_overflow: OnOverflow::Fail,
             output_on_failure: false,
+            nice: None,
         }
     }
 }

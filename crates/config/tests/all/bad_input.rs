@@ -83,7 +83,7 @@ fn unknown_keys_are_refused_at_every_level_with_the_nearest() {
             "batchmill.toml:9:1: retry.options.classes.timeout.max_atempts: unknown key `max_atempts`, did you mean `max_attempts`?",
             "batchmill.toml:12:1: sinks.0.option: unknown key `option`, did you mean `options`?",
             "batchmill.toml:13:25: sinks.0.options.apend: unknown key `apend`, known are: path, overwrite",
-            "batchmill.toml:14:2: governor: unknown key `governor`, known are: executor, scheduler, retry, failure, limits, store, checkpoints, sinks, metrics, plugins, plugin_loading",
+            "batchmill.toml:14:2: governor: unknown key `governor`, known are: executor, scheduler, retry, failure, limits, resources, store, checkpoints, sinks, metrics, plugins, plugin_loading",
         ],
     );
     check(
@@ -190,7 +190,7 @@ fn variables_flags_and_sets_name_themselves() {
             "BATCHMILL_EXECUTOR__ (environment): executor.\"\": a double underscore separates two keys; one of them is empty here",
             "BATCHMILL_EXECUTOR__TIMEOUT (environment): executor.timeout: `soon` is not a duration; write a number with a unit, \
              for example `200ms`, `30s`, `5m` or `1h 30m`",
-            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, limits, store, checkpoints, sinks, metrics, plugins, plugin_loading",
+            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, limits, resources, store, checkpoints, sinks, metrics, plugins, plugin_loading",
             "BATCHMILL_RETRY__OPTIONS__DELAY (environment): retry.options.delay: a duration needs a unit, for example \"7s\"",
             "BATCHMILL_SCHEDULER__OPTIONS (environment): scheduler.options: unclosed inline table, expected `}`",
             "--concurrency: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
@@ -220,7 +220,7 @@ fn all_problems_of_all_layers_come_at_once_in_order() {
             "system.toml:5:9: scheduler.options.depth: unknown key `depth`, no keys are known here",
             "user.toml:1:10: unclosed table, expected `]`",
             "batchmill.toml:2:1: failure.options.min_smaple: unknown key `min_smaple`, did you mean `min_sample`?",
-            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, drain_timeout, crash_limit",
+            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, drain_timeout, crash_limit, memory_limit",
         ]
     );
 }

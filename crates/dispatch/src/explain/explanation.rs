@@ -22,6 +22,9 @@ pub struct Explanation {
     /// How often its host or worker was lost while it ran.
     #[serde(skip_serializing_if = "is_zero")]
     pub crashes: u32,
+    /// How often it was ended because memory ran short, which counts as no attempt.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kills: u32,
     /// For how long: since its attempt started, since the budget is empty, or else since it was accepted.
     #[serde(rename = "since_seconds", with = "seconds")]
     pub since: Duration,
@@ -87,6 +90,11 @@ impl fmt::Display for Explanation {
         }
         if let Some(LastFailure { attempt, class, message }) = &self.last_failure {
             write!(f, "; attempt {attempt} failed: {class}: {message}")?;
+        }
+        match self.kills {
+            0 => {}
+            1 => f.write_str("; it was ended once because memory ran short")?,
+            times => write!(f, "; it was ended {times} times because memory ran short")?,
         }
         match self.crashes {
             0 => {}

@@ -41,6 +41,14 @@ impl Dispatch {
             | Reason::Unanswered { .. }
             | Reason::Crowded
             | Reason::Parking { .. }
+            | Reason::MemoryPressure { .. }
+            | Reason::Load { .. }
+            | Reason::Swapping { .. }
+            | Reason::MemoryStall { .. }
+            | Reason::MemoryNeeded { .. }
+            | Reason::CpuNeeded { .. }
+            | Reason::Reserved { .. }
+            | Reason::MemoryUnknown
             | Reason::Scheduler => self.scheduler.explain(batch.token(index), now),
             _ => None,
         };
@@ -48,6 +56,7 @@ impl Dispatch {
             state: counter(row.state),
             attempts: row.attempts,
             crashes: row.crashes,
+            kills: batch.troubles.get(&index).map_or(0, |trouble| trouble.kills),
             since: now - row.enqueued,
             due: self.due(batch, index, &reason, now),
             ahead: position.as_ref().and_then(|position| position.ahead),
@@ -84,7 +93,8 @@ impl Dispatch {
         // Where nothing is special about a job, its state says why it stands there.
         let mut by_state: Vec<(JobState, usize)> = Vec::new();
         for (index, row) in (0..).zip(&batch.rows) {
-            let special = row.state == JobState::Running || exceptions.have(batch, index, now);
+            let asks_for_more = self.resources.on && self.classes.get(row.class).demand != batch.demand;
+            let special = row.state == JobState::Running || asks_for_more || exceptions.have(batch, index, now);
             if let Some(limits) = may_be_limited.filter(|_| row.state == JobState::Ready && !special)
                 && limited.count(self, limits, row, now)
             {
@@ -185,11 +195,19 @@ impl Dispatch {
             Some(Shut::Slots) => Reason::Slots { limit: self.settings.limit.get() },
             Some(Shut::Parking) => Reason::Parking { limit: self.settings.parked_limit.get() },
             // A limit of all jobs is one of this one too.
-            Some(Shut::Limit(..)) | None => Reason::Scheduler,
+            Some(Shut::Limit(..)) => Reason::Scheduler,
+            None => self.why_no_room(row),
         }
     }
 
     /// What of the limits keeps a job from starting.
+    /// What memory, CPUs and swap say of a job that nothing else keeps.
+    fn why_no_room(&self, row: &Row) -> Reason {
+        let gate = self.resources.gate(self.slots.running()).map(Reason::from);
+        let unfit = || self.resources.unfit(self.classes.get(row.class).demand).map(Reason::from);
+        gate.or_else(unfit).unwrap_or(Reason::Scheduler)
+    }
+
     fn blocked(&self, row: &Row, now: MonoTime) -> Option<(limited::Blocked, &Limits)> {
         let limits = self.limits.as_deref()?;
         Some((limited::Blocked::of(limits, row.class, now)?, limits))

@@ -2,10 +2,14 @@
 
 use std::{fmt, num::NonZeroU32};
 
-use batchmill_core::{Closing, Pause, Rate, Status};
+use batchmill_core::{Closing, Pause, Rate, Status, about_size};
 use serde::Serialize;
 
-use crate::{BatchKey, JournalFailure, StopCause};
+use crate::{
+    BatchKey, JournalFailure, Rung, StopCause,
+    batch::of_token,
+    resources::{Gate, Unfit},
+};
 
 /// Why a job stands where it stands, with what stands in its way. What is true of one job alone is in
 /// [`Explanation`](super::Explanation), so that jobs with the same reason can be counted together.
@@ -105,6 +109,61 @@ pub enum Reason {
         /// How many that are.
         limit: usize,
     },
+    /// Memory fills up: no more attempts run than its rung allows.
+    MemoryPressure {
+        /// How full it is.
+        rung: Rung,
+        /// Bytes in use.
+        used: u64,
+        /// Bytes that may be.
+        limit: u64,
+    },
+    /// The CPUs have enough to do.
+    Load {
+        /// Tasks that run or wait for a CPU, in percent of those available.
+        percent: u32,
+        /// From which on attempts become fewer.
+        max: u32,
+    },
+    /// Memory goes out to swap and comes back.
+    Swapping {
+        /// Bytes a second.
+        rate: u64,
+        /// From which on attempts become fewer.
+        max: u64,
+    },
+    /// Tasks wait for memory.
+    MemoryStall {
+        /// For this share of the time, in percent.
+        percent: u32,
+        /// From which on attempts become fewer.
+        max: u32,
+    },
+    /// It needs more memory than is left beside what runs.
+    MemoryNeeded {
+        /// Bytes that it is taken to need.
+        needs: u64,
+        /// Bytes that are left.
+        left: u64,
+        /// Bytes that there are.
+        limit: u64,
+    },
+    /// It needs more CPUs than are left beside what runs.
+    CpuNeeded {
+        /// Thousandths of a CPU that it needs.
+        needs: u32,
+        /// Thousandths that are left.
+        left: u32,
+        /// Thousandths that there are.
+        limit: u32,
+    },
+    /// What it needs is kept for a larger job, which has waited too long.
+    Reserved {
+        /// The place of that job in its batch, from 0.
+        job: u32,
+    },
+    /// How much memory its flow needs is not known before an attempt has ended: until then one more starts a look.
+    MemoryUnknown,
     /// A slot is free, and the scheduler does not start it.
     Scheduler,
     /// The host ends: nothing starts any more.
@@ -228,6 +287,14 @@ impl Reason {
             Self::BreakerProbing { .. } => "breaker_probing",
             Self::LimitPaused { .. } => "limit_paused",
             Self::Parking { .. } => "parking",
+            Self::MemoryPressure { .. } => "memory_pressure",
+            Self::Load { .. } => "load",
+            Self::Swapping { .. } => "swapping",
+            Self::MemoryStall { .. } => "memory_stall",
+            Self::MemoryNeeded { .. } => "memory_needed",
+            Self::CpuNeeded { .. } => "cpu_needed",
+            Self::Reserved { .. } => "reserved",
+            Self::MemoryUnknown => "memory_unknown",
             Self::Scheduler => "scheduler",
             Self::Draining => "draining",
             Self::Halted { .. } => "halted",
@@ -242,6 +309,38 @@ impl Reason {
             Self::Ended { .. } => "ended",
         }
     }
+}
+
+impl From<Gate> for Reason {
+    fn from(gate: Gate) -> Self {
+        match gate {
+            Gate::Memory { rung, used } => Self::MemoryPressure { rung, used: used.used, limit: used.limit },
+            Gate::Load { load, max } => Self::Load { percent: whole(load * 100.0), max: whole(max * 100.0) },
+            Gate::Swap { rate, max } => Self::Swapping { rate: whole(rate).into(), max: whole(max).into() },
+            Gate::Stall { percent, max } => Self::MemoryStall { percent: whole(percent), max: whole(max) },
+        }
+    }
+}
+
+impl From<Unfit> for Reason {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Memory { needs, left, limit } => Self::MemoryNeeded { needs, left, limit },
+            Unfit::Cpu { needs, left, limit } => Self::CpuNeeded { needs, left, limit },
+            Unfit::Reserved { job } => Self::Reserved { job: of_token(job).1 },
+            Unfit::Unknown => Self::MemoryUnknown,
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; never negative")]
+fn whole(number: f64) -> u32 {
+    number as u32
+}
+
+/// `1.5`, `2`
+fn cpus(milli: u32) -> String {
+    (f64::from(milli) / 1000.0).to_string()
 }
 
 impl From<&Closing> for Reason {
@@ -309,6 +408,40 @@ impl fmt::Display for Reason {
             Self::BreakerProbing { of, probes, .. } => write!(f, "{of}: the breaker tries {probes} attempts first"),
             Self::LimitPaused { of } => write!(f, "{of}: an attempt was asked to wait"),
             Self::Parking { limit } => write!(f, "the room for jobs that are set aside ({limit}) is used up"),
+            Self::MemoryPressure { rung, used, limit } => {
+                let (used, of) = (about_size(*used), about_size(*limit));
+                write!(f, "memory is filled ({used} of {of}): {rung}")
+            }
+            Self::Load { percent, max } => write!(f, "the CPUs are busy: their load is {percent}%, and may be {max}%"),
+            Self::Swapping { rate, max } => {
+                write!(
+                    f,
+                    "memory is swapped back and forth: {} a second, and may be {}",
+                    about_size(*rate),
+                    about_size(*max)
+                )
+            }
+            Self::MemoryStall { percent, max } => {
+                write!(f, "tasks wait for memory: {percent}% of the time, and may {max}%")
+            }
+            Self::MemoryNeeded { needs, left, limit } => {
+                let [needs, left, limit] = [needs, left, limit].map(|bytes| about_size(*bytes));
+                write!(f, "it needs {needs} of memory, and {left} of {limit} are left")
+            }
+            Self::CpuNeeded { needs, left, limit } => {
+                let [needs, left, limit] = [needs, left, limit].map(|milli| cpus(*milli));
+                write!(f, "it needs {needs} CPUs, and {left} of {limit} are left")
+            }
+            Self::Reserved { job } => {
+                let number = u64::from(*job) + 1;
+                write!(
+                    f,
+                    "what it needs is kept for job number {number} of its batch, which needs more and has waited long"
+                )
+            }
+            Self::MemoryUnknown => {
+                f.write_str("how much memory its flow needs is not known yet: one more attempt starts a look")
+            }
             Self::Scheduler => f.write_str("the scheduler holds it back"),
             Self::Draining => f.write_str("the host drains: nothing starts any more"),
             Self::Halted { rule } => write!(f, "the batch was stopped by `{rule}`"),
@@ -351,6 +484,14 @@ mod tests {
             Reason::BreakerProbing { of: of.clone(), probes: 1, holders: Vec::new() },
             Reason::LimitPaused { of },
             Reason::Parking { limit: 2 },
+            Reason::MemoryPressure { rung: Rung::Stop, used: 95, limit: 100 },
+            Reason::Load { percent: 200, max: 150 },
+            Reason::Swapping { rate: 1 << 20, max: 1 << 19 },
+            Reason::MemoryStall { percent: 30, max: 20 },
+            Reason::MemoryNeeded { needs: 300, left: 100, limit: 1000 },
+            Reason::CpuNeeded { needs: 2000, left: 500, limit: 4000 },
+            Reason::Reserved { job: 3 },
+            Reason::MemoryUnknown,
             Reason::Scheduler,
             Reason::Draining,
             Reason::Halted { rule },

@@ -35,7 +35,7 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
     let index = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
     let (state, due) = first_state(batch, &job, now);
     let earliest = if limits.is_some() { FIRST_MOMENT } else { MonoTime::ZERO };
-    let class = classes.of(&job);
+    let class = classes.of(&job, batch.demand);
     if let Some(limits) = limits {
         let known = classes.get(class);
         limits.know(class, (&known.limits, known.share(), known.priority), now);
@@ -49,7 +49,7 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
     match job.past {
         Past::None => {}
         Past::Ended(status) => count_past(dispatch, key, status),
-        Past::Interrupted(setback) => interrupted(dispatch, key, index, *setback),
+        Past::Interrupted(setback) => interrupted(dispatch, key, index, *setback, now),
     }
     match (state, due) {
         (JobState::Pending, Some(after)) => dispatch.timers.arm(after, Due::Admit(key, index)),
@@ -104,13 +104,22 @@ fn count_past(dispatch: &mut Dispatch, key: BatchKey, status: Status) {
     }
 }
 
-fn interrupted(dispatch: &mut Dispatch, key: BatchKey, index: u32, setback: Setback) {
-    let Some(batch) = dispatch.batch_mut(key) else { return };
+fn interrupted(dispatch: &mut Dispatch, key: BatchKey, index: u32, setback: Setback, now: MonoTime) {
+    let Dispatch { batches, classes, resources, limits, .. } = dispatch;
+    let Some(batch) = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut) else { return };
     batch.begun += 1;
     batch.begun_open += 1;
     let is_poison = batch.is_poison(setback.crashes);
     let row = &mut batch.rows[index as usize];
     (row.epoch, row.attempts, row.crashes) = (EARLIER, setback.attempts, setback.crashes);
+    for _ in 0..setback.memory_level {
+        let demand = resources.more(classes.get(row.class).demand, &batch.setup.needs);
+        row.class = classes.asking_for(row.class, demand);
+        if let Some(limits) = limits {
+            let known = classes.get(row.class);
+            limits.know(row.class, (&known.limits, known.share(), known.priority), now);
+        }
+    }
     batch.troubles.insert(index, Box::new(Trouble::recalled(setback)));
     if is_poison {
         batch.poison.push(index);

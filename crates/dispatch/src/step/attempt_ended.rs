@@ -18,7 +18,7 @@ use crate::{
         budget, close,
         fill::{self, fill},
         finish::{End, Heard, finish},
-        limited, queue, suspects, waiting,
+        limited, pressure, queue, resources, suspects, waiting,
     },
     timers::Due,
     trouble::{FailedTry, Trouble},
@@ -49,6 +49,9 @@ pub(crate) fn step(
     {
         limited::asked_to_wait(dispatch, lease, failure, now);
     }
+    if dispatch.resources.on {
+        dispatch.resources.learn(lease, usage);
+    }
     if let Some(Decision::GoOn(given_up)) = decision {
         return fill::go_on(dispatch, lease, live.started, given_up, now, effects);
     }
@@ -59,6 +62,9 @@ pub(crate) fn step(
     if dispatch.limits.is_some() {
         limited::ended(dispatch, lease, live, &outcome, now);
     }
+    if dispatch.resources.on {
+        dispatch.resources.end(lease);
+    }
     match (outcome, decision) {
         (Outcome::Succeeded, _) => succeeded(dispatch, lease, live, now, effects),
         (Outcome::Failed(failure), Some(decision)) => {
@@ -66,7 +72,12 @@ pub(crate) fn step(
             remember(dispatch, lease, live, &failure, now);
             match decision {
                 Decision::Retry(_) if is_closing(dispatch, lease) => closed(dispatch, lease, live, now, effects),
-                Decision::Retry(delay) => retry(dispatch, lease, failure.first.error.class, delay, now, effects),
+                Decision::Retry(delay) => {
+                    if dispatch.resources.on {
+                        resources::ask_for_more(dispatch, lease, &failure, now);
+                    }
+                    retry(dispatch, lease, failure.first.error.class, delay, now, effects);
+                }
                 Decision::GiveUp(place) => give_up(dispatch, lease, live, &failure, place, now, effects),
                 Decision::GoOn(_) => {}
             }
@@ -217,7 +228,7 @@ fn retry(
     effects.push(Effect::Retrying { lease, class, due, setback });
 }
 
-fn is_closing(dispatch: &Dispatch, lease: Lease) -> bool {
+pub(crate) fn is_closing(dispatch: &Dispatch, lease: Lease) -> bool {
     dispatch.batch(lease.batch).is_some_and(|batch| batch.closing.is_some())
 }
 
@@ -241,7 +252,13 @@ fn lost(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effect
     }
 }
 
-fn back_to_queue(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
+pub(crate) fn back_to_queue(
+    dispatch: &mut Dispatch,
+    lease: Lease,
+    live: Live,
+    now: MonoTime,
+    effects: &mut Vec<Effect>,
+) {
     if is_closing(dispatch, lease) {
         return closed(dispatch, lease, live, now, effects);
     }
@@ -259,6 +276,7 @@ fn stopped(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, eff
             return count_planned_stop(dispatch, lease, live, now, effects);
         }
         StopCause::Host => return back_to_queue(dispatch, lease, live, now, effects),
+        StopCause::Pressure => return pressure::ended(dispatch, lease, live, now, effects),
         StopCause::Halt => (Status::Skipped, ErrorClass::Cancelled, "halted", "stopped with its batch"),
         StopCause::Cancel => (Status::Cancelled, ErrorClass::Cancelled, "cancelled", "cancelled by request"),
         StopCause::BatchDeadline => {

@@ -9,7 +9,7 @@ use crate::{
     step::{
         budget,
         finish::{End, Heard, finish},
-        limited, queue, waiting,
+        limited, queue, resources, waiting,
     },
 };
 
@@ -145,6 +145,7 @@ fn verdict(dispatch: &Dispatch, batch: &Batch) -> Option<Verdict> {
 
 /// Lets go of a batch and of what it left in shared places.
 fn forget(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime) {
+    resources::forget(dispatch, key);
     let Some(batch) = dispatch.batches[key.0 as usize].take() else { return };
     dispatch.unanswered -= batch.counts.recording;
     dispatch.backing_off -= batch.counts.backing_off;

@@ -10,7 +10,7 @@ use crate::{
     dispatch::Dispatch,
     gates::host::{self, Shut},
     step::{
-        limited, queue, suspects,
+        limited, queue, resources, suspects,
         waiting::{self, WaitingEnd},
     },
     timers::Due,
@@ -36,6 +36,8 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                     waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
                 } else if dispatch.suspects.running.is_some() && batch.is_suspect(&batch.rows[index as usize]) {
                     suspects::set_aside(dispatch, token, now);
+                } else if let Some((demand, why)) = resources::unfit(dispatch, token) {
+                    resources::set_aside(dispatch, token, demand, why, now);
                 } else if dispatch.limits.is_none() || limited::admit(dispatch, key, index, token, now) {
                     start(dispatch, key, index, now, effects);
                 }
@@ -52,7 +54,7 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
 /// Whether every gate of the host says yes. One that says no for a while is asked again by itself.
 fn may_start(dispatch: &mut Dispatch, now: MonoTime) -> bool {
     match host::shut(dispatch, now) {
-        None => true,
+        None => dispatch.resources.gate(dispatch.slots.running()).is_none(),
         Some(Shut::Limit(key, _)) => {
             limited::arm(dispatch, key, now);
             false
@@ -62,6 +64,13 @@ fn may_start(dispatch: &mut Dispatch, now: MonoTime) -> bool {
 }
 
 fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {
+    // Picked before, and there was no room.
+    if let Some(token) = resources::next(dispatch, now) {
+        return Some(token);
+    }
+    if dispatch.parked.len() + dispatch.resources.aside >= dispatch.settings.parked_limit.get() {
+        return None;
+    }
     match dispatch.scheduler.pop(now) {
         Pick::Run(token) => Some(token),
         Pick::NotBefore(at) => {
@@ -87,7 +96,7 @@ fn not_passed(dispatch: &mut Dispatch, at: MonoTime, now: MonoTime) -> MonoTime 
 }
 
 fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
-    let Dispatch { batches, classes, slots, suspects, .. } = dispatch;
+    let Dispatch { batches, classes, slots, suspects, resources, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
     batch.apply(index, Transition::Start);
     let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
@@ -96,7 +105,9 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     let given_up = if again { batch.take_given_up(index) } else { Vec::new() };
     let is_suspect = batch.is_suspect(&batch.rows[index as usize]);
     let row = &mut batch.rows[index as usize];
-    classes.get_mut(row.class).queued -= 1;
+    let class = classes.get_mut(row.class);
+    class.queued -= 1;
+    let demand = class.demand;
     // The first epoch is 1: a lease made of zeros is void.
     row.epoch += 1;
     if row.epoch == 1 {
@@ -105,6 +116,7 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     }
     let lease = slots.take(key, index, row.epoch, now);
     row.slot = lease.slot.0;
+    let memory = if resources.on { resources.begin(lease, demand) } else { None };
     if is_suspect {
         suspects.running = Some(lease);
     }
@@ -115,6 +127,7 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
         timeout,
         queued: row.enqueued,
         given_up,
+        memory,
     }));
 }
 
@@ -128,7 +141,7 @@ pub(crate) fn go_on(
     now: MonoTime,
     effects: &mut Vec<Effect>,
 ) {
-    let Dispatch { batches, slots, suspects, .. } = dispatch;
+    let Dispatch { batches, slots, suspects, resources, .. } = dispatch;
     let Some(batch) = batches[before.batch.0 as usize].as_deref_mut() else { return };
     let timeout = batch.wishes(before.index).timeout.or(batch.setup.timeout);
     let row = &mut batch.rows[before.index as usize];
@@ -145,5 +158,6 @@ pub(crate) fn go_on(
         timeout: timeout.map(|limit| limit.saturating_sub(now - started)),
         queued: row.enqueued,
         given_up,
+        memory: resources.memory_of(lease.slot),
     }));
 }

@@ -6,7 +6,7 @@ use crate::{
     BatchKey,
     batch::{Batch, of_token, token},
     dispatch::Dispatch,
-    step::limited,
+    step::{limited, resources},
 };
 
 /// Queues a job that is ready.
@@ -58,7 +58,9 @@ pub(crate) fn remove(dispatch: &mut Dispatch, batch: BatchKey, index: u32, now: 
     let Some(row) = dispatch.batch(batch).map(|batch| batch.rows[index as usize]) else { return };
     debug_assert_eq!(row.state, JobState::Ready);
     let token = token(batch, index);
-    if !row.parked {
+    if row.parked && resources::take_back(dispatch, token) {
+        dispatch.scheduler.on_finish(token, Usage::default());
+    } else if !row.parked {
         dispatch.scheduler.remove(token);
     } else if dispatch.limits.as_mut().is_some_and(|limits| limits.take_back(token)) {
         mark(dispatch, token, false);

@@ -33,6 +33,8 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                 close::begin(dispatch, batch, Closing::DeadlinePassed, true, now, effects);
                 close::end_if_over(dispatch, batch, now, effects);
             }
+            // Whoever has waited too long is looked for where attempts are started.
+            Due::Reserve(_) => {}
             Due::Refill => dispatch.refill_at = None,
             Due::Gate(key) => limited::due(dispatch, KeyId(key), now),
         }

@@ -16,6 +16,7 @@ mod limits;
 mod model;
 mod pause;
 mod policies;
+mod resources;
 mod resume;
 mod retry;
 mod rig;

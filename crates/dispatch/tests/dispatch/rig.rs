@@ -7,7 +7,7 @@ use batchmill_core::{
     RetryRef, Scheduler, Usage, Verdict,
 };
 use batchmill_dispatch::{
-    BatchKey, BatchSetup, Dispatch, Effect, Event, Lease, LimitSettings, NewJob, Record, Settings,
+    BatchKey, BatchSetup, Dispatch, Effect, Event, Lease, LimitSettings, MemoryUse, NewJob, Pressure, Record, Settings,
 };
 
 use crate::{
@@ -136,6 +136,20 @@ impl Rig {
         self.step(Event::AttemptEnded { lease, outcome, usage: Usage::default(), draw: Draw::from_bits(0) })
     }
 
+    /// An attempt of batch 0 succeeds, having held so many bytes.
+    pub(crate) fn ok_with(&mut self, index: u32, peak: u64) -> String {
+        let lease = self.leases[&(0, index)];
+        let usage = Usage::default().measured(peak, Duration::ZERO);
+        self.step(Event::AttemptEnded { lease, outcome: Outcome::Succeeded, usage, draw: Draw::from_bits(0) })
+    }
+
+    /// The body has looked: so many percent of memory are in use.
+    pub(crate) fn look(&mut self, percent: u64) -> String {
+        let mut pressure = Pressure::default();
+        pressure.memory = Some(MemoryUse { used: percent, limit: 100 });
+        self.step(Event::PressureSampled { pressure })
+    }
+
     pub(crate) fn ok(&mut self, index: u32) -> String {
         self.end(index, Outcome::Succeeded)
     }
@@ -204,6 +218,7 @@ fn text(effect: &Effect) -> String {
         Effect::Retrying { lease, due, .. } => {
             format!("retry {} at {}", name(lease.batch, lease.index), due.as_nanos() / 1_000_000)
         }
+        Effect::Requeued { lease, .. } => format!("again {}", name(lease.batch, lease.index)),
         Effect::Closing { closing, .. } => match closing {
             Closing::Halted(reason) => format!("stopping by {}", reason.rule),
             Closing::Cancelled => "stopping by request".to_owned(),

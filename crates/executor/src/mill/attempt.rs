@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     future::{Future, poll_fn},
+    num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -50,6 +51,8 @@ pub(super) async fn run<W: Workload>(
         number: start.attempt,
         resume: start.resume,
         given_up: &start.given_up,
+        memory: start.memory.map(NonZeroU64::get),
+        weighs: shared.weighs,
         cancel: signal,
     };
     if let Some(starts) = &batch.starts {

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StopReason, Usage, Verdict};
+use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StopReason, Verdict};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, SlotId, Start};
 use tokio::task::JoinSet;
 
@@ -49,6 +49,8 @@ pub(super) struct Brain<W: Workload> {
     effects: Vec<Effect>,
     /// What happened since the meters were told, if anybody reads them.
     pub(super) tally: Tally,
+    /// Memory in use as a share of its limit, as it was last seen.
+    pub(super) memory_share: Option<f64>,
     /// Ends of attempts until one is timed again.
     untimed: u32,
     tasks: JoinSet<()>,
@@ -70,6 +72,7 @@ impl<W: Workload> Brain<W> {
             now: MonoTime::ZERO,
             effects: Vec::new(),
             tally: Tally::default(),
+            memory_share: None,
             untimed: 0,
             tasks: JoinSet::new(),
         }
@@ -138,7 +141,9 @@ impl<W: Workload> Brain<W> {
             work.signal = signal;
         }
         let outcome = std::mem::replace(&mut seat.report.outcome, Outcome::Stopped);
-        let event = Event::AttemptEnded { lease, outcome, usage: Usage::new(ran), draw };
+        let mut usage = std::mem::take(&mut seat.report.usage);
+        usage.ran = ran;
+        let event = Event::AttemptEnded { lease, outcome, usage, draw };
         let now = self.advance(at);
         self.decide_on_end(shared, now, event, &mut seat.effects);
         self.tell_of_rest(lease, &seat.effects);
@@ -278,6 +283,10 @@ impl<W: Workload> Brain<W> {
                 }
                 self.keep(lease.batch, || Decided::Retrying { place: lease.index, setback });
                 tracing::debug!(job = lease.index, %class, "the attempt failed and will be repeated");
+            }
+            Effect::Requeued { lease, setback } => {
+                self.keep(lease.batch, || Decided::Retrying { place: lease.index, setback });
+                tracing::warn!(job = lease.index, "memory runs short: an attempt was ended, and its job runs again");
             }
             Effect::Closing { batch, closing } => {
                 self.keep(batch, || Decided::Closing(closing.clone()));

@@ -17,6 +17,7 @@ mod outlet;
 mod recorder;
 mod roster;
 mod runner;
+mod sampler;
 mod shares;
 mod shutdown;
 mod watched;
@@ -28,10 +29,12 @@ use std::{
 };
 
 use batchmill_core::{BatchCounts, CancelReason, MonoTime, Scheduler};
-use batchmill_dispatch::{BatchKey, Dispatch, Event, LimitChange, LimitSettings, LimitStanding, Totals};
+use batchmill_dispatch::{
+    BatchKey, Dispatch, Event, LimitChange, LimitSettings, LimitStanding, ResourceSettings, Totals,
+};
 use tokio::sync::{Notify, watch};
 
-use crate::{Clock, Workload, meters::Meters};
+use crate::{Clock, Probe, Workload, meters::Meters};
 
 use self::{brain::Brain, load::Load};
 
@@ -58,13 +61,19 @@ pub struct Settings {
     pub limits: Vec<LimitSettings>,
     /// Whether their rates begin without tokens: what another host has left of them is not known.
     pub is_resumed: bool,
+    /// How memory and CPUs are shared out; off unless something of it is set.
+    pub resources: ResourceSettings,
+    /// Memory for the host and its children together, in bytes, beside the limits of cgroups.
+    pub memory_limit: Option<u64>,
 }
 
 impl Settings {
     /// So many attempts at once, no metrics, no limits of keys.
     pub fn new(concurrency: NonZeroU32) -> Self {
-        let unanswered_limit = batchmill_dispatch::Settings::new(concurrency).unanswered_limit;
-        Self { concurrency, metrics: false, unanswered_limit, limits: Vec::new(), is_resumed: false }
+        let defaults = batchmill_dispatch::Settings::new(concurrency);
+        let (unanswered_limit, resources) = (defaults.unanswered_limit, defaults.resources);
+        let (limits, is_resumed) = (Vec::new(), false);
+        Self { concurrency, metrics: false, unanswered_limit, limits, is_resumed, resources, memory_limit: None }
     }
 }
 
@@ -111,6 +120,8 @@ pub(crate) struct Shared<W: Workload> {
     ended: Notify,
     /// How the host stands, for those who wait for something outside.
     phase: watch::Sender<Phase>,
+    /// Whether the memory of attempts is looked at while they run.
+    weighs: bool,
     runtime: tokio::runtime::Handle,
 }
 
@@ -122,6 +133,7 @@ impl<W: Workload> Mill<W> {
     pub fn start(settings: &Settings, scheduler: Box<dyn Scheduler>) -> Self {
         let mut limits = batchmill_dispatch::Settings::new(settings.concurrency);
         limits.unanswered_limit = settings.unanswered_limit;
+        limits.resources = settings.resources;
         let runtime = tokio::runtime::Handle::current();
         let threads = runtime.metrics().num_workers();
         let clock = Clock::start();
@@ -137,9 +149,14 @@ impl<W: Workload> Mill<W> {
             load: Load::default(),
             ended: Notify::new(),
             phase: watch::Sender::new(Phase::Running),
+            weighs: settings.resources.ladder.is_some(),
             runtime,
         });
         shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared), shared.alarm.clone()));
+        if settings.resources.samples() {
+            let probe = Probe::new(settings.memory_limit);
+            shared.lock().spawn(&shared, sampler::run(Arc::downgrade(&shared), probe, settings.resources));
+        }
         Self(shared)
     }
 
@@ -181,6 +198,11 @@ impl<W: Workload> Mill<W> {
         let Some(limit) = brain.dispatch.limit_named(name) else { return false };
         brain.take(&self.0, Event::LimitSet { limit, change });
         true
+    }
+
+    /// Memory in use as a share of its limit, as it was last seen; `None` where nobody looks.
+    pub fn memory_share(&self) -> Option<f64> {
+        self.0.lock().memory_share
     }
 
     /// Starts nothing more; running attempts finish. Open batches end `Drained` unless they were complete.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use batchmill_core::{BatchId, FailureStrategy, JobKeys, RetryPolicy};
-use batchmill_dispatch::{BatchKey, BatchSetup, Event, NewJob};
+use batchmill_dispatch::{BatchKey, BatchSetup, Event, Needs, NewJob};
 use tokio::sync::watch;
 
 use crate::{
@@ -83,6 +83,8 @@ pub struct Opening<W> {
     pub crash_limit: NonZeroU32,
     /// A trial: so many jobs start, those that the scheduler picks first, and the batch ends when they have.
     pub limit: Option<NonZeroU64>,
+    /// What its jobs ask for of memory and CPUs.
+    pub needs: Needs,
 }
 
 impl<W> Opening<W> {
@@ -97,7 +99,8 @@ impl<W> Opening<W> {
     ) -> Self {
         let (flow, results) = (id.to_string(), results.into());
         let (timeout, deadline, limit) = (None, None, None);
-        Self { id, flow, workload, jobs, failure, retry, results, timeout, deadline, crash_limit: CRASH_LIMIT, limit }
+        let (crash_limit, needs) = (CRASH_LIMIT, Needs::default());
+        Self { id, flow, workload, jobs, failure, retry, results, timeout, deadline, crash_limit, limit, needs }
     }
 }
 
@@ -108,12 +111,14 @@ impl<W> fmt::Debug for Opening<W> {
 }
 
 pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
-    let Opening { id, flow, workload, jobs, failure, retry, results, timeout, deadline, limit, crash_limit } = opening;
+    let Opening { id, flow, workload, jobs, failure, retry, results, timeout, deadline, limit, crash_limit, needs } =
+        opening;
     let mut setup = BatchSetup::new(failure, retry);
     setup.timeout = timeout;
     setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
     setup.limit = limit;
     setup.crash_limit = crash_limit.get();
+    setup.needs = needs;
     let now = shared.clock.now();
     setup.deadline = deadline.map(|limit| now + limit);
     let mut starts = None;

@@ -59,7 +59,9 @@ async fn run(
     let context = StepContext { job: request.job, input: request.input, cancel: request.cancel };
     let mut execution = begin(graph, request, &mut keeper).await?;
     loop {
-        match keeper.beside(execution.step(&context)).await {
+        let stepped = keeper.beside(execution.step(&context)).await;
+        request.job.usage.next_step();
+        match stepped {
             Stepped::Continue if request.cancel.is_cancelled() => {
                 keeper.keep_at_stop(&execution, request.cancel).await?;
                 return Ok(AttemptEnd::Stopped);

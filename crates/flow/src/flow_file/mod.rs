@@ -1,6 +1,7 @@
 //! Flow files: YAML in, a compiled graph or every problem with its place out.
 
 mod catalog;
+mod cost;
 mod document;
 mod nodes;
 mod problem;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use batchmill_core::{Node, Options, Problem, nearest};
 
 use super::{
-    Document, FlowProblem, NodeCatalog, targets,
+    Document, FlowProblem, NodeCatalog, cost, targets,
     top::{expected, names, retry, timeout},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Keys that every kind has.
-pub(super) const GENERIC: [&str; 5] = ["needs", "next", "timeout", "retry", "on_error"];
+pub(super) const GENERIC: [&str; 6] = ["needs", "next", "timeout", "retry", "on_error", "cost"];
 
 pub(super) fn read(
     document: &Document,
@@ -62,6 +62,7 @@ impl NodeReader<'_> {
                 "timeout" => timeout(value).map(|limit| spec.timeout = Some(limit)),
                 "retry" => retry(value).map(|settings| spec.retry = Some(settings)),
                 "on_error" => targets::on_error(value).map(|on_error| spec.on_error = on_error),
+                "cost" => cost::cost(self.document, &path, value, self.problems).map(|cost| spec.cost = cost),
                 "next" => targets::next(self.document, &path, value, self.problems).map(|next| spec.next = next),
                 _ => Ok(()),
             };

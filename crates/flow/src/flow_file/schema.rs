@@ -140,6 +140,32 @@ fn generic_key(key: &str) -> Value {
                 },
             ]}),
         ),
+        "cost" => {
+            let size = |text| described(text, json!({"type": ["string", "integer"], "examples": ["300MiB", "2GiB"]}));
+            let multiply = json!({"type": "number", "minimum": 1, "maximum": 100, "default": 2});
+            let grown = json!({
+                "type": "object",
+                "properties": {
+                    "start": size("What the first attempt gets."),
+                    "multiply": described("What that is multiplied with each time it was too little.", multiply),
+                    "max": size("It never grows beyond this."),
+                },
+                "required": ["start", "max"],
+                "additionalProperties": false,
+            });
+            let memory = json!({"anyOf": [size("Bytes."), grown]});
+            described(
+                "What one run asks for: it starts when so much is left beside what runs.",
+                json!({
+                    "type": "object",
+                    "properties": {
+                        "cpu": described("A number of CPUs.", json!({"type": "number", "minimum": 0.001})),
+                        "memory": memory,
+                    },
+                    "additionalProperties": false,
+                }),
+            )
+        }
         other => unreachable!("the key `{other}` of a node has no schema"),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use batchmill_core::{StateData, format_size};
 
 use super::{
-    CompiledGraph, GraphProblem, Reduce, StateGraph, cycles::Loops, edges::Edges, input::InputSchema,
+    CompiledGraph, GraphProblem, Reduce, StateGraph, cost, cycles::Loops, edges::Edges, input::InputSchema,
     retry_table::RetryTable, size::size_of,
 };
 
@@ -45,6 +45,7 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
         return Err(problems);
     }
     let joins = edges.joins(&loops);
+    let requests = cost::requests(&graph, &successors, &loops);
     let default_timeout = graph.defaults.timeout;
     let nodes = graph
         .nodes
@@ -67,6 +68,7 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
         output: graph.output,
         input_schema,
         retry_settings: retry.settings.into(),
+        requests,
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{Node, Options, RetryRef, StateData};
+use batchmill_core::{Node, Options, Request, RetryRef, StateData};
 
 use super::{CheckpointMode, Condition, JoinPlans, Reduce, input::InputSchema};
 use crate::expr::Filter;
@@ -32,6 +32,7 @@ pub struct CompiledGraph {
     pub(crate) output: Option<Filter>,
     pub(crate) input_schema: Option<InputSchema>,
     pub(crate) retry_settings: Box<[Options]>,
+    pub(crate) requests: Box<[Request]>,
 }
 
 pub(crate) struct CompiledNode {
@@ -101,6 +102,17 @@ impl CompiledGraph {
     /// What a failure of its first node, in declaration order, carries.
     pub fn retry_of_first_node(&self) -> RetryRef {
         self.nodes.first().map(|node| node.retry).unwrap_or_default()
+    }
+
+    /// What a job asks for of memory and CPUs: one whose memory never ran out, ran out once, twice and so on; the last holds
+    /// from there on. Empty where no node asks for anything.
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// Whether a node of this kind is among its nodes.
+    pub fn has_kind(&self, kind: &str) -> bool {
+        self.nodes.iter().any(|node| node.kind == kind)
     }
 
     /// The node of this name.

@@ -40,6 +40,16 @@ impl Loops {
         self.sizes[self.component[node as usize] as usize] > 1
     }
 
+    /// How many loops and single nodes there are. Each is numbered after all that follow it.
+    pub(super) fn components(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The loop that a node is in, or itself.
+    pub(super) fn component_of(&self, node: u32) -> u32 {
+        self.component[node as usize]
+    }
+
     /// One shortest loop of each component that has one, starting at its first node in declaration order.
     pub(super) fn examples(&self, successors: &Adjacency) -> Vec<Vec<u32>> {
         let mut shown = vec![false; self.sizes.len()];

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use batchmill_core::{Node, Options};
 
-use super::Condition;
+use super::{Condition, cost::Cost};
 
 /// A node and everything the graph needs to know of it.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct NodeSpec {
     pub retry: Option<Options>,
     /// What happens when it has failed for good.
     pub on_error: OnError,
+    /// What one run of it asks for of memory and CPUs.
+    pub cost: Cost,
 }
 
 /// What follows a node.
@@ -110,6 +112,7 @@ impl NodeSpec {
             timeout: None,
             retry: None,
             on_error: OnError::Fail,
+            cost: Cost::default(),
         }
     }
 
@@ -158,6 +161,13 @@ impl NodeSpec {
     #[must_use]
     pub fn retry(mut self, settings: Options) -> Self {
         self.retry = Some(settings);
+        self
+    }
+
+    /// What one run of it asks for of memory and CPUs.
+    #[must_use]
+    pub fn cost(mut self, cost: Cost) -> Self {
+        self.cost = cost;
         self
     }
 

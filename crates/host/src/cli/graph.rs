@@ -36,7 +36,7 @@ enum GraphFormat {
 pub(super) fn execute(args: &GraphArgs, global: &Global) -> Exit {
     let screen = global.screen();
     logs::start(global, &screen);
-    match Flow::read(&args.flow, &catalog::registry()) {
+    match Flow::read(&args.flow, &catalog::registry(), 0) {
         Ok(flow) => stdout::print(&shown(&flow, args.format)),
         Err(refusal) => refusal::print(&refusal, &screen),
     }

@@ -47,7 +47,7 @@ use crate::{
     intake::{Jobs, JsonLines, Scratch},
     problems::{Refusal, Refusals},
     progress::{Reporter, Snapshot, Style},
-    refusal,
+    refusal, resources,
     screen::Screen,
     signals::{Asked, Signals},
     summary,
@@ -257,6 +257,7 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
     let asked = own_jobs.is_none().then(|| (&jobs, args.intake.rules(scratch.clone())));
     let mut inputs = inputs::read(&layers, &work, asked, refusals)?;
     output::check_sinks(&args, &work, &jobs, &inputs.config)?;
+    resources::check(&inputs.config, inputs.flow.graph(), args.terms.deadline)?;
     let are_own = own_jobs.is_some();
     let accepted = own_jobs.or_else(|| inputs.jobs.take()).expect("jobs were asked for, and were not refused");
 

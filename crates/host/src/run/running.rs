@@ -34,6 +34,7 @@ use crate::{
     problems::Refusal,
     progress::{self, Pace, Snapshot},
     refusal::of_store,
+    resources,
     screen::Screen,
     signals::Signals,
     summary::{BadLines, Resumed, Summary},
@@ -98,6 +99,9 @@ impl Running {
         settings.metrics = exporter.is_some();
         settings.limits = assemble::limits(config);
         settings.is_resumed = start.before.is_some();
+        let resources::Shared { settings: shared, memory_limit } =
+            resources::shared(config, start.inputs.flow.graph())?;
+        (settings.resources, settings.memory_limit) = (shared, memory_limit);
         let mill = Mill::start(&settings, scheduler);
         let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config, &start.inputs.libraries));
         // Before the first job: what was used decides who is first.
@@ -130,6 +134,7 @@ impl Running {
         opening.crash_limit = config.executor.crash_limit;
         opening.deadline = deadline(start, owned.as_ref());
         opening.limit = start.args.terms.limit;
+        opening.needs = resources::needs(start.inputs.flow.graph());
         let begun = mill.clock().now();
         if let Some(resumed) = resumed.as_ref().filter(|_| !start.quiet) {
             screen.write(&format!("{}: {resumed}\n", start.batch));

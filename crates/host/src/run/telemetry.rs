@@ -83,7 +83,8 @@ async fn told_to_end(signals: &mut Signals) {
 /// Brings everything up to date that is not counted as it happens.
 fn publish(mill: &Mill<FlowWorkload>) {
     mill.publish_metrics();
-    if let Some(share) = MemoryProbe::default().used_share() {
+    // Against the limit that decisions are made by, where there is one.
+    if let Some(share) = mill.memory_share().or_else(|| MemoryProbe::default().used_share()) {
         gauge!("batchmill_memory_pressure_ratio").set(share);
     }
 }

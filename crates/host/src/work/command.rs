@@ -65,16 +65,16 @@ impl Command {
     }
 
     /// The flow of one node.
-    pub(crate) fn compile(&self, registry: &Registry) -> Result<CompiledGraph, Refusal> {
+    pub(crate) fn compile(&self, registry: &Registry, nice: u8) -> Result<CompiledGraph, Refusal> {
         let factory = registry.get::<dyn Node>(NODE).map_err(|error| Refusal::new(Exit::Usage, error.to_string()))?;
         let options = self.options();
         factory.validate(&options).map_err(|problems| self.refusal(&problems))?;
-        let node = factory.build(&options, &surroundings()?);
+        let node = factory.build(&options, &surroundings(nice)?);
         let node: Arc<dyn Node> = node.map_err(|error| Refusal::new(Exit::Usage, error.to_string()))?.into();
         let output = Filter::compile(".result").expect("a filter of ours");
         // One node: there is nothing between the beginning and the end that could be kept.
         let graph = StateGraph::new(self.name()).checkpoint(CheckpointMode::None).output(output);
-        let graph = graph.node(NODE, NodeSpec::new(node)).compile();
+        let graph = graph.node(NODE, NodeSpec::new(node).kind(NODE)).compile();
         Ok(graph.expect("a graph of one node has nothing that could be wrong"))
     }
 

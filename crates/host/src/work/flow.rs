@@ -19,7 +19,7 @@ pub(crate) enum Flow {
 
 impl Flow {
     /// Reads a flow file.
-    pub(crate) fn read(path: &Path, registry: &Registry) -> Result<Self, Refusal> {
+    pub(crate) fn read(path: &Path, registry: &Registry, nice: u8) -> Result<Self, Refusal> {
         let name = path.display();
         if path.is_dir() {
             return Err(Refusal::data(format!("{name}: is a directory, not a flow")));
@@ -31,7 +31,7 @@ impl Flow {
         if text.trim().is_empty() {
             return Err(Refusal::data(format!("{name}: is empty; a flow has at least `version: 1` and `nodes`")));
         }
-        let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), surroundings()?);
+        let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), surroundings(nice)?);
         let read = FlowFile::parse(&text, &name.to_string(), &catalog);
         read.map(Self::File).map_err(|problems| refusal::of_flow(&problems))
     }
@@ -66,7 +66,9 @@ impl Flow {
 }
 
 /// What nodes may know while they are built: relative paths are relative to where the program was started.
-pub(super) fn surroundings() -> Result<BuildContext, Refusal> {
+pub(super) fn surroundings(nice: u8) -> Result<BuildContext, Refusal> {
     let directory = env::current_dir().map_err(|error| Refusal::storage(format!("the working directory: {error}")))?;
-    Ok(BuildContext::new(directory))
+    let mut context = BuildContext::new(directory);
+    context.nice = nice;
+    Ok(context)
 }

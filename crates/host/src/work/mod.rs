@@ -24,11 +24,11 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Reads and checks it as a whole.
-    pub(crate) fn compile(&self, registry: &Registry) -> Result<Flow, Refusal> {
+    /// Reads and checks it as a whole. Its processes give way to others as `nice` says.
+    pub(crate) fn compile(&self, registry: &Registry, nice: u8) -> Result<Flow, Refusal> {
         match self {
-            Self::Flow(path) => Flow::read(path, registry),
-            Self::Command(command) => command.compile(registry).map(Flow::made),
+            Self::Flow(path) => Flow::read(path, registry, nice),
+            Self::Command(command) => command.compile(registry, nice).map(Flow::made),
         }
     }
 

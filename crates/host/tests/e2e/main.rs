@@ -19,6 +19,7 @@ mod policies;
 mod progress;
 mod prometheus_server;
 mod references;
+mod resources;
 mod resume;
 mod retry;
 mod schema;

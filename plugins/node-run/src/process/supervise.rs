@@ -5,7 +5,10 @@ use std::{io, process::ExitStatus, time::Duration};
 use batchmill_core::{CancelReason, CancelSignal};
 use tokio::time::timeout;
 
-use super::capture::{Capture, Stderr, Stdout};
+use super::{
+    capture::{Capture, Stderr, Stdout},
+    scale::Scale,
+};
 use crate::spawn::{Child, Pipes};
 
 /// How long a pipe is read on after the process has ended, while others hold it open.
@@ -20,12 +23,18 @@ pub(crate) struct Limits {
     pub(crate) stdout: usize,
     /// Whether more than that ends the process.
     pub(crate) fail_on_overflow: bool,
+    /// Whether its memory is looked at while it runs.
+    pub(crate) is_weighed: bool,
 }
 
 /// How it ended, and what it wrote.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) end: End,
+    /// How long it kept a CPU busy.
+    pub(crate) cpu: Duration,
+    /// The most memory that it was seen to hold, in bytes.
+    pub(crate) peak: Option<u64>,
     pub(crate) stdout: Stdout,
     pub(crate) stderr: Stderr,
 }
@@ -46,7 +55,8 @@ pub(crate) enum End {
 pub(crate) async fn supervise(child: Child, pipes: Pipes, limits: Limits, cancel: &CancelSignal) -> io::Result<Ended> {
     let stdout = Capture::new(pipes.stdout, Stdout::new(limits.stdout))?;
     let stderr = Capture::new(pipes.stderr, Stderr::default())?;
-    let mut process = Process { child, stdout, stderr };
+    let scale = Scale::new(child.pid(), limits.is_weighed);
+    let mut process = Process { child, stdout, stderr, scale };
     let cause = match process.run(limits, cancel).await {
         // An end that has already happened is not undone by an order that comes late.
         Cause::Cancel(_) if process.child.has_ended() => Cause::Exit,
@@ -57,14 +67,15 @@ pub(crate) async fn supervise(child: Child, pipes: Pipes, limits: Limits, cancel
         Cause::Overflow => process.kill().await,
         Cause::Cancel(reason) => process.stop(reason, cancel).await,
     }
-    let Process { child, stdout, stderr } = process;
-    let status = child.reap();
+    let Process { child, stdout, stderr, scale } = process;
+    let reaped = child.reap();
+    let (cpu, told) = reaped.as_ref().map_or_else(|_| Default::default(), |reaped| (reaped.cpu, reaped.peak));
     let end = match cause {
         Cause::Cancel(_) => End::Stopped,
         _ if limits.fail_on_overflow && stdout.kept.overflowed() => End::Overflowed,
-        _ => End::Exited(status?),
+        _ => End::Exited(reaped?.status),
     };
-    Ok(Ended { end, stdout: stdout.kept, stderr: stderr.kept })
+    Ok(Ended { end, cpu, peak: told.max(scale.peak()), stdout: stdout.kept, stderr: stderr.kept })
 }
 
 /// What ends the plain running of a process.
@@ -79,17 +90,19 @@ struct Process {
     child: Child,
     stdout: Capture<Stdout>,
     stderr: Capture<Stderr>,
+    scale: Scale,
 }
 
 impl Process {
     async fn run(&mut self, limits: Limits, cancel: &CancelSignal) -> Cause {
-        let Self { child, stdout, stderr } = self;
+        let Self { child, stdout, stderr, scale } = self;
         loop {
             // Output comes last: a process that never stops writing must not hide its end or an order to stop it.
             tokio::select! {
                 biased;
                 () = child.ended() => return Cause::Exit,
                 reason = cancel.cancelled() => return Cause::Cancel(reason),
+                () = scale.turn() => {}
                 () = stdout.read() => if limits.fail_on_overflow && stdout.kept.overflowed() { return Cause::Overflow },
                 () = stderr.read() => {}
             }

@@ -1,6 +1,6 @@
 //! A process that was started, from then until it has been reaped.
 
-use std::{fs::File, io, os::fd::OwnedFd, process::ExitStatus};
+use std::{fs::File, io, os::fd::OwnedFd, process::ExitStatus, time::Duration};
 
 use tokio::{io::unix::AsyncFd, sync::oneshot};
 
@@ -26,6 +26,17 @@ pub(crate) struct Child {
     notice: Notice,
     reaped: bool,
     reaper: Reaper,
+    host_peak: u64,
+}
+
+/// How a process ended, and what it used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reaped {
+    pub(crate) status: ExitStatus,
+    /// How long it kept a CPU busy.
+    pub(crate) cpu: Duration,
+    /// The most memory that it held, in bytes, where the kernel can tell: not of one that was smaller than the host.
+    pub(crate) peak: Option<u64>,
 }
 
 impl Child {
@@ -34,7 +45,7 @@ impl Child {
             Some(pidfd) => Notice::Unregistered(pidfd),
             None => Notice::Asked(reaper.told(spawned.pid)),
         };
-        Self { pid: spawned.pid, notice, reaped: false, reaper: reaper.clone() }
+        Self { pid: spawned.pid, notice, reaped: false, reaper: reaper.clone(), host_peak: spawned.host_peak }
     }
 
     /// The number of the process and of its group.
@@ -91,15 +102,16 @@ impl Child {
     }
 
     /// Takes the exit status, after [`ended`](Self::ended).
-    pub(crate) fn reap(mut self) -> io::Result<ExitStatus> {
-        let mut status = sys::reap(self.pid, false);
-        if let Ok(None) = status {
+    pub(crate) fn reap(mut self) -> io::Result<Reaped> {
+        let mut reaped = sys::reap(self.pid, false);
+        if let Ok(None) = reaped {
             // It was not awaited to its end: that happens where the runtime shuts down.
             sys::kill_group(self.pid, libc::SIGKILL);
-            status = sys::reap(self.pid, true);
+            reaped = sys::reap(self.pid, true);
         }
         self.reaped = true;
-        status.map(Option::unwrap_or_default)
+        let sys::Reaped { status, cpu, peak } = reaped?.unwrap_or_default();
+        Ok(Reaped { status, cpu, peak: (peak > self.host_peak).then_some(peak) })
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Command {
     pub(crate) environment: Vec<CString>,
     /// The host's own directory where absent.
     pub(crate) directory: Option<Arc<CString>>,
+    /// How much it gives way to others: 0 as the host, 19 the most.
+    pub(crate) nice: i32,
 }
 
 /// Where programs are looked for when the environment has no `PATH`.
@@ -66,7 +68,7 @@ mod tests {
     fn candidates(program: &str, environment: &[&str]) -> Vec<String> {
         let texts = |list: &[&str]| -> Vec<CString> { list.iter().map(|text| CString::new(*text).unwrap()).collect() };
         let (arguments, environment) = (texts(&[program]), texts(environment));
-        let command = Command { arguments, shared_environment: [].into(), environment, directory: None };
+        let command = Command { arguments, shared_environment: [].into(), environment, directory: None, nice: 0 };
         command.candidates().into_iter().map(|path| path.into_string().unwrap()).collect()
     }
 

@@ -18,6 +18,7 @@ use std::{
     process::ExitStatus,
     ptr,
     sync::atomic::{AtomicI32, Ordering},
+    time::Duration,
 };
 
 use tokio::io::{Interest, unix::AsyncFd};
@@ -30,6 +31,8 @@ pub(crate) struct Image<'a> {
     pub(crate) environment: [&'a [CString]; 2],
     /// The host's own directory where absent.
     pub(crate) directory: Option<&'a CStr>,
+    /// How much it gives way to others: 0 as the host, 19 the most.
+    pub(crate) nice: c_int,
     /// What becomes descriptors 0, 1 and 2; each is above 2 itself.
     pub(crate) streams: [BorrowedFd<'a>; 3],
 }
@@ -59,6 +62,19 @@ pub(crate) struct Spawned {
     pub(crate) pid: libc::pid_t,
     /// Absent where the kernel knows no pidfds.
     pub(crate) pidfd: Option<OwnedFd>,
+    /// What the host itself held at most by then, in bytes. Until the child is the program it shares the host's memory, and
+    /// the kernel takes that for the child's own: a peak that is not above says nothing.
+    pub(crate) host_peak: u64,
+}
+
+/// The end of a child, as the kernel tells it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reaped {
+    pub(crate) status: ExitStatus,
+    /// How long it kept a CPU busy, with those of its own children that it has awaited.
+    pub(crate) cpu: Duration,
+    /// The most that it, or the largest of those, held, in bytes.
+    pub(crate) peak: u64,
 }
 
 /// What children run on until they are the program. One child uses it at a time.
@@ -84,6 +100,7 @@ struct SetUp {
     arguments: *const *const c_char,
     environment: *const *const c_char,
     directory: *const c_char,
+    nice: c_int,
     streams: [RawFd; 3],
     parent: libc::pid_t,
     empty_mask: libc::sigset_t,
@@ -105,6 +122,7 @@ pub(crate) fn spawn(stack: &mut Stack, image: &Image<'_>) -> Result<Spawned, Fai
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         directory: image.directory.map_or(ptr::null(), CStr::as_ptr),
+        nice: image.nice,
         streams: image.streams.map(|stream| stream.as_raw_fd()),
         parent: pid_of_host(),
         empty_mask: signal_set(false),
@@ -113,6 +131,7 @@ pub(crate) fn spawn(stack: &mut Stack, image: &Image<'_>) -> Result<Spawned, Fai
         failed_stage: AtomicI32::new(0),
         errno: AtomicI32::new(0),
     };
+    let host_peak = peak_of_host();
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: `child` runs on `stack`, which nobody else uses: `&mut`, and CLONE_VFORK suspends this thread until the
@@ -133,7 +152,7 @@ pub(crate) fn spawn(stack: &mut Stack, image: &Image<'_>) -> Result<Spawned, Fai
     // SAFETY: the kernel made this descriptor for us; nobody else has its number.
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     let stage = match set_up.failed_stage.load(Ordering::Acquire) {
-        0 => return Ok(Spawned { pid, pidfd }),
+        0 => return Ok(Spawned { pid, pidfd, host_peak }),
         STAGE_DIRECTORY => Stage::Directory,
         STAGE_EXECUTE => Stage::Execute,
         _ => Stage::SetUp,
@@ -183,6 +202,10 @@ unsafe fn become_program(set_up: &SetUp) -> i32 {
         }
         close_rest_on_exec(set_up.descriptors);
         libc::setrlimit(libc::RLIMIT_CORE, &raw const set_up.core_limit);
+        if set_up.nice > 0 {
+            // To give way is always allowed.
+            libc::setpriority(libc::PRIO_PROCESS, 0, set_up.nice);
+        }
         reset_signals(&set_up.empty_mask);
         if !set_up.directory.is_null() && libc::chdir(set_up.directory) != 0 {
             return STAGE_DIRECTORY;
@@ -264,6 +287,29 @@ fn pid_of_host() -> libc::pid_t {
     unsafe { libc::getpid() }
 }
 
+fn peak_of_host() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: writes one `rusage`, zeroed before: all-zero is a valid one, and stays where the call fails.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    peak_of(&usage)
+}
+
+fn peak_of(usage: &libc::rusage) -> u64 {
+    // The kernel counts in KiB.
+    u64::try_from(usage.ru_maxrss).unwrap_or_default().saturating_mul(1024)
+}
+
+fn cpu_of(usage: &libc::rusage) -> Duration {
+    let of = |time: libc::timeval| {
+        Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or_default())
+            + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or_default())
+    };
+    of(usage.ru_utime) + of(usage.ru_stime)
+}
+
 fn limit(resource: libc::__rlimit_resource_t) -> libc::rlimit {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: writes one `rlimit`; on failure it stays as it is.
@@ -325,14 +371,21 @@ pub(crate) fn has_ended(pid: libc::pid_t) -> bool {
     }
 }
 
-/// Takes the exit status of a child: `None` if it still runs and `wait` is false.
-pub(crate) fn reap(pid: libc::pid_t, wait: bool) -> io::Result<Option<ExitStatus>> {
+/// Takes the exit status of a child, with what it used: `None` if it still runs and `wait` is false.
+pub(crate) fn reap(pid: libc::pid_t, wait: bool) -> io::Result<Option<Reaped>> {
     let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     loop {
-        // SAFETY: writes one int. Only ever this pid: children of others stay theirs.
-        match unsafe { libc::waitpid(pid, &raw mut status, if wait { 0 } else { libc::WNOHANG }) } {
+        let flags = if wait { 0 } else { libc::WNOHANG };
+        // SAFETY: writes one int and one `rusage`. Only ever this pid: children of others stay theirs.
+        match unsafe { libc::wait4(pid, &raw mut status, flags, usage.as_mut_ptr()) } {
             0 => return Ok(None),
-            answer if answer > 0 => return Ok(Some(ExitStatus::from_raw(status))),
+            answer if answer > 0 => {
+                // SAFETY: zeroed before, and written by the call that has found a child.
+                let usage = unsafe { usage.assume_init() };
+                let status = ExitStatus::from_raw(status);
+                return Ok(Some(Reaped { status, cpu: cpu_of(&usage), peak: peak_of(&usage) }));
+            }
             _ => match io::Error::last_os_error() {
                 error if error.kind() == io::ErrorKind::Interrupted => {}
                 error => return Err(error),

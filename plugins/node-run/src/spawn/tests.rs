@@ -7,12 +7,12 @@ use batchmill_core::{CancelReason, CancelSignal};
 use super::{Child, Command, Pipes, SpawnError, spawn};
 use crate::process::{End, Limits, supervise};
 
-const LIMITS: Limits = Limits { stdout: 1 << 20, fail_on_overflow: true };
+const LIMITS: Limits = Limits { stdout: 1 << 20, fail_on_overflow: true, is_weighed: false };
 
 fn command(arguments: &[&str]) -> Command {
     let arguments = arguments.iter().map(|text| CString::new(*text).unwrap()).collect();
     let path = CString::new("PATH=/usr/bin:/bin").unwrap();
-    Command { arguments, shared_environment: [path].into(), environment: Vec::new(), directory: None }
+    Command { arguments, shared_environment: [path].into(), environment: Vec::new(), directory: None, nice: 0 }
 }
 
 async fn start(arguments: &[&str]) -> (Child, Pipes) {

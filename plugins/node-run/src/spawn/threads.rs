@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{Child, Command, reaper::Reaper, sys};
+use crate::oom;
 
 /// At most so many starts wait; who comes later waits before it queues.
 const QUEUE_MAX: usize = 256;
@@ -83,6 +84,7 @@ fn started() -> io::Result<&'static Arc<Queue>> {
 
 impl Queue {
     fn start() -> io::Result<Arc<Self>> {
+        oom::begin();
         let queue = Arc::new(Self {
             requests: Mutex::default(),
             arrived: Condvar::new(),
@@ -141,6 +143,7 @@ fn start(stack: &mut sys::Stack, command: &Command, nothing: &OwnedFd, reaper: &
         arguments: &command.arguments,
         environment: [&command.shared_environment, &command.environment],
         directory: command.directory.as_ref().map(|path| path.as_c_str()),
+        nice: command.nice,
         streams: [nothing.as_fd(), stdout_of_child.as_fd(), stderr_of_child.as_fd()],
     };
     match sys::spawn(stack, &image) {

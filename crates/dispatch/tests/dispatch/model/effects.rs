@@ -43,6 +43,7 @@ impl Model {
                 }
                 Effect::WakeAt(at) => self.alarm = Some(*at),
                 Effect::Retrying { lease, class: _, due, setback } => self.retrying(*lease, *due, setback)?,
+                Effect::Requeued { .. } => self.requeued(effect, now)?,
                 Effect::BatchEnded { batch, verdict, counts, retries, left } => {
                     let jobs: u64 = left.iter().map(|share| share.jobs).sum();
                     hold!(jobs == counts.submitted - counts.ended(), "{jobs} jobs are left of {counts:?}: {left:?}");
@@ -68,6 +69,7 @@ impl Model {
         hold!(self.unanswered < self.settings.unanswered_limit.get(), "start without room for its record: {start:?}");
         hold!(!self.live.contains_key(&slot.0), "a slot with two leases: {start:?}");
         hold!(slot.0 < self.highest_limit, "a slot above the highest limit: {start:?}");
+        self.has_memory(start.lease)?;
         let not_open = || format!("start in a batch that is not open: {start:?}");
         let batch = self.batches.get(&key.0).ok_or_else(not_open)?;
         let job = batch.jobs.get(index as usize).ok_or("start of an unknown job")?;

@@ -1,7 +1,7 @@
 //! What each event means to the model.
 
 use batchmill_core::{
-    AttemptFailure, Draw, ErrorClass, FailedAttempt, LimitKeys, MonoTime, Outcome, RetryDecision, Status,
+    AttemptFailure, Draw, ErrorClass, FailedAttempt, LimitKeys, MonoTime, Outcome, RetryDecision, Status, Usage,
 };
 use batchmill_dispatch::{Event, JournalFailure, Lease, StopCause};
 
@@ -34,9 +34,9 @@ impl Model {
                     batch.storage_full = why.is_some();
                 }
             }
-            Event::AttemptEnded { lease, outcome, draw, .. } => {
+            Event::AttemptEnded { lease, outcome, draw, usage } => {
                 let keys = self.keys_of(*lease);
-                self.attempt_ended(now, *lease, outcome, *draw);
+                self.attempt_ended(now, *lease, outcome, *draw, usage);
                 if let Some(Running { keys, started, is_told }) = keys {
                     self.limits.asked_to_wait(&keys, outcome, now);
                     // A flow that goes on is the same attempt.
@@ -46,6 +46,7 @@ impl Model {
                 }
             }
             Event::LimitSet { limit, change } => self.limits.changed(limit.0.into(), *change, now),
+            Event::PressureSampled { pressure } => self.looked(pressure),
             Event::TimerFired => self.timer_fired(now),
             Event::Answered { batch, jobs } => self.answered(batch.0, jobs),
             Event::DeliveryFailed { batch, message } => {
@@ -133,16 +134,18 @@ impl Model {
         }
     }
 
-    fn attempt_ended(&mut self, now: MonoTime, lease: Lease, outcome: &Outcome, draw: Draw) {
+    fn attempt_ended(&mut self, now: MonoTime, lease: Lease, outcome: &Outcome, draw: Draw, usage: &Usage) {
         if self.live.get(&lease.slot.0) != Some(&lease) {
             self.stale += 1;
             return;
         }
         self.live.remove(&lease.slot.0);
+        self.used(lease, usage);
         let batch = self.batches.get_mut(&lease.batch.0).expect("a batch is open while it runs");
         let closing = batch.ends_of_waiting();
         let job = &mut batch.jobs[lease.index as usize];
         let decided: Vec<Status> = job.stop.iter().filter_map(|cause| decides(*cause)).collect();
+        let pressed = decided.is_empty() && job.stop.contains(&StopCause::Pressure);
         let again = |job: &mut Job| {
             job.at = At::Ready;
             if closing.is_empty() { None } else { Some(closing.clone()) }
@@ -162,6 +165,10 @@ impl Model {
             Outcome::Lost => {
                 job.crashes += 1;
                 if job.crashes >= batch.opened.crash_limit { Some(vec![Status::Quarantined]) } else { again(job) }
+            }
+            _ if pressed => {
+                self.expect = self.ended_by_pressure(lease);
+                return;
             }
             _ => again(job),
         };
@@ -264,10 +271,16 @@ fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw,
     }
     job.attempts += 1;
     job.tries += 1;
+    let most = opened.needs.declared.len().saturating_sub(1);
+    let ran_out = failure.iter().any(|failed| failed.error.is_out_of_memory());
+    let level = (job.level as usize + usize::from(ran_out)).min(most.max(job.level as usize));
     match delays.into_iter().max() {
         _ if fatal => end(vec![Status::Failed]),
         _ if !over.is_empty() => end(over[..1].to_vec()),
-        Some(delay) if closing.is_empty() => Expect::Retry { lease, due: now + delay, given_up: handled },
+        Some(delay) if closing.is_empty() => {
+            job.level = u32::try_from(level).expect("a few");
+            Expect::Retry { lease, due: now + delay, given_up: handled }
+        }
         _ => end(closing),
     }
 }

@@ -33,6 +33,8 @@ impl Model {
             self.why(now, batch, index, job)
         );
         hold!((said.attempts, said.crashes) == (job.attempts, job.crashes), "a wrong number of attempts or crashes");
+        let has_ended = matches!(job.at, At::Recording(_) | At::Ended(_));
+        hold!(has_ended || said.kills == job.kills, "ended {} times because memory ran short", job.kills);
         let due = match (job.at, &said.reason) {
             (At::Pending, Reason::NotBefore) => job.new.after,
             // Due, and too late for a token: its end comes when the batch is sealed, and nothing before, once the alarm has
@@ -96,11 +98,16 @@ impl Model {
             "unanswered"
         } else if self.live.len() >= self.settings.limit.get() as usize {
             "slots"
-        } else if self.trust.tokens && !self.may_be_held(now) {
+        } else if self.trust.tokens && !self.may_be_held(now) && !self.lacks_memory(now, batch, job) {
             "nothing at all: it may start"
         } else {
             "held"
         }
+    }
+
+    fn lacks_memory(&self, now: MonoTime, batch: &Batch, job: &Job) -> bool {
+        let key = self.batches.iter().find(|(_, other)| std::ptr::eq(*other, batch)).map_or(0, |(key, _)| *key);
+        self.gate_is_closed() || self.is_unfit(key, batch, job) || self.may_be_reserved(now, key, batch, job)
     }
 
     fn may_be_held(&self, now: MonoTime) -> bool {
@@ -121,7 +128,12 @@ fn tag(reason: &Reason) -> &'static str {
         Reason::Trial { .. } => "trial",
         Reason::Slots { .. } => "slots",
         Reason::Unanswered { .. } => "unanswered",
-        Reason::Parking { .. } | Reason::Scheduler => "held",
+        Reason::Parking { .. }
+        | Reason::Scheduler
+        | Reason::MemoryPressure { .. }
+        | Reason::MemoryNeeded { .. }
+        | Reason::Reserved { .. }
+        | Reason::MemoryUnknown => "held",
         reason if reason.limit().is_some() => "limit",
         Reason::Draining => "draining",
         Reason::Halted { .. } | Reason::Cancelled | Reason::BatchDeadline => "closing",

@@ -36,9 +36,13 @@ impl Job {
 
     /// Notes a reason to end; the first that decides about the job stays.
     pub(super) fn told(&mut self, cause: StopCause, step: u64) {
-        let host_only = self.stop.iter().all(|known| *known == StopCause::Host);
-        if host_only || self.stop_step == step {
-            self.stop.retain(|known| *known != StopCause::Host);
+        let again = |cause: StopCause| matches!(cause, StopCause::Host | StopCause::Pressure);
+        let undecided = self.stop.iter().all(|known| again(*known));
+        if !self.stop.is_empty() && undecided && again(cause) {
+            return;
+        }
+        if undecided || self.stop_step == step {
+            self.stop.retain(|known| !again(*known));
             self.stop.push(cause);
             self.stop_step = step;
         }

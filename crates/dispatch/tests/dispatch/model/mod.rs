@@ -9,12 +9,13 @@ mod explain;
 mod job;
 mod limits;
 mod past;
+mod resources;
 mod rest;
 
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use batchmill_core::{Closing, FinalResult, MonoTime, Pause, RetryBudget, RetryPolicy, Status};
-use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Settings, StopCause};
+use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, Needs, NewJob, Settings, StopCause};
 
 use self::limits::No;
 pub(crate) use self::{effects::hold, limits::PlainLimits};
@@ -43,6 +44,10 @@ pub(crate) struct Job {
     epoch: u32,
     pub(crate) attempts: u32,
     crashes: u32,
+    /// How often it was ended because memory ran short.
+    kills: u32,
+    /// How often its memory ran out, as far as its flow asks for more then.
+    level: u32,
     tries: usize,
     failures: BTreeMap<Option<Arc<str>>, u32>,
     /// Nodes that its next attempt goes on without.
@@ -93,6 +98,8 @@ pub(crate) struct Opened {
     pub(crate) paused: Option<Pause>,
     /// What the strategy must answer, where it is not scripted.
     pub(crate) halt: Option<PlainHalt>,
+    /// What its jobs ask for.
+    pub(crate) needs: Needs,
 }
 
 #[derive(Debug)]
@@ -131,6 +138,7 @@ enum Expect {
     End { batch: u32, index: u32, allowed: Vec<Status> },
     Retry { lease: Lease, due: MonoTime, given_up: Vec<Arc<str>> },
     GoOn { lease: Lease, given_up: Vec<Arc<str>> },
+    Requeue(Lease),
 }
 
 /// Which promises of the scheduler the checks may build on.
@@ -179,6 +187,7 @@ pub(crate) struct Model {
     alarm: Option<MonoTime>,
     /// The moment has come, and those in line have not got their tokens yet.
     serves_lines: bool,
+    memory: resources::Memory,
     step: u64,
     expect: Expect,
 }
@@ -200,6 +209,7 @@ impl Model {
             stale: 0,
             alarm: None,
             serves_lines: false,
+            memory: resources::Memory::new(settings.resources),
             step: 0,
             expect: Expect::Nothing,
         }

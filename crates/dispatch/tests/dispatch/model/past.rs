@@ -18,6 +18,8 @@ impl Batch {
             epoch: 0,
             attempts: 0,
             crashes: 0,
+            kills: 0,
+            level: 0,
             tries: 0,
             failures: BTreeMap::new(),
             given_up: Vec::new(),

@@ -77,9 +77,13 @@ impl Model {
         if waits || !self.may_start(now) {
             return Ok(());
         }
-        let idle = self.batches.values().filter(|batch| takes_starts(batch, now));
+        let idle = self.batches.iter().filter(|(_, batch)| takes_starts(batch, now));
         let may = |batch: &Batch, job: &Job| !batch.leaves_out(job) && !self.is_held_as_suspect(batch, job);
-        let idle = idle.flat_map(|batch| batch.jobs.iter().filter(move |job| may(batch, job)));
+        let idle = idle.flat_map(|(key, batch)| {
+            let fits =
+                move |job: &&Job| !self.is_unfit(*key, batch, job) && !self.may_be_reserved(now, *key, batch, job);
+            batch.jobs.iter().filter(move |job| may(batch, job)).filter(fits)
+        });
         if self.may_open_late(now) {
             return Ok(());
         }
@@ -92,15 +96,19 @@ impl Model {
     fn may_start(&self, now: MonoTime) -> bool {
         let full = self.live.len() >= self.settings.limit.get() as usize;
         let no_room = self.unanswered >= self.settings.unanswered_limit.get();
-        !(self.draining || full || no_room || self.parked(now) >= self.settings.parked_limit.get())
+        let gate = self.gate_is_closed();
+        !(self.draining || full || no_room || gate || self.parked(now) >= self.settings.parked_limit.get())
     }
 
     /// Jobs that may be parked, at most.
     pub(super) fn parked(&self, now: MonoTime) -> usize {
         let late = self.may_open_late(now);
-        let may = |batch: &Batch, job: &Job| !takes_starts(batch, now) || late || self.is_limited(job, now);
-        let jobs = self.batches.values().flat_map(|batch| batch.jobs.iter().map(move |job| (batch, job)));
-        jobs.filter(|(batch, job)| job.at == At::Ready && may(batch, job)).count()
+        let may = |key: u32, batch: &Batch, job: &Job| {
+            let unfit = || self.is_unfit(key, batch, job) || self.may_be_reserved(now, key, batch, job);
+            !takes_starts(batch, now) || late || self.is_limited(job, now) || self.is_pressed() && unfit()
+        };
+        let jobs = self.batches.iter().flat_map(|(key, batch)| batch.jobs.iter().map(move |job| (*key, batch, job)));
+        jobs.filter(|(key, batch, job)| job.at == At::Ready && may(*key, batch, job)).count()
     }
 
     /// When the first job that waits for nothing but its limits may start.

@@ -6,7 +6,7 @@ use batchmill_core::{
     AttemptFailure, Closing, Directive, ErrorClass, FailureStrategy, MonoTime, NodeError, NodeFailure, Pause, Priority,
     RetryBudget, RetryPolicy, RetryRef, Scheduler, StopReason, Tenant,
 };
-use batchmill_dispatch::{BatchKey, BatchSetup, NewJob};
+use batchmill_dispatch::{BatchKey, BatchSetup, Ladder, Needs, NewJob, ResourceSettings};
 
 use super::{Lie, Under, World};
 use crate::{
@@ -28,7 +28,21 @@ pub(crate) fn is_later(seed: u64) -> bool {
 /// scheduler that hands out a job twice may let a class that was let go have nothing to start with, so that a slot idles
 /// until the key is called again.
 pub(crate) fn is_limited(seed: u64) -> bool {
-    (4_000..1_000_000).contains(&seed) && seed % 6 != 4
+    (4_000..1_000_000).contains(&seed) && seed % 6 != 4 && !is_pressed(seed)
+}
+
+/// Whether memory runs short in the life of a seed.
+pub(crate) fn is_pressed(seed: u64) -> bool {
+    (4_000..1_000_000).contains(&seed) && seed % 5 < 2
+}
+
+/// How memory is shared out in such a life.
+pub(crate) fn resources(seed: u64) -> ResourceSettings {
+    let mut settings = ResourceSettings::default();
+    (settings.memory, settings.ladder) = (Some(100), Some(Ladder::default()));
+    settings.reserve_after = Duration::from_micros(seed % 7 * 3_000);
+    settings.kill_limit = u32::try_from(seed % 3).expect("small");
+    settings
 }
 
 /// The scheduler that belongs to a seed.
@@ -77,6 +91,7 @@ pub(crate) struct Plan {
     pub(crate) timeout: Option<Duration>,
     pub(crate) deadline: Option<MonoTime>,
     pub(crate) limit: Option<NonZeroU64>,
+    pub(crate) needs: Needs,
 }
 
 /// What an earlier host left of a batch as a whole.
@@ -128,7 +143,8 @@ impl World {
         let deadline = self.rng.one_in(5).then(|| self.moment(60_000));
         let trial = |later: &mut SplitMix64| if later.one_in(6) { later.below(20) } else { 0 };
         let limit = self.later.as_mut().map(trial).and_then(NonZeroU64::new);
-        Plan { crash_limit, budget, policies, script, halt, timeout, deadline, limit }
+        let needs = self.needs();
+        Plan { crash_limit, budget, policies, script, halt, timeout, deadline, limit, needs }
     }
 
     /// Opens a batch, perhaps one that an earlier host accepted.
@@ -137,12 +153,13 @@ impl World {
         let mut setup = BatchSetup::new(plan.strategy(&heard), plan.policies.clone());
         (setup.timeout, setup.deadline, setup.crash_limit) = (plan.timeout, plan.deadline, plan.crash_limit);
         setup.limit = plan.limit;
+        setup.needs = plan.needs.clone();
         let resumed = earlier.is_some();
         let Earlier { accepted, closing, paused } = earlier.unwrap_or_default();
         (setup.accepted, setup.resumed) = (accepted, resumed);
         (setup.closing, setup.paused) = (closing.clone(), paused.clone());
         let key = self.dispatch.open(setup, self.now);
-        let Plan { policies, timeout, deadline, crash_limit, budget, limit, halt, .. } = plan.clone();
+        let Plan { policies, timeout, deadline, crash_limit, budget, limit, halt, needs, .. } = plan.clone();
         let mut opened = Opened {
             policies,
             heard,
@@ -156,6 +173,7 @@ impl World {
             closing,
             paused,
             halt,
+            needs,
         };
         self.lie_about(&mut opened);
         self.model.opened(self.now, key.0, opened);
@@ -224,6 +242,7 @@ impl World {
             };
             let mut error = NodeError::new(class, "scripted", "as the seed says");
             error.retry_after = self.rng.one_in(5).then(|| Duration::from_micros(self.rng.below(12_000)));
+            let error = self.may_run_out(error);
             let (retry, handled) = (RetryRef(self.rng.pick(&[0, 1])), self.rng.one_in(2));
             let mut failure = NodeFailure::at_node(self.rng.pick(&["x", "y", "z"]).into(), error, retry, handled);
             if self.rng.one_in(4) {

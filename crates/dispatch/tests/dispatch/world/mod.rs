@@ -3,6 +3,7 @@
 mod chance;
 mod hosted;
 mod limits;
+mod pressed;
 mod settle;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler, Usage};
+use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, LimitSettings};
 
 use crate::{
@@ -57,6 +58,8 @@ pub(crate) struct World {
     /// For the limits of jobs with one key.
     limited: Option<SplitMix64>,
     limits: Vec<LimitSettings>,
+    /// Of lives in which memory runs short.
+    pressed: Option<SplitMix64>,
     now: MonoTime,
     dispatch: Dispatch,
     pub(crate) model: Model,
@@ -84,6 +87,11 @@ impl World {
         let mut settings = settings(1 + rng.small(6));
         settings.unanswered_limit = NonZeroU64::MIN.saturating_add(rng.below(12));
         settings.parked_limit = NonZeroUsize::MIN.saturating_add(if rng.one_in(3) { 2 } else { 999 });
+        let pressed = chance::is_pressed(seed);
+        if pressed {
+            settings.resources = chance::resources(seed);
+        }
+        let order = order.filter(|_| !pressed);
         let mannered = Mannered::new(inner, manner, rng.bits());
         let (last, unfinished) = (mannered.last.clone(), mannered.unfinished.clone());
         let mut limited = chance::is_limited(seed).then(|| SplitMix64::new(seed.rotate_left(32)));
@@ -97,6 +105,7 @@ impl World {
             unfinished,
             rng,
             later: chance::is_later(seed).then(|| SplitMix64::new(!seed)),
+            pressed: pressed.then(|| SplitMix64::new(seed.rotate_left(32))),
             // For jobs with limits there is a moment before the first.
             now: MonoTime::from_nanos(if chance::is_limited(seed) { 1_000 } else { 0 }),
             stopped: Vec::new(),
@@ -136,6 +145,9 @@ impl World {
         }
         if self.limited.as_mut().is_some_and(|limited| limited.one_in(30)) {
             return self.change_a_limit();
+        }
+        if self.is_time_to_look() {
+            return self.look();
         }
         match self.rng.below(100) {
             0..50 => self.end_an_attempt(),
@@ -279,7 +291,8 @@ impl World {
     fn end(&mut self, lease: Lease, outcome: Outcome) -> Result<(), String> {
         self.note_stop(lease, &outcome);
         let draw = Draw::from_bits(self.rng.bits());
-        self.step(Event::AttemptEnded { lease, outcome, usage: Usage::default(), draw })
+        let usage = self.usage();
+        self.step(Event::AttemptEnded { lease, outcome, usage, draw })
     }
 
     /// An attempt ends whose lease is long void, or was never given.

@@ -20,6 +20,9 @@ impl World {
     /// The next event that brings the end nearer.
     pub(crate) fn settle_on(&mut self) -> Result<(), String> {
         self.sink_is_stuck = false;
+        if self.model.is_pressed() && self.model.turn() {
+            return self.look_at_room();
+        }
         let first = |of: fn(&Batch) -> bool| {
             self.model.batches.iter().find(|(_, batch)| of(batch)).map(|(key, _)| BatchKey(*key))
         };
@@ -41,6 +44,8 @@ impl World {
         } else if let Some(alarm) = self.model.alarm() {
             self.now = self.now.max(alarm);
             self.step(Event::TimerFired)
+        } else if self.model.is_pressed() {
+            self.look_at_room()
         } else {
             Err(format!("stuck: nothing will happen any more in {:?}", self.model.batches.keys()))
         }
