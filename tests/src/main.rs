@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         Some("crash") => crash::run(&arguments.collect::<Vec<_>>()),
         // What the jobs of `crash` run: it is the same program, so that there is no second one to build.
         Some("job") => crash::job(&arguments.collect::<Vec<_>>()),
-        _ => Err("usage: batchmill-tests crash --binary FILE [--kills N] [--jobs N] [--seed N] [--keep]".to_owned()),
+        _ => Err("usage: batchmill-tests crash --binary FILE [--kills N | --terms N] [--jobs N] [--seed N] [--keep]"
+            .to_owned()),
     };
     match ended {
         Ok(code) => code,

@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("plugins", plugin::conform_all),
     ("examples", || examples::examples(&[])),
     ("crash", || crash::crash(&[])),
+    ("terms", || crash::crash(&["--terms".to_owned(), "40".to_owned()])),
     ("sabotage", || sabotage::sabotage(&[])),
 ];
 

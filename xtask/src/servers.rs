@@ -8,7 +8,8 @@ use std::{env, fs, process::Command};
 use crate::steps::{is_ci, run};
 
 /// A program that tests start, and the Debian package that has it.
-const SERVERS: &[(&str, &str)] = &[("prometheus", "prometheus"), ("postgres", "postgresql"), ("strace", "strace")];
+const SERVERS: &[(&str, &str)] =
+    &[("prometheus", "prometheus"), ("postgres", "postgresql"), ("strace", "strace"), ("parallel", "parallel")];
 
 /// Where Debian keeps programs that are not on the search path: one folder a version, with `bin` in it.
 const VERSIONS: &str = "/usr/lib/postgresql";

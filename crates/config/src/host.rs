@@ -1,6 +1,6 @@
 //! The host's configuration as types. The doc comments are the manual: they become the descriptions of the schema.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use batchmill_core::Options;
 use batchmill_plugin::HumanDuration;
@@ -53,6 +53,9 @@ pub struct Executor {
     pub timeout: Timeout,
     /// How long a drain waits for running attempts before they are stopped; "0s" does not wait.
     pub drain_timeout: HumanDuration,
+    /// How long a shutdown takes at most, from the first signal to the end of the program: the drain, and 8 s for stopping,
+    /// killing and closing. Then the program leaves, whatever is stuck.
+    pub shutdown_timeout: HumanDuration,
     /// A job whose host was lost so often while it ran is not run again: it is `quarantined`.
     pub crash_limit: NonZeroU32,
     /// Memory that the host and its children may use together: a size, "auto" (all there is: the smallest limit of a
@@ -60,6 +63,12 @@ pub struct Executor {
     /// unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<MemoryLimit>,
+}
+
+impl Executor {
+    /// The part of a shutdown that is left for what follows the drain: 3 s to stop what runs, 2 s to kill it, 3 s for sinks,
+    /// store and report to be closed.
+    pub const AFTER_DRAIN: Duration = Duration::from_secs(8);
 }
 
 /// Three times is no chance any more.
@@ -169,6 +178,7 @@ impl Default for Executor {
             concurrency: Concurrency::Fixed(10),
             timeout: Timeout::FIVE_MINUTES,
             drain_timeout: HumanDuration::from_secs(20),
+            shutdown_timeout: HumanDuration::from_secs(28),
             crash_limit: CRASH_LIMIT,
             memory_limit: None,
         }

@@ -54,6 +54,7 @@ mod shape;
 mod show;
 mod slot;
 mod timeout;
+mod together;
 
 pub use collect::DEFAULTS;
 pub use concurrency::{BadConcurrency, Concurrency};

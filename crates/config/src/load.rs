@@ -12,7 +12,7 @@ use crate::{
     document,
     key::{self, Path},
     layer::{Layer, Numbered},
-    limit, shape, slot,
+    limit, shape, slot, together,
 };
 
 /// A configuration that is right, and where each of its values comes from.
@@ -28,7 +28,7 @@ pub struct Loaded {
 /// Loads the configuration.
 ///
 /// Opens the files of the request and nothing else. Reports **all** problems of all layers at once, in the order of the
-/// layers, within a file in the order of the text.
+/// layers, within a file in the order of the text. What contradicts each other is told where each value by itself is right.
 pub fn load(request: &LoadRequest, registry: &Registry) -> Result<Loaded, Vec<ConfigProblem>> {
     let Collected { mut layers, mut problems } = Collected::from_request(request);
     for (number, layer) in layers.iter().enumerate() {
@@ -45,7 +45,7 @@ pub fn load(request: &LoadRequest, registry: &Registry) -> Result<Loaded, Vec<Co
         // Every layer has been checked by itself, so this is a defect of the checks; even then the user is told.
         vec![ConfigProblem { origin: Origin::Default, key: error.path.join("."), message: error.kind.to_string() }]
     })?;
-    let problems = loaded.contradictions();
+    let problems = together::problems(&loaded);
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
@@ -67,15 +67,6 @@ impl Loaded {
         let path = document::dotted_key(key)?;
         let config = serde_json::to_value(&self.config).ok()?;
         key::find(config.as_object()?, &path).map(|_| self.origin_of(&path))
-    }
-
-    /// Values that are right by themselves and not together, each at the key that is told.
-    fn contradictions(&self) -> Vec<ConfigProblem> {
-        let of_resources = self.config.resources.contradictions().into_iter().map(|(key, message)| {
-            let path = ["resources".to_owned(), key.to_owned()];
-            ConfigProblem { origin: self.origin_of(&path).clone(), key: key::dotted(&path), message }
-        });
-        of_resources.collect()
     }
 
     /// The origin of the value at `path`, which exists.

@@ -35,6 +35,7 @@ static HOST: Shape = Table(&[
             ("concurrency", Leaf(fits::<Concurrency>)),
             ("timeout", Leaf(fits::<Timeout>)),
             ("drain_timeout", Leaf(fits::<HumanDuration>)),
+            ("shutdown_timeout", Leaf(fits::<HumanDuration>)),
             ("crash_limit", Leaf(fits::<NonZeroU32>)),
             ("memory_limit", Leaf(fits::<MemoryLimit>)),
         ]),

@@ -92,6 +92,11 @@ pub trait ResultSink: Send + fmt::Debug {
 
     /// Flushes and lets go of what the sink holds.
     async fn close(&mut self) -> Result<(), SinkError>;
+
+    /// What the sink has to say about the batch, for its report; asked for after `close`. `None` for nothing.
+    fn summary(&self) -> Option<serde_json::Value> {
+        None
+    }
 }
 
 const _: fn(&dyn ResultSink) = |_| {};

@@ -40,11 +40,12 @@
 mod checkpointer_memory;
 mod draw;
 mod engine;
-pub mod expr;
 mod flow_file;
 mod graph;
 pub mod yaml;
 
+/// Expressions, as flows have them.
+pub use batchmill_expr as expr;
 pub use checkpointer_memory::MemoryCheckpointer;
 pub use engine::{
     AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, NodeRun, RunEnd, StepContext, Stepped,

@@ -44,7 +44,9 @@
 mod base64;
 mod export;
 mod lanes;
+mod offload;
 mod registry;
+mod result_file;
 mod typed;
 mod units;
 
@@ -54,7 +56,9 @@ pub use batchmill_abi as abi;
 pub use batchmill_core as core;
 pub use export::exports;
 pub use lanes::{Ageing, Apart, Contender, Front, IdHasher, Key, Lanes, NOWHERE, Spot};
+pub use offload::Offloaded;
 pub use registry::{Listed, Pluggable, Registry, UnknownPlugin};
+pub use result_file::{ResultFile, ResultFileOptions};
 pub use schemars;
 pub use typed::{TypedFactory, unknown_keys};
 pub use units::{ByteSize, HumanDuration};

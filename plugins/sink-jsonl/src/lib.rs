@@ -26,11 +26,8 @@
 
 mod file;
 mod lines;
-mod mark;
-mod offload;
 mod options;
 mod stream;
-mod whole;
 
 use batchmill_core::ResultSink;
 use batchmill_plugin::{Registry, TypedFactory};

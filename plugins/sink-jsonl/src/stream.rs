@@ -7,8 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use batchmill_core::{BatchId, JobResult, ResultSink, SinkError};
+use batchmill_plugin::Offloaded;
 
-use crate::{lines::encode, offload::Offloaded};
+use crate::lines::encode;
 
 /// Writes results to a stream, which is flushed after every call: a reader sees them as they come.
 ///

@@ -6,6 +6,8 @@ pub(crate) struct Arguments {
     /// The program under test.
     pub(crate) binary: PathBuf,
     pub(crate) kills: u64,
+    /// Tell hosts to end instead, so often.
+    pub(crate) terms: Option<u64>,
     pub(crate) jobs: u64,
     pub(crate) seed: u64,
     /// Whether the folders stay.
@@ -14,7 +16,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut parsed = Self { binary: PathBuf::new(), kills: 40, jobs: 2000, seed: random(), keep: false };
+        let mut parsed =
+            Self { binary: PathBuf::new(), kills: 40, terms: None, jobs: 2000, seed: random(), keep: false };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
@@ -22,6 +25,7 @@ impl Arguments {
             match name.as_str() {
                 "--binary" => parsed.binary = PathBuf::from(value()?),
                 "--kills" => parsed.kills = number(value()?)?,
+                "--terms" => parsed.terms = Some(number(value()?)?),
                 "--jobs" => parsed.jobs = number(value()?)?,
                 "--seed" => parsed.seed = number(value()?)?,
                 "--keep" => parsed.keep = true,
@@ -37,7 +41,7 @@ impl Arguments {
         Ok(parsed)
     }
 
-    /// A kill for every 50 jobs: 40 in a batch of 2,000.
+    /// A kill, or a signal to end, for every 50 jobs: 40 in a batch of 2,000.
     pub(crate) fn kills_a_batch(&self) -> u64 {
         (self.jobs / 50).max(1)
     }

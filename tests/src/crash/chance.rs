@@ -39,7 +39,7 @@ impl Chance {
         Self(seed)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_kills_in_the_same_way() {
-        let arguments = Arguments { binary: "x".into(), kills: 1, jobs: 2000, seed: 1, keep: false };
+        let arguments = Arguments { binary: "x".into(), kills: 1, terms: None, jobs: 2000, seed: 1, keep: false };
         let kills = |seed| {
             let mut chance = Chance::new(seed);
             (0..50).map(|left| chance.kill(&arguments, 49 - left)).collect::<Vec<_>>()

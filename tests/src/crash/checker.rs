@@ -39,6 +39,15 @@ impl Tally {
         }
     }
 
+    /// What the checker has found in all batches.
+    pub(crate) fn found(&self) -> String {
+        let Self { starts, batches, jobs, processes, repeated, .. } = self;
+        format!(
+            "{starts} hosts, {batches} batches, {jobs} jobs, {processes} processes, {repeated} jobs ran again in another host\n\
+             0 lost, 0 recorded twice, 0 ran again after their record, every process explained, no attempt consumed"
+        )
+    }
+
     /// A run that killed nobody at work proves nothing.
     pub(crate) fn check_load(&self, kills: u64) -> Result<(), String> {
         let at_places: u64 = self.places.values().sum();

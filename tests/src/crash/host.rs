@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::process::ExitStatusExt,
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -23,25 +23,22 @@ pub(crate) enum End {
     Wrong(String),
 }
 
+/// A host, which goes on with the batch of the scene.
+pub(super) fn program(scene: &Scene, settings: &[&str]) -> Command {
+    let batch = ["run", "flow.yaml", "jobs.jsonl", "--output", "results.jsonl"];
+    let terms = ["--concurrency", "8", "--halt", "never", "--progress", "none"];
+    let mut command = scene.program(&[&batch[..], &terms].concat());
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
 /// Starts a host, which goes on where the one before was killed, and kills it.
 pub(crate) fn run(scene: &Scene, kill: Option<&Kill>) -> Result<End, String> {
     let stderr = scene.stderr();
-    let mut command = scene.program(&[
-        "run",
-        "flow.yaml",
-        "jobs.jsonl",
-        "--output",
-        "results.jsonl",
-        "--concurrency",
-        "8",
-        "--halt",
-        "never",
-        "--progress",
-        "none",
-        // Kills come from outside: no job is to blame, however often it was there.
-        "--set",
-        "executor.crash_limit=1000000",
-    ]);
+    // Kills come from outside: no job is to blame, however often it was there.
+    let mut command = program(scene, &["executor.crash_limit=1000000"]);
     if let Some(Kill::At(name, count, _)) = kill {
         command.env("BATCHMILL_FAILPOINT", format!("{name}:{count}"));
     }

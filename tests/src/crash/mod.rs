@@ -6,6 +6,8 @@
 //!   ▲ SIGKILL at a failpoint, or at a random moment            │
 //!   └────────────── again, until it ends ──► results ──────────┴──► checker
 //! ```
+//! With `--terms` the hosts are not killed but told to end, by SIGTERM: each must be gone in time, and none may count against a
+//! job that it stopped.
 
 mod arguments;
 mod chance;
@@ -13,6 +15,7 @@ mod checker;
 mod host;
 mod ledger;
 mod scene;
+mod terms;
 
 use std::process::ExitCode;
 
@@ -25,13 +28,20 @@ const LAST_STARTS: u32 = 5;
 
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let arguments = Arguments::parse(arguments)?;
+    match arguments.terms {
+        Some(wanted) => terms::run(&arguments, wanted),
+        None => kills(&arguments),
+    }
+}
+
+fn kills(arguments: &Arguments) -> Result<ExitCode, String> {
     println!("crash: {} kills, batches of {} jobs, seed {}", arguments.kills, arguments.jobs, arguments.seed);
     let mut chance = Chance::new(arguments.seed);
     let mut tally = Tally::default();
     // A batch may be done before it was killed often enough: then another one begins.
     while tally.kills < arguments.kills {
-        let scene = Scene::new(&arguments)?;
-        let checked = batch(&scene, &arguments, &mut chance, &mut tally);
+        let scene = Scene::new(arguments)?;
+        let checked = batch(&scene, arguments, &mut chance, &mut tally);
         if let Err(problems) = checked {
             let folder = scene.keep();
             eprintln!("{problems}\nseed {}; everything is kept in {}", arguments.seed, folder.display());

@@ -4,7 +4,8 @@ use std::{
     collections::BTreeSet,
     env, fs,
     fs::OpenOptions,
-    io::Write,
+    io::{self, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     thread,
@@ -62,6 +63,14 @@ impl Kind {
     }
 }
 
+/// What jobs do that end by no kind of their own.
+const WAITS: &str = "waits";
+const DEAF: &str = "deaf";
+
+/// Files beside the ledger that tell them what to do.
+const RELEASED: &str = "released";
+const IS_DEAF: &str = "is-deaf";
+
 /// A folder with a flow, its jobs, and what came of them.
 pub(crate) struct Scene {
     folder: TempDir,
@@ -70,14 +79,43 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// Jobs that end by themselves.
     pub(crate) fn new(arguments: &Arguments) -> Result<Self, String> {
+        Self::with(arguments, |number| Kind::of(number).as_str())
+    }
+
+    /// The same, but the first two jobs run until they are [released](Self::release), and the second one does not listen to
+    /// SIGTERM while it is [deaf](Self::set_deaf).
+    pub(crate) fn waiting(arguments: &Arguments) -> Result<Self, String> {
+        Self::with(arguments, |number| match number {
+            1 => WAITS,
+            2 => DEAF,
+            _ => Kind::of(number).as_str(),
+        })
+    }
+
+    fn with(arguments: &Arguments, kind: impl Fn(u64) -> &'static str) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let program = env::current_exe().map_err(|error| error.to_string())?;
         let scene = Self { folder, binary: arguments.binary.clone(), jobs: arguments.jobs };
         scene.write("flow.yaml", &flow(&program, &scene.ledger()))?;
-        let jobs = (1..=scene.jobs).map(|number| format!("{{\"kind\":\"{}\"}}\n", Kind::of(number).as_str()));
+        let jobs = (1..=scene.jobs).map(|number| format!("{{\"kind\":\"{}\"}}\n", kind(number)));
         scene.write("jobs.jsonl", &jobs.collect::<String>())?;
         Ok(scene)
+    }
+
+    /// Jobs that wait may end.
+    pub(crate) fn release(&self) -> Result<(), String> {
+        self.write(RELEASED, "")
+    }
+
+    /// Whether the second job listens to SIGTERM when it starts the next time.
+    pub(crate) fn set_deaf(&self, deaf: bool) -> Result<(), String> {
+        match fs::remove_file(self.path(IS_DEAF)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(format!("{IS_DEAF}: {error}")),
+            _ => {}
+        }
+        if deaf { self.write(IS_DEAF, "") } else { Ok(()) }
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), String> {
@@ -166,13 +204,17 @@ fn flow(program: &Path, ledger: &Path) -> String {
 
 /// What a process of the batch does: writes down that it started and that it ended, and ends as its kind wants it.
 pub(crate) fn job(arguments: &[String]) -> Result<ExitCode, String> {
-    let [ledger, node, kind] = arguments else { return Err("usage: job LEDGER NODE KIND".to_owned()) };
+    let [path, node, kind] = arguments else { return Err("usage: job LEDGER NODE KIND".to_owned()) };
     let variable = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
     let (job, attempt) = (variable("BATCHMILL_JOB_ID")?, variable("BATCHMILL_ATTEMPT")?);
     let key = variable("BATCHMILL_IDEMPOTENCY_KEY")?;
     let pid = std::process::id();
-    let opened = OpenOptions::new().append(true).create(true).open(ledger);
-    let mut ledger = opened.map_err(|error| format!("{ledger}: {error}"))?;
+    let beside = |name: &str| Path::new(path).with_file_name(name);
+    if kind == DEAF && beside(IS_DEAF).exists() {
+        return Err(deaf(arguments));
+    }
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    let mut ledger = opened.map_err(|error| format!("{path}: {error}"))?;
     // One call each: lines of processes that run at once do not mix.
     let mut write = |line: String| ledger.write_all(line.as_bytes()).map_err(|error| error.to_string());
     write(format!("start {pid} {node} {job} {attempt} {key}\n"))?;
@@ -180,10 +222,26 @@ pub(crate) fn job(arguments: &[String]) -> Result<ExitCode, String> {
         // tidy: allow(sleeps): so that hosts die while it runs
         thread::sleep(Duration::from_millis(30));
     }
+    while (kind == WAITS || kind == DEAF) && !beside(RELEASED).exists() {
+        // tidy: allow(sleeps): it runs until somebody ends it
+        thread::sleep(Duration::from_millis(5));
+    }
     write(format!("end {pid} {node} {job} {attempt} {key}\n"))?;
     Ok(match (kind.as_str(), attempt.as_str()) {
         ("bad", _) => ExitCode::from(65),
         ("flaky", "1") => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// Becomes the same job, which ignores SIGTERM: what is ignored stays so over `exec`. Returns only what went wrong.
+fn deaf(arguments: &[String]) -> String {
+    let program = match env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error.to_string(),
+    };
+    let script = "trap '' TERM; exec \"$@\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(program).arg("job").args(&arguments[..2]).arg(WAITS);
+    shell.exec().to_string()
 }

@@ -1,5 +1,5 @@
-//! Arrows point inward: host → (api, config, executor, plugin) → (flow, dispatch) → core. Plugins know core and plugin,
-//! never each other, never the executor.
+//! Arrows point inward: host → (api, config, executor, plugin) → (flow, dispatch) → expr → core. Plugins know core, expr and
+//! plugin, never each other, never the executor.
 
 use super::{Finding, tree::Tree};
 use crate::metadata::{Dependency, Package, Workspace};
@@ -14,8 +14,9 @@ const PLUGINS: &str = "plugins";
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("crates/core", &[], &[]),
     ("crates/abi", &["crates/core"], &["crates/testkit"]),
+    ("crates/expr", &["crates/core"], &["crates/testkit"]),
     ("crates/plugin", &["crates/core", "crates/abi"], &["crates/testkit"]),
-    ("crates/flow", &["crates/core"], &["crates/testkit"]),
+    ("crates/flow", &["crates/core", "crates/expr"], &["crates/testkit"]),
     ("crates/dispatch", &["crates/core"], &["crates/testkit", PLUGINS]),
     ("crates/simulate", &["crates/core", "crates/dispatch"], &["crates/testkit", PLUGINS]),
     ("crates/config", &["crates/core", "crates/plugin"], &["crates/testkit", PLUGINS]),
@@ -32,9 +33,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["crates/testkit"],
     ),
     ("crates/host", &["crates", PLUGINS], &["crates/testkit"]),
-    ("plugins/node-", &["crates/core", "crates/plugin", "crates/flow"], &["crates/testkit"]),
-    ("plugins/store-", &["crates/core", "crates/plugin", "crates/flow"], &["crates/testkit"]),
-    (PLUGINS, &["crates/core", "crates/plugin"], &["crates/testkit"]),
+    ("plugins/node-", &["crates/core", "crates/expr", "crates/plugin", "crates/flow"], &["crates/testkit"]),
+    ("plugins/store-", &["crates/core", "crates/expr", "crates/plugin", "crates/flow"], &["crates/testkit"]),
+    (PLUGINS, &["crates/core", "crates/expr", "crates/plugin"], &["crates/testkit"]),
     ("xtask", &[], &[]),
     ("benches", &["crates", PLUGINS], &["crates/testkit"]),
     ("tests", &["crates", PLUGINS], &["crates/testkit"]),
@@ -141,6 +142,7 @@ mod tests {
         for (from, to) in [
             ("crates/plugin", "crates/core"),
             ("plugins/node-run", "crates/flow"),
+            ("plugins/sink-csv", "crates/expr"),
             ("plugins/scheduler-fifo", "crates/plugin"),
             ("crates/batchmill", "plugins/scheduler-fifo"),
             ("crates/host", "crates/config"),

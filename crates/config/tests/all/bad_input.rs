@@ -102,7 +102,7 @@ fn unknown_kinds_are_listed_with_the_nearest() {
         &[
             "batchmill.toml:2:8: scheduler.kind: unknown scheduler kind `prioritty`, did you mean `priority`? (known: fair-share, fifo, priority)",
             "batchmill.toml:4:8: retry.kind: unknown retry kind `linear` (known: exponential)",
-            "batchmill.toml:6:8: sinks.0.kind: unknown sink kind `json`, did you mean `jsonl`? (known: jsonl)",
+            "batchmill.toml:6:8: sinks.0.kind: unknown sink kind `json`, did you mean `jsonl`? (known: aggregate, csv, jsonl)",
             "batchmill.toml:8:8: metrics.kind: unknown metrics kind `statsd` (known: prometheus)",
         ],
     );
@@ -114,7 +114,7 @@ fn what_is_missing_is_shown_at_its_table() {
         "[metrics.options]\nlisten = \"127.0.0.1:0\"\n[[sinks]]\noptions = {}\n[[sinks]]\nkind = \"jsonl\"\n",
         &[
             "batchmill.toml:1:2: metrics: missing key `kind` (known: prometheus)",
-            "batchmill.toml:3:1: sinks.0: missing key `kind` (known: jsonl)",
+            "batchmill.toml:3:1: sinks.0: missing key `kind` (known: aggregate, csv, jsonl)",
             "batchmill.toml:5:1: sinks.1.options: missing field `path`",
         ],
     );
@@ -206,6 +206,26 @@ fn variables_flags_and_sets_name_themselves() {
 }
 
 #[test]
+fn a_drain_that_does_not_fit_into_the_shutdown_is_refused_with_both_keys() {
+    let message = |drain: &str, shutdown: &str, needed: &str| {
+        format!(
+            "a drain of {drain} does not fit into `executor.shutdown_timeout` of {shutdown}, whose last 8s are for stopping, killing \
+             and closing: make it at least {needed}, or the drain shorter"
+        )
+    };
+    let case = Case::new().project("[executor]\ndrain_timeout = \"25s\"\n");
+    let told = message("25s", "28s", "33s");
+    assert_eq!(case.problems(), [format!("batchmill.toml:2:17: executor.drain_timeout: {told}")]);
+    // Where only the other one was given, that is what can be mended.
+    let case = Case::new().set("executor.shutdown_timeout=10s");
+    let told = message("20s", "10s", "28s");
+    assert_eq!(case.problems(), [format!("--set executor.shutdown_timeout=…: executor.shutdown_timeout: {told}")]);
+    let longest = format!("{}h", u64::MAX / 3600 / 1_000_000_000);
+    assert_eq!(Case::new().set(&format!("executor.drain_timeout={longest}")).problems().len(), 1);
+    Case::new().project("[executor]\ndrain_timeout = \"25s\"\n").set("executor.shutdown_timeout=33s").good();
+}
+
+#[test]
 fn all_problems_of_all_layers_come_at_once_in_order() {
     let case = Case::new()
         .system("[executor]\ntimeout = \"0s\"\n[scheduler]\nkind = \"fifo\"\noptions.depth = 3\n")
@@ -220,7 +240,7 @@ fn all_problems_of_all_layers_come_at_once_in_order() {
             "system.toml:5:9: scheduler.options.depth: unknown key `depth`, no keys are known here",
             "user.toml:1:10: unclosed table, expected `]`",
             "batchmill.toml:2:1: failure.options.min_smaple: unknown key `min_smaple`, did you mean `min_sample`?",
-            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, drain_timeout, crash_limit, memory_limit",
+            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, drain_timeout, shutdown_timeout, crash_limit, memory_limit",
         ]
     );
 }

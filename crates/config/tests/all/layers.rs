@@ -142,7 +142,7 @@ fn values_of_variables_and_sets_are_toml_or_bare_words() {
     let config = serde_json::to_value(&loaded.config).unwrap();
     assert_eq!(
         config["executor"],
-        json!({"concurrency": "75%", "timeout": "90m", "drain_timeout": "20s", "crash_limit": 3})
+        json!({"concurrency": "75%", "timeout": "90m", "drain_timeout": "20s", "shutdown_timeout": "28s", "crash_limit": 3})
     );
     assert_eq!(config["failure"]["options"], json!({"rules": ["soon,fail=3"]}));
     assert_eq!(config["scheduler"]["options"], json!({"age_step": "1s"}));

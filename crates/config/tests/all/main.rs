@@ -21,6 +21,8 @@ fn registry() -> Registry {
     batchmill_scheduler_fair_share::register(&mut registry);
     batchmill_scheduler_fifo::register(&mut registry);
     batchmill_scheduler_priority::register(&mut registry);
+    batchmill_sink_aggregate::register(&mut registry);
+    batchmill_sink_csv::register(&mut registry);
     batchmill_sink_jsonl::register(&mut registry);
     batchmill_store_postgres::register(&mut registry);
     registry

@@ -42,6 +42,7 @@ fn every_value_is_shown_with_its_origin() {
 concurrency = 10  # from default
 timeout = "1m"  # from batchmill.toml:2
 drain_timeout = "20s"  # from default
+shutdown_timeout = "28s"  # from default
 crash_limit = 3  # from default
 
 [scheduler]
@@ -76,7 +77,7 @@ path = "out.jsonl"  # from system.toml:3
 
 #[test]
 fn without_origins_it_is_plain_toml() {
-    let expected = "limits = []\nsinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
+    let expected = "limits = []\nsinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\nshutdown_timeout = \"28s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
                     \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n\n[store]\nkind = \"sqlite\"\ndurability = \"fsync\"\n";
     assert_eq!(Case::new().good().show(false), expected);
 }

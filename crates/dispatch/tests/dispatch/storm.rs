@@ -112,17 +112,23 @@ impl Storm {
     }
 }
 
-fn policy(with_budget: bool) -> Exponential {
-    let mut options = Options::with_max_attempts(1000);
-    options.budget.burst = if with_budget { 100 } else { 0 };
-    Exponential::new(&options).expect("good options")
+/// The settings that are recommended for such a service: those of the example.
+fn recommended() -> Options {
+    let text = include_str!("../../../../config/examples/retry-budget.toml");
+    let config: toml::Table = toml::from_str(text).expect("an example is TOML");
+    assert_eq!(config["retry"]["kind"].as_str(), Some("exponential"));
+    config["retry"]["options"].clone().try_into().expect("its options are right")
+}
+
+fn policy(options: &Options) -> Exponential {
+    Exponential::new(options).expect("good options")
 }
 
 #[test]
 fn a_minute_of_failures_costs_few_retries_and_ends_without_a_wave() {
     for at_once in [100, 10_000] {
-        let storm = Storm::under(policy(true), at_once);
-        assert_eq!(storm.verdict, Some(Verdict::Succeeded), "no job fails for want of a token");
+        let storm = Storm::under(policy(&recommended()), at_once);
+        assert_eq!(storm.verdict, Some(Verdict::Succeeded), "no job fails for want of a token, nor of attempts");
         let starts = storm.starts_in_the_outage();
         assert!(starts <= JOBS + JOBS / 10 + 100, "{starts} attempts while the service was down");
         let (most, all, slots) = storm.slots_after_the_outage();
@@ -136,6 +142,9 @@ fn a_minute_of_failures_costs_few_retries_and_ends_without_a_wave() {
 /// The proof that the test above can fail.
 #[test]
 fn without_a_budget_a_minute_of_failures_is_a_storm() {
-    let starts = Storm::under(policy(false), 100).starts_in_the_outage();
+    let mut options = recommended();
+    options.budget.burst = 0;
+    let storm = Storm::under(policy(&options), 100);
+    let starts = storm.starts_in_the_outage();
     assert!(starts > 2 * JOBS, "{starts} attempts while the service was down");
 }

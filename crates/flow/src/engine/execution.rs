@@ -33,7 +33,7 @@ pub struct StepContext<'a> {
 impl<'a> StepContext<'a> {
     /// What expressions see beside the state.
     pub(super) fn vars(&self, error: Option<&'a Value>) -> Vars<'a> {
-        Vars { error, ..Vars::of_job(self.job, self.input) }
+        Vars::of_job(self.job, self.input).with_error(error)
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod standing;
 pub(crate) mod steer;
 mod story;
 
+pub(crate) use errors::GroupId;
 pub(crate) use find::{Found, all, argument, named, running};
 pub(crate) use select::Selection;
 

@@ -2,10 +2,10 @@
 
 use std::io::{self, BufWriter, Write};
 
-use batchmill_core::{Status, format_duration};
+use batchmill_core::{JobResult, Status, format_duration};
 
 use super::{
-    Found,
+    Found, GroupId,
     latest::{self, Latest, Told},
 };
 use crate::{
@@ -24,13 +24,16 @@ const MESSAGE_SHOWN: usize = 100;
 pub(crate) struct Wanted {
     /// Only these; all where none is named.
     pub(crate) statuses: Vec<Status>,
+    /// Only jobs that failed in one of these ways; all where none is named.
+    pub(crate) groups: Vec<GroupId>,
     /// Only this generation; of each job the latest where none is named.
     pub(crate) generation: Option<u32>,
 }
 
 impl Wanted {
-    fn takes(&self, status: Status) -> bool {
-        self.statuses.is_empty() || self.statuses.contains(&status)
+    fn takes(&self, result: &JobResult) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&result.status))
+            && (self.groups.is_empty() || self.groups.iter().any(|group| group.has(result)))
     }
 }
 
@@ -39,14 +42,22 @@ pub(crate) fn print(found: &Found, wanted: &Wanted, format: Format) -> Result<Ex
     let mut results = results(found, wanted.generation)?;
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     let mut written = begin(&mut out, format);
-    let mut first = true;
+    let (mut first, mut unknown) = (true, wanted.groups.clone());
     while written.is_ok()
         && let Some(page) = results.page()?
     {
-        let shown: Vec<_> = page.iter().filter(|told| wanted.takes(told.result.status)).collect();
+        if !unknown.is_empty() {
+            unknown.retain(|group| !page.iter().any(|told| group.has(&told.result)));
+        }
+        let shown: Vec<_> = page.iter().filter(|told| wanted.takes(&told.result)).collect();
         written = write_page(&mut out, format, &shown, &mut first);
     }
-    Ok(stdout::finish(written.and_then(|()| end(&mut out, format)).and_then(|()| out.flush())))
+    let is_read = written.is_ok();
+    let finished = stdout::finish(written.and_then(|()| end(&mut out, format)).and_then(|()| out.flush()));
+    if is_read {
+        found.refuse_unknown(&unknown)?;
+    }
+    Ok(finished)
 }
 
 fn results(found: &Found, generation: Option<u32>) -> Result<Latest, Refusal> {

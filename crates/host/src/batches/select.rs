@@ -4,7 +4,7 @@ use batchmill_core::{ErrorClass, JobResult, Status};
 use batchmill_store_sqlite::Listed;
 
 use super::{
-    Found,
+    Found, GroupId,
     latest::{self, Latest},
 };
 use crate::{problems::Refusal, refusal};
@@ -15,6 +15,8 @@ pub(crate) struct Selection {
     pub(crate) statuses: Vec<Status>,
     pub(crate) classes: Vec<ErrorClass>,
     pub(crate) nodes: Vec<String>,
+    /// Jobs that failed alike.
+    pub(crate) groups: Vec<GroupId>,
 }
 
 impl Selection {
@@ -25,6 +27,7 @@ impl Selection {
         (self.statuses.is_empty() || self.statuses.contains(&result.status))
             && (self.classes.is_empty() || class.is_some_and(|class| self.classes.contains(&class)))
             && (self.nodes.is_empty() || node.is_some_and(|node| self.nodes.iter().any(|wanted| wanted == node)))
+            && (self.groups.is_empty() || self.groups.iter().any(|group| group.has(result)))
     }
 }
 
@@ -36,12 +39,25 @@ impl Found {
         } else {
             Latest::failures(self)?
         };
-        let mut places = Vec::new();
+        let (mut places, mut unknown) = (Vec::new(), selection.groups.clone());
         while let Some(page) = latest.page()? {
+            if !unknown.is_empty() {
+                unknown.retain(|group| !page.iter().any(|told| group.has(&told.result)));
+            }
             places.extend(page.iter().filter(|told| selection.takes(&told.result)).map(|told| told.place));
         }
+        self.refuse_unknown(&unknown)?;
         places.sort_unstable();
         Ok(places)
+    }
+
+    /// Groups that no job is in were mistyped, or their jobs have succeeded since.
+    pub(super) fn refuse_unknown(&self, unknown: &[GroupId]) -> Result<(), Refusal> {
+        let Some(group) = unknown.first() else { return Ok(()) };
+        let (id, argument) = (self.id(), self.argument_of(self.id()));
+        Err(Refusal::data(format!(
+            "no failed job of batch {id} is in group {group}: `batchmill errors {argument}` lists the groups"
+        )))
     }
 
     /// All retries of the batch, or of the one that it is a retry of.

@@ -9,7 +9,10 @@ use crate::{batches, exit::Exit, logs, problems::Refusal, refusal, stdout};
 #[derive(Debug, Args)]
 #[command(long_about = "\
 Show why jobs of a batch failed for good, grouped by the class, the code and the node of their errors and by what their messages
-have in common, the most frequent first, each with the first jobs that it happened to.")]
+have in common, the most frequent first, each with the first jobs that it happened to.
+
+  batchmill results last --group ID    the results of a group, each with its whole history
+  batchmill retry last --group ID      run its jobs again")]
 pub(crate) struct ErrorsArgs {
     /// A batch: its name, the beginning of it, or `last` [default: last]
     batch: Option<String>,

@@ -6,7 +6,7 @@ use clap::{Args, builder::PossibleValuesParser};
 
 use super::{FormatArgs, Global, StateArgs};
 use crate::{
-    batches::{self, results},
+    batches::{self, GroupId, results},
     exit::Exit,
     logs, refusal,
 };
@@ -36,6 +36,10 @@ pub(crate) struct ResultsArgs {
     )]
     status: Vec<Status>,
 
+    /// Only jobs that failed alike: a group of `batchmill errors` (repeatable, or separated by commas)
+    #[arg(long, value_name = "ID", env = "BATCHMILL_GROUP", hide_env = true, value_delimiter = ',')]
+    group: Vec<GroupId>,
+
     /// Only this generation: 0 is the batch itself, 1 its first retry
     #[arg(long, value_name = "N", env = "BATCHMILL_GENERATION", hide_env = true)]
     generation: Option<u32>,
@@ -51,7 +55,8 @@ pub(super) fn execute(args: &ResultsArgs, global: &Global) -> Exit {
     let screen = global.screen();
     logs::start(global, &screen);
     let found = batches::named(&args.state.state, args.batch.as_deref().unwrap_or("last"));
-    let wanted = results::Wanted { statuses: args.status.clone(), generation: args.generation };
+    let (statuses, groups) = (args.status.clone(), args.group.clone());
+    let wanted = results::Wanted { statuses, groups, generation: args.generation };
     found
         .and_then(|found| results::print(&found, &wanted, args.format.format))
         .unwrap_or_else(|refusal| refusal::print(&refusal, &screen))

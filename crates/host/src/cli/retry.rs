@@ -7,7 +7,11 @@ use clap::{
 };
 
 use super::{ConfigArgs, Global, PolicyArgs, Terms, batch::EXIT_CODES, results::statuses};
-use crate::{batches::Selection, exit::Exit, logs, run};
+use crate::{
+    batches::{GroupId, Selection},
+    exit::Exit,
+    logs, run,
+};
 
 /// Jobs that did not succeed for a reason of their own.
 const FAILED: [Status; 3] = [Status::Failed, Status::TimedOut, Status::Quarantined];
@@ -18,7 +22,7 @@ const FAILED: [Status; 3] = [Status::Failed, Status::TimedOut, Status::Quarantin
     after_long_help = EXIT_CODES,
     mut_arg("accept_changes", |flag| flag.hide(true)),
     mut_arg("accept_appended", |flag| flag.hide(true)),
-    group(clap::ArgGroup::new("which jobs").args(["failed", "status", "error_class", "node"]).multiple(true).required(true)),
+    group(clap::ArgGroup::new("which jobs").args(["failed", "status", "error_class", "node", "group"]).multiple(true).required(true)),
     long_about = "\
 Run some jobs of a batch that has ended again, in a batch of their own: NAME.r1 for the first time, then NAME.r2. The jobs keep
 their ids, and their inputs are those that were accepted; flow and config are read anew, so what was wrong with them may be
@@ -27,6 +31,7 @@ mended before. `results NAME` then shows the latest result of each job, `--gener
 Jobs are chosen by their latest results; what is said in several ways must be all of it.
 
   batchmill retry last --failed
+  batchmill errors last; batchmill retry last --group 5b1e0c93d7
   batchmill retry nightly --status timed_out --node fetch --timeout 10m"
 )]
 pub(crate) struct RetryArgs {
@@ -64,6 +69,10 @@ pub(crate) struct RetryArgs {
     #[arg(long, value_name = "NODE", env = "BATCHMILL_NODE_NAME", hide_env = true)]
     node: Vec<String>,
 
+    /// Jobs that failed alike: a group of `batchmill errors` (repeatable, or separated by commas)
+    #[arg(long, value_name = "ID", env = "BATCHMILL_GROUP", hide_env = true, value_delimiter = ',')]
+    group: Vec<GroupId>,
+
     #[command(flatten)]
     pub(crate) terms: Terms,
 
@@ -78,7 +87,7 @@ impl RetryArgs {
     /// Which jobs run again.
     pub(crate) fn selection(&self) -> Selection {
         let statuses = if self.failed { FAILED.to_vec() } else { self.status.clone() };
-        Selection { statuses, classes: self.error_class.clone(), nodes: self.node.clone() }
+        Selection { statuses, classes: self.error_class.clone(), nodes: self.node.clone(), groups: self.group.clone() }
     }
 }
 

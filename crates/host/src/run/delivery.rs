@@ -15,7 +15,7 @@ use batchmill_executor::Delivery;
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::Notify;
 
-use crate::summary::Collector;
+use crate::summary::{Collector, SinkSummary};
 
 /// Between two tries of a sink that is out of order for a while (a full disk).
 const PATIENCE: [Duration; 5] = [
@@ -30,6 +30,8 @@ const PATIENCE: [Duration; 5] = [
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     collector: Mutex<Collector>,
+    /// What sinks have to say about the batch.
+    told: Mutex<Vec<SinkSummary>>,
     reader_gone: AtomicBool,
     gone: Notify,
 }
@@ -51,6 +53,21 @@ impl Seen {
     /// What was gathered, at the end.
     pub(crate) fn take(&self) -> Collector {
         std::mem::take(&mut *self.collector.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What sinks had to say, in order of their names.
+    pub(crate) fn take_told(&self) -> Vec<SinkSummary> {
+        let mut told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        told.sort_by(|a, b| a.sink.cmp(&b.sink));
+        told
+    }
+
+    /// Hears what a sink that is closed has to say.
+    pub(super) fn hear(&self, name: &str, sink: &dyn ResultSink) {
+        if let Some(summary) = sink.summary() {
+            let told = SinkSummary { sink: name.to_owned(), summary };
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        }
     }
 
     pub(super) fn gather(&self, results: &[JobResult]) {
@@ -175,7 +192,11 @@ impl Delivery for Sinks {
     async fn close(&mut self) -> Result<(), SinkError> {
         let mut first_error = Ok(());
         for place in 0..self.outlets.len() {
-            let closed = self.outlets[place].sink.close().await;
+            let outlet = &mut self.outlets[place];
+            let closed = outlet.sink.close().await;
+            if closed.is_ok() {
+                self.seen.hear(&outlet.name, &*outlet.sink);
+            }
             let closed = self.unless_gone(closed);
             if first_error.is_ok() {
                 first_error = closed;

@@ -41,35 +41,39 @@ pub(super) struct Fed {
     sink: Box<dyn ResultSink>,
     patient: bool,
     begins: Begins,
-    /// Of the output: a reader that goes ends the batch in its own way.
-    seen: Option<Arc<Seen>>,
+    seen: Arc<Seen>,
+    /// Whether it is the output: a reader that goes ends the batch in its own way.
+    is_read: bool,
 }
 
 impl Fed {
-    pub(super) fn new(outlet: Outlet, begins: Begins, seen: Option<Arc<Seen>>) -> Self {
+    pub(super) fn new(outlet: Outlet, begins: Begins, seen: Arc<Seen>) -> Self {
         let (name, sink, patient) = outlet.into_parts();
-        Self { name, sink, patient, begins, seen }
+        Self { name, sink, patient, begins, seen, is_read: false }
+    }
+
+    /// What somebody reads as it comes.
+    pub(super) fn read(self) -> Self {
+        Self { is_read: true, ..self }
     }
 
     /// What an error means for the batch.
     fn judged<T: Default>(&self, answer: Result<T, SinkError>) -> Result<T, SinkError> {
-        match (answer, &self.seen) {
-            (Err(error), Some(seen)) if error.closed => {
-                seen.set_reader_gone();
+        match answer {
+            Err(error) if error.closed && self.is_read => {
+                self.seen.set_reader_gone();
                 Ok(T::default())
             }
-            (Err(error), _) => {
-                let temporary = error.temporary && self.patient;
-                let mut error = error;
-                error.temporary = temporary;
+            Err(mut error) => {
+                error.temporary &= self.patient;
                 Err(error)
             }
-            (answer, _) => answer,
+            answer => answer,
         }
     }
 
     fn nobody_reads(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.is_reader_gone())
+        self.is_read && self.seen.is_reader_gone()
     }
 }
 
@@ -101,6 +105,9 @@ impl Feed for Fed {
 
     async fn close(&mut self) -> Result<(), SinkError> {
         let closed = self.sink.close().await;
+        if closed.is_ok() {
+            self.seen.hear(&self.name, &*self.sink);
+        }
         self.judged(closed)
     }
 }

@@ -23,6 +23,7 @@ mod quarantine;
 mod raw;
 mod rehearsal;
 mod running;
+mod sentinel;
 mod steering;
 mod stored;
 mod survivors;
@@ -36,7 +37,7 @@ use std::{
     sync::Arc,
 };
 
-use batchmill_config::{Durability, Flag, LoadRequest};
+use batchmill_config::{Durability, Executor, Flag, LoadRequest};
 use batchmill_core::BatchId;
 
 use crate::{
@@ -64,6 +65,7 @@ use self::{
     manifest::{Facts, Manifest},
     output::Place,
     running::Running,
+    sentinel::Sentinel,
     stored::Stored,
 };
 
@@ -162,17 +164,22 @@ async fn prepare_and_execute(
     order: impl FnOnce() -> Result<Order, Refusal> + Send + 'static,
     screen: &Screen,
 ) -> Result<Exit, Refusal> {
+    let listen = || Signals::listen().map_err(|error| Refusal::storage(format!("signals: {error}")));
     // Before anything else: from here on no signal ends the program half way.
-    let mut signals = Signals::listen().map_err(|error| Refusal::storage(format!("signals: {error}")))?;
-    match prepare(order, &mut signals).await? {
+    let mut signals = listen()?;
+    let sentinel = Sentinel::new(Executor::default().shutdown_timeout.into());
+    let watching = sentinel.listen(listen()?);
+    let exit = match prepare(order, &mut signals).await? {
         Some(Prepared::Start(start)) if start.args.dry_run => rehearsal::rehearse(&start),
-        Some(Prepared::Start(start)) => execute(*start, &mut signals, screen).await,
+        Some(Prepared::Start(start)) => execute(*start, &sentinel, &mut signals, screen).await,
         Some(Prepared::Stored(stored)) => stored.answer(screen).await,
         None => {
             screen.write("Interrupted before the batch was accepted; nothing has run.\n");
             Ok(Exit::Interrupted)
         }
-    }
+    };
+    watching.abort();
+    exit
 }
 
 /// The command that started a batch, again, with what is said now over it. From here on this process is where that was.
@@ -394,10 +401,19 @@ fn command_line(args: &BatchArgs) -> String {
 }
 
 /// Runs the batch and tells what became of it.
-async fn execute(mut start: Start, signals: &mut Signals, screen: &Screen) -> Result<Exit, Refusal> {
+async fn execute(
+    mut start: Start,
+    sentinel: &Sentinel,
+    signals: &mut Signals,
+    screen: &Screen,
+) -> Result<Exit, Refusal> {
+    let granted = start.inputs.config.executor.shutdown_timeout.into();
+    // Before it has begun there is nothing to go on with.
+    sentinel.know(granted, None);
     let mut running = Running::start(&mut start, screen).await?;
+    sentinel.know(granted, start.next.clone());
     let reporter = Reporter::start(style(&start), screen.clone(), running.look());
-    let ended = running.end(&start, signals, screen).await;
+    let ended = running.end(&start, sentinel, signals, screen).await;
     let elapsed = running.elapsed();
     let last = Snapshot { counts: ended.counts, retries: ended.retries, elapsed, ..running.look()() };
     reporter.finish(last).await;

@@ -22,6 +22,7 @@ use super::{
     output::{self, Place},
     quarantine,
     raw::RawOutput,
+    sentinel::Sentinel,
     steering::Steering,
     telemetry::Telemetry,
     watch::Watch,
@@ -165,7 +166,13 @@ impl Running {
     }
 
     /// Waits for its end and hears signals meanwhile.
-    pub(super) async fn end(&self, start: &Start, signals: &mut Signals, screen: &Screen) -> Ended {
+    pub(super) async fn end(
+        &self,
+        start: &Start,
+        sentinel: &Sentinel,
+        signals: &mut Signals,
+        screen: &Screen,
+    ) -> Ended {
         let mut phases = Phases::default();
         phases.drain = start.inputs.config.executor.drain_timeout.into();
         let broken = self.owned.as_ref().map(Batch::broken);
@@ -177,6 +184,7 @@ impl Running {
             screen,
             broken,
             steering: &self.steering,
+            sentinel,
         };
         let look = self.look();
         let status = || {
@@ -231,6 +239,7 @@ impl Running {
             finished,
             duration,
             collected: self.seen.take(),
+            sinks: self.seen.take_told(),
             left,
             limit: start.args.terms.limit,
             results: start.place.as_ref().and_then(Place::shown),
@@ -316,17 +325,14 @@ async fn settle(batch: Batch, start: &Start, ended: &Ended) -> Result<(), Refusa
 impl Outlets {
     fn into_feeds(self, seen: &Arc<Seen>) -> Vec<Box<dyn Feed>> {
         let mut feeds: Vec<Box<dyn Feed>> = vec![Box::new(Gathering(seen.clone()))];
+        let fed = |outlet, begins| Fed::new(outlet, begins, seen.clone());
+        let raw = self.raw.map(|raw| fed(raw, Begins::Anew));
+        let output = self.output.map(|(output, begins)| fed(output, begins));
         // The first of them is what somebody reads.
-        let mut reader = Some(seen.clone());
-        if let Some(raw) = self.raw {
-            feeds.push(Box::new(Fed::new(raw, Begins::Anew, reader.take())));
-        }
-        if let Some((output, begins)) = self.output {
-            feeds.push(Box::new(Fed::new(output, begins, reader.take())));
-        }
-        feeds.extend(
-            self.sinks.into_iter().map(|sink| Box::new(Fed::new(sink, Begins::AtItsMark, None)) as Box<dyn Feed>),
-        );
+        let mut shown = raw.into_iter().chain(output);
+        let read = shown.next().map(Fed::read);
+        let sinks = self.sinks.into_iter().map(|sink| fed(sink, Begins::AtItsMark));
+        feeds.extend(read.into_iter().chain(shown).chain(sinks).map(|fed| Box::new(fed) as Box<dyn Feed>));
         feeds
     }
 

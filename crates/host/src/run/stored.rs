@@ -158,6 +158,7 @@ impl Stored {
             next: None,
             resumed: None,
             undelivered: Vec::new(),
+            sinks: Vec::new(),
         })
     }
 }

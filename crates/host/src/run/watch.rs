@@ -7,7 +7,7 @@ use batchmill_executor::{BatchEnd, BatchHandle, FlowWorkload, Mill, Phases};
 
 use tokio::sync::watch;
 
-use super::{delivery::Seen, steering::Steering};
+use super::{delivery::Seen, sentinel::Sentinel, steering::Steering};
 use crate::{
     screen::Screen,
     signals::{Asked, Signals},
@@ -41,6 +41,8 @@ pub(super) struct Watch<'a> {
     /// Why its store takes nothing any more.
     pub(super) broken: Option<watch::Receiver<Option<JournalError>>>,
     pub(super) steering: &'a Steering,
+    /// Sees to it that a shutdown ends in time.
+    pub(super) sentinel: &'a Sentinel,
 }
 
 impl Watch<'_> {
@@ -63,7 +65,7 @@ impl Watch<'_> {
                 () = self.seen.reader_gone(), if reader_watched => {
                     reader_watched = false;
                     tracing::info!("nobody reads the results any more: draining");
-                    shutdown.begin(self.mill, self.phases);
+                    self.shut_down(&mut shutdown);
                 }
                 pause = pauses.next() => match pause {
                     Some(pause) => self.paused(&pause),
@@ -109,6 +111,11 @@ impl Watch<'_> {
             "Draining: nothing starts any more, {} may finish within {limit}. Interrupt again to stop them.\n",
             jobs(running, "running "),
         ));
+        self.shut_down(shutdown);
+    }
+
+    fn shut_down(&self, shutdown: &mut Shutdown) {
+        self.sentinel.arm();
         shutdown.begin(self.mill, self.phases);
     }
 

@@ -50,6 +50,13 @@ pub(crate) struct BadLines {
     pub(crate) quarantine: Option<String>,
 }
 
+/// What a sink has to say about the batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct SinkSummary {
+    pub(crate) sink: String,
+    pub(crate) summary: serde_json::Value,
+}
+
 /// A batch that has ended.
 #[derive(Debug)]
 pub(crate) struct Summary {
@@ -67,6 +74,8 @@ pub(crate) struct Summary {
     pub(crate) finished: WallTime,
     pub(crate) duration: Duration,
     pub(crate) collected: Collector,
+    /// What sinks have to say.
+    pub(crate) sinks: Vec<SinkSummary>,
     /// Jobs without a result, by reason.
     pub(crate) left: Vec<Share>,
     /// How many jobs may start, in a trial.

@@ -6,7 +6,7 @@ use batchmill_core::{BatchCounts, ErrorClass, Pause, StopReason, Verdict, WallTi
 use batchmill_executor::Undelivered;
 use serde::Serialize;
 
-use super::{BadLines, Resumed, Summary, unrun::NotRun};
+use super::{BadLines, Resumed, SinkSummary, Summary, unrun::NotRun};
 use crate::progress::throughput;
 
 /// The report. Fields are only added, never renamed.
@@ -53,6 +53,8 @@ struct Report<'a> {
     resumed: Option<&'a Resumed>,
     /// Sinks that have not got all results, which are in the store all the same.
     undelivered: Vec<Lacking<'a>>,
+    /// What sinks have to say about the batch, for example aggregates.
+    sinks: &'a [SinkSummary],
     /// The plugins that config chose, by section.
     plugins: &'a BTreeMap<&'static str, Vec<String>>,
 }
@@ -148,6 +150,7 @@ pub(crate) fn json(summary: &Summary) -> String {
         bad_lines: &summary.bad_lines,
         resumed: summary.resumed.as_ref(),
         undelivered: summary.undelivered.iter().map(Lacking::of).collect(),
+        sinks: &summary.sinks,
         plugins: &summary.kinds,
     };
     serde_json::to_string_pretty(&report).expect("numbers and texts are JSON") + "\n"

@@ -46,6 +46,7 @@ fn summary() -> Summary {
         next: Some("batchmill run flow.yaml jobs.jsonl".into()),
         resumed: None,
         undelivered: Vec::new(),
+        sinks: Vec::new(),
     }
 }
 

@@ -67,6 +67,7 @@ fn the_origin_of_every_value_is_shown() {
         "timeout = \"7s\"  # from BATCHMILL_EXECUTOR__TIMEOUT (environment)",
         "kind = \"fifo\"  # from --set",
         "drain_timeout = \"20s\"  # from default",
+        "shutdown_timeout = \"28s\"  # from default",
     ] {
         assert!(shown.contains(line), "no `{line}` in:\n{shown}");
     }

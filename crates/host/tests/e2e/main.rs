@@ -20,6 +20,7 @@ mod progress;
 mod prometheus_server;
 mod references;
 mod resources;
+mod results_files;
 mod resume;
 mod retry;
 mod schema;

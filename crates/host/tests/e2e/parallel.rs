@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::stage::{Stage, skipped};
 
 /// How the exit codes relate. Batchmill's is that of `--exit-code count`.
@@ -41,6 +43,26 @@ const FORMS: &[(&str, &str, Codes)] = &[
     ("now,fail=33%", "111", Codes::Percent),
     ("50%", "11111111", Codes::Percent),
     ("soon,fail=100%", "111", Codes::Percent),
+];
+
+/// Forms that are held against the real one over every list of ends.
+const RULES: &[&str] = &[
+    "never",
+    "soon,fail=1",
+    "soon,fail=2",
+    "now,fail=1",
+    "now,fail=3",
+    "soon,fail=30%",
+    "now,fail=50%",
+    "soon,success=1",
+    "soon,success=3",
+    "now,success=2",
+    "now,success=40%",
+    "soon,done=3",
+    "soon,done=60%",
+    "2",
+    "-1",
+    "30%",
 ];
 
 /// Refused by both.
@@ -92,8 +114,17 @@ impl Bench {
     fn batchmill(&self, form: &str, statuses: &str) -> Did {
         self.set_up(statuses);
         let own = ["each", "jobs.jsonl", "--concurrency", "1", "--max-attempts", "1", "--exit-code", "count"];
-        let rule = ["--progress", "none", "--halt", form, "--", "sh", "job.sh", "${ .n }"];
-        self.did(self.stage.command(&[&own[..], &rule].concat()))
+        // Two programs are compared, not their disks.
+        let quick =
+            ["--progress", "none", "--durability", "none", "--output", "results", "--overwrite", "--report", "report"];
+        let rule = ["--halt", form, "--", "sh", "job.sh", "${ .n }"];
+        self.did(self.stage.command(&[&own[..], &quick, &rule].concat()))
+    }
+
+    /// Whether a rule stopped the last batch that was no rule on successes.
+    fn failed_by_rule(&self) -> bool {
+        let report: Value = serde_json::from_str(&self.stage.read("report")).expect("a report");
+        report["verdict"] == "halted" && report["reason"]["success"] == false
     }
 }
 
@@ -103,10 +134,57 @@ fn is_installed() -> bool {
     version.is_ok_and(|output| output.stdout.starts_with(b"GNU parallel"))
 }
 
+/// Every rule over one list: the same jobs run. The exit codes are the same, but for batches that a rule other than one on
+/// successes stopped (these are in [`FORMS`]), and but for percentages, where GNU parallel answers with a percentage of failed
+/// jobs whether they were reached or not.
+#[track_caller]
+fn agrees(test: &str, statuses: &str) {
+    if !is_installed() {
+        return skipped(test, "no GNU parallel");
+    }
+    let (bench, mut differs) = (Bench::new(), Vec::new());
+    for form in RULES {
+        let (theirs, ours) = (bench.parallel(form, statuses), bench.batchmill(form, statuses));
+        let jobs = i32::try_from(statuses.len()).unwrap();
+        let as_percentage = (ours.code * 100 + jobs - 1) / jobs;
+        let codes_agree =
+            theirs.code == ours.code || bench.failed_by_rule() || (form.ends_with('%') && theirs.code == as_percentage);
+        if theirs.ran != ours.ran || !codes_agree {
+            differs.push(format!("{form}: {theirs:?} there, {ours:?} here"));
+        }
+    }
+    assert_eq!(differs, [""; 0], "with {statuses}: {}", differs.join("\n"));
+}
+
+#[test]
+fn every_rule_does_as_gnu_parallel_where_all_jobs_succeed() {
+    agrees("every_rule_does_as_gnu_parallel_where_all_jobs_succeed", "0000000000");
+}
+
+#[test]
+fn every_rule_does_as_gnu_parallel_where_all_jobs_fail() {
+    agrees("every_rule_does_as_gnu_parallel_where_all_jobs_fail", "1111111111");
+}
+
+#[test]
+fn every_rule_does_as_gnu_parallel_where_every_second_job_fails() {
+    agrees("every_rule_does_as_gnu_parallel_where_every_second_job_fails", "0101010101");
+}
+
+#[test]
+fn every_rule_does_as_gnu_parallel_where_the_last_jobs_fail() {
+    agrees("every_rule_does_as_gnu_parallel_where_the_last_jobs_fail", "0000001131");
+}
+
+#[test]
+fn every_rule_does_as_gnu_parallel_where_the_first_jobs_fail() {
+    agrees("every_rule_does_as_gnu_parallel_where_the_first_jobs_fail", "2110000000");
+}
+
 #[test]
 fn halt_rules_stop_after_the_same_job_as_in_gnu_parallel() {
     if !is_installed() {
-        return skipped("optional halt_rules_stop_after_the_same_job_as_in_gnu_parallel", "no GNU parallel");
+        return skipped("halt_rules_stop_after_the_same_job_as_in_gnu_parallel", "no GNU parallel");
     }
     let bench = Bench::new();
     for (form, statuses, codes) in FORMS {

@@ -142,3 +142,49 @@ fn what_has_not_ended_is_resumed_first() {
     stage.batchmill(&["retry", "b", "--failed"]).expect(65).says("`batchmill resume b` goes on with it");
     stage.batchmill(&["retry", "c", "--failed"]).expect(65).says("there is no batch `c`");
 }
+
+#[test]
+fn jobs_that_failed_alike_run_again_by_the_id_of_their_group() {
+    let stage = Stage::with("  node:\n    run: [sh, fail.sh, '${ .n }']\n", (1..=9).map(|n| format!(r#"{{"n":{n}}}"#)));
+    let script = "test -e mended && exit\n[ $(($1 % 3)) = 0 ] && what=gone || what=busy\necho \"job $1 of \\\"$1.txt\\\": 50$1 $what\" >&2\nexit 1\n";
+    stage.write("fail.sh", script);
+    stage.run(&["--max-attempts", "2", "--batch", "b", "--set", "retry.options.delay=1ms"]).expect(1);
+    let groups = || -> Vec<Value> {
+        serde_json::from_str(&stage.batchmill(&["errors", "b", "-o", "json"]).expect(0).stdout).unwrap()
+    };
+    let found = groups();
+    assert_eq!(found.iter().map(|group| group["jobs"].clone()).collect::<Vec<_>>(), [6, 3], "{found:?}");
+    let message = found[1]["message"].as_str().unwrap();
+    assert!(message.ends_with("job # of \"…\": # gone"), "{message}");
+    let gone = found[1]["group"].as_str().unwrap();
+
+    let letters = stage.batchmill(&["results", "b", "--group", gone]).expect(0).results();
+    let mut ids = field(&letters, "job_id");
+    ids.sort_unstable();
+    assert_eq!(ids, ["3", "6", "9"]);
+    for letter in &letters {
+        assert_eq!(letter["error"]["history"].as_array().map(Vec::len), Some(2), "the whole history: {letter}");
+    }
+
+    stage
+        .batchmill(&["retry", "b", "--group", "0123456789"])
+        .expect(65)
+        .says("no failed job of batch b is in group 0123456789");
+    stage
+        .batchmill(&["results", "b", "--group", "0123456789"])
+        .expect(65)
+        .says("`batchmill errors b` lists the groups");
+    stage.batchmill(&["retry", "b", "--group", "gone"]).expect(2).says("ten hexadecimal digits");
+    stage.write("mended", "");
+    let again = stage.batchmill(&["retry", "b", "--group", gone]).expect(0).results();
+    let mut ids = field(&again, "job_id");
+    ids.sort_unstable();
+    assert_eq!(ids, ["3", "6", "9"]);
+    let left = groups();
+    assert_eq!(
+        (left.len(), &left[0]["jobs"], &left[0]["group"]),
+        (1, &6.into(), &found[0]["group"]),
+        "of the others none"
+    );
+    stage.batchmill(&["retry", "b", "--group", gone]).expect(65);
+}

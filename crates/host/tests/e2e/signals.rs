@@ -1,5 +1,7 @@
 //! Signals: once drains, twice stops, three times kills.
 
+use std::time::{Duration, Instant};
+
 use crate::stage::{Stage, field, is_alive, wait_until};
 
 /// Jobs that say that they have started, then wait at a gate.
@@ -81,6 +83,80 @@ fn a_drain_that_takes_too_long_stops_by_itself() {
     wait_until("a started job", || pids(&stage).len() == 1);
     running.signal("TERM");
     assert_eq!(running.end().expect(75).stdout, "");
+}
+
+/// The whole of a shutdown, and what a busy machine adds.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(8_100 + 2_000);
+
+#[test]
+fn one_signal_is_enough_for_jobs_that_do_not_listen() {
+    let stage = endless("trap \"\" TERM INT;");
+    let running = stage.start(&["--concurrency", "2", "--set", "executor.drain_timeout=100ms"]);
+    wait_until("two started jobs", || pids(&stage).len() == 2);
+    let begun = Instant::now();
+    running.signal("TERM");
+    let done = running.end().expect(75).says("batchmill resume");
+    assert!(begun.elapsed() < SHUTDOWN_MAX, "{:?}", begun.elapsed());
+    assert_eq!(done.stdout, "");
+    for pid in pids(&stage) {
+        wait_until("the end of the process", || !is_alive(&pid));
+    }
+}
+
+/// A pipe, and a config whose sink writes to it.
+fn piped(stage: &Stage, executor: &str) {
+    let made = std::process::Command::new("mkfifo").arg(stage.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let sink = "[[sinks]]\nkind = \"jsonl\"\noptions = { path = \"pipe\" }\n";
+    stage.write("batchmill.toml", format!("[executor]\n{executor}\n{sink}"));
+}
+
+#[test]
+fn a_sink_that_hangs_does_not_keep_the_program() {
+    let nodes = "  node:\n    run: [sh, -c, 'yes | head -c 200000; touch ended.$1', sh, '${ .n }']\n    output: '{text: .stdout}'\n";
+    let stage = Stage::with(nodes, (1..=3).map(|n| format!(r#"{{"n":{n}}}"#)));
+    piped(&stage, "drain_timeout = \"100ms\"");
+    // Opened by somebody who does not read: it takes 64 KiB, and then nothing.
+    let _reader = std::fs::File::options().read(true).write(true).open(stage.path("pipe")).unwrap();
+    let running = stage.start(&["--output", "results.jsonl"]);
+    wait_until("all jobs to end", || stage.count("ended.") == 3);
+    let begun = Instant::now();
+    running.signal("TERM");
+    running.end().expect(75).says("batchmill resume").says("jsonl-0");
+    assert!(begun.elapsed() < SHUTDOWN_MAX, "{:?}", begun.elapsed());
+    let results = stage.batchmill(&["results", "last"]).expect(0).results();
+    assert_eq!(results.len(), 3, "what was recorded is there");
+}
+
+/// The call of a thread that opens a file just now, as the kernel tells it.
+fn opening(pid: u32) -> Option<String> {
+    let open = if cfg!(target_arch = "x86_64") { "257 " } else { "56 " };
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("syscall")).ok())
+        .find(|call| call.starts_with(open))
+}
+
+#[test]
+fn a_sink_that_never_opens_does_not_keep_the_program() {
+    let stage = at_a_gate();
+    // Whoever opens a pipe to write waits for somebody who reads.
+    piped(&stage, "drain_timeout = \"0s\"\nshutdown_timeout = \"8s\"");
+    let running = stage.start(&["--output", "results.jsonl"]);
+    let mut before = None;
+    wait_until("a program that waits for a reader", || {
+        let now = opening(running.pid());
+        let waits = now.is_some() && now == before;
+        before = now;
+        waits
+    });
+    let begun = Instant::now();
+    for _ in 0..3 {
+        running.signal("TERM");
+    }
+    running.end().expect(75).says("Something is stuck: the program leaves");
+    assert!(begun.elapsed() < SHUTDOWN_MAX, "{:?}", begun.elapsed());
+    assert_eq!(stage.count("started."), 0);
 }
 
 #[test]

@@ -27,7 +27,8 @@ fn a_finished_batch_has_its_status_results_and_errors() {
     says(&shown, "\n  20 of 20 jobs have ended: 10 succeeded, 10 failed\n");
     says(&shown, "\nNext: `batchmill errors test-");
     let errors = stage.batchmill(&["errors"]).expect(0);
-    says(&errors, "\n10    transient  exit_status  node  ");
+    says(&errors, "GROUP       JOBS  CLASS ");
+    says(&errors, "  10    transient  exit_status  node  ");
     says(&errors, "exited with status #: cannot read <path>");
     let errors: Value = serde_json::from_str(&stage.batchmill(&["errors", "-o", "json"]).expect(0).stdout).unwrap();
     assert_eq!((&errors[0]["jobs"], errors[0]["examples"].as_array().map(Vec::len)), (&10.into(), Some(3)));

@@ -15,11 +15,15 @@ use crate::{
     case::{Checked, Unmet, ensure},
 };
 
+/// From records to what should be stored of them.
+type Kept = Box<dyn Fn(&[Value]) -> Vec<Value>>;
+
 /// A sink that nothing was written to, and how to read what it stored.
 pub struct Subject {
     sink: Box<dyn ResultSink>,
     /// `None` where nobody can say what it has.
     stored: Option<Box<dyn Fn() -> Vec<Value>>>,
+    kept: Kept,
     again: Option<Box<dyn Fn() -> Box<dyn ResultSink>>>,
 }
 
@@ -31,12 +35,20 @@ impl Subject {
 
     /// The same for a sink that is boxed already.
     pub fn boxed(sink: Box<dyn ResultSink>, stored: impl Fn() -> Vec<Value> + 'static) -> Self {
-        Self { sink, stored: Some(Box::new(stored)), again: None }
+        Self { sink, stored: Some(Box::new(stored)), kept: Box::new(<[Value]>::to_vec), again: None }
     }
 
     /// A sink whose place nobody can read: what it answers is looked at, what it stores is not.
     pub fn unread(sink: Box<dyn ResultSink>) -> Self {
-        Self { sink, stored: None, again: None }
+        Self { sink, stored: None, kept: Box::new(<[Value]>::to_vec), again: None }
+    }
+
+    /// For a sink that keeps something else than the records as they are: a part of each, or a sum of all. `kept` says what
+    /// that is, and `stored` reads it.
+    #[must_use]
+    pub fn keeping(mut self, kept: impl Fn(&[Value]) -> Vec<Value> + 'static) -> Self {
+        self.kept = Box::new(kept);
+        self
     }
 
     /// For a sink that outlives its host: `again` makes it anew at the same place, as a later host of the batch does, after
@@ -129,9 +141,9 @@ impl Subject {
         Ok(stored())
     }
 
-    fn expect(&self, expected: &[Value]) -> Checked {
-        let stored = self.stored()?;
-        let differs = stored.iter().zip(expected).position(|(a, b)| a != b);
+    fn expect(&self, records: &[Value]) -> Checked {
+        let (stored, expected) = (self.stored()?, (self.kept)(records));
+        let differs = stored.iter().zip(&expected).position(|(a, b)| a != b);
         if let Some(place) = differs {
             return Err(Unmet::Failed(format!("record {place} is {}, expected {}", stored[place], expected[place])));
         }
@@ -242,7 +254,7 @@ fn ten_mebibytes_survive(make: Make<'_, Subject>) -> Checked {
         subject.write(&batch, &all).await?;
         subject.close().await
     })?;
-    let (stored, expected) = (subject.stored()?, records(&batch, &all));
+    let (stored, expected) = (subject.stored()?, (subject.kept)(&records(&batch, &all)));
     // The records are too long to be printed.
     ensure!(stored == expected, "a record of 10 MiB, or one beside it, is not as it was written");
     Ok(())
@@ -260,7 +272,7 @@ fn batches_are_told_apart(make: Make<'_, Subject>) -> Checked {
 }
 
 fn moves_between_threads(make: Make<'_, Subject>) -> Checked {
-    let Subject { mut sink, stored, again } = make();
+    let Subject { mut sink, stored, kept, again } = make();
     let (batch, all) = (batch("b"), results(0..40));
     let sink = on_threads(async {
         for part in all.chunks(10) {
@@ -276,5 +288,5 @@ fn moves_between_threads(make: Make<'_, Subject>) -> Checked {
         sink.close().await.map_err(|error| failed("close", &error))?;
         Ok(sink)
     })?;
-    Subject { sink, stored, again }.expect(&records(&batch, &all))
+    Subject { sink, stored, kept, again }.expect(&records(&batch, &all))
 }

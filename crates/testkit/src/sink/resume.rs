@@ -12,10 +12,10 @@ use super::{Subject, batch, block_on, failed, records, results};
 impl Subject {
     /// The host dies, and a later one makes the sink anew.
     fn die(self) -> Result<Self, Unmet> {
-        let Self { sink, stored, again } = self;
+        let Self { sink, stored, kept, again } = self;
         let again = again.ok_or(Unmet::NotApplicable("it does not outlive its host"))?;
         drop(sink);
-        Ok(Self { sink: again(), stored, again: Some(again) })
+        Ok(Self { sink: again(), stored, kept, again: Some(again) })
     }
 
     async fn resume(&mut self, mark: Option<&str>) -> Result<Resumed, Unmet> {

@@ -1,19 +1,20 @@
 //! What failed, grouped: jobs that failed in the same way are one line, whatever numbers, ids and paths their messages name.
 
 mod alike;
+mod kind;
 
 use std::{collections::HashMap, sync::Arc};
 
-use batchmill_core::{ErrorClass, JobId, JobResult, Status};
+use batchmill_core::{ErrorClass, JobId, JobResult};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Found, latest::Latest};
-use crate::{
-    problems::Refusal,
-    stdout,
-    summary::{clipped, one_line},
-};
+use crate::{problems::Refusal, stdout, summary::clipped};
+
+use self::kind::{Kind, MESSAGE_MAX};
+
+pub(crate) use self::kind::GroupId;
 
 /// Kinds of errors that are told apart; the rest is counted together.
 const GROUPS_MAX: usize = 1_000;
@@ -21,13 +22,14 @@ const GROUPS_MAX: usize = 1_000;
 /// Jobs that are named as examples.
 const EXAMPLES: usize = 3;
 
-/// The longest message that is kept, and the longest that a table shows, in characters.
-const MESSAGE_MAX: usize = 1_000;
+/// The longest message that a table shows, in characters.
 const MESSAGE_SHOWN: usize = 100;
 
 /// Jobs that failed alike.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Group {
+    /// By which `retry` and `results` know it.
+    group: GroupId,
     jobs: u64,
     class: ErrorClass,
     code: String,
@@ -39,8 +41,6 @@ pub(crate) struct Group {
     /// The message of the first job, as it is.
     example_message: String,
 }
-
-type Key = (ErrorClass, String, Option<Arc<str>>, String);
 
 impl Found {
     /// Why jobs failed; of a batch that was retried, as of the last try.
@@ -57,7 +57,7 @@ impl Found {
 /// All groups.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    groups: HashMap<Key, Group>,
+    groups: HashMap<Kind, Group>,
     /// Jobs of kinds beyond the bound.
     others: u64,
 }
@@ -65,12 +65,9 @@ pub(crate) struct Groups {
 impl Groups {
     /// Counts a job that ended by an error of its own; jobs that were stopped by others did not fail.
     pub(super) fn take(&mut self, result: &JobResult) {
-        let own = matches!(result.status, Status::Failed | Status::TimedOut | Status::Quarantined);
-        let Some(error) = result.error.as_ref().filter(|_| own) else { return };
-        let message = alike::common(&clipped(&one_line(&error.message), MESSAGE_MAX));
-        let key = (error.class, error.code.to_string(), error.node.clone(), message);
+        let (Some(kind), Some(error)) = (Kind::of(result), &result.error) else { return };
         let is_full = self.groups.len() >= GROUPS_MAX;
-        match self.groups.get_mut(&key) {
+        match self.groups.get_mut(&kind) {
             Some(group) => {
                 group.jobs += 1;
                 if group.examples.len() < EXAMPLES {
@@ -79,10 +76,8 @@ impl Groups {
             }
             None if is_full => self.others += 1,
             None => {
-                let (class, code, node, message) = key.clone();
-                let example_message = clipped(&error.message, MESSAGE_MAX);
-                let examples = vec![result.job_id.clone()];
-                self.groups.insert(key, Group { jobs: 1, class, code, node, message, examples, example_message });
+                let group = Group::begun_by(&result.job_id, kind.clone(), clipped(&error.message, MESSAGE_MAX));
+                self.groups.insert(kind, group);
             }
         }
     }
@@ -106,9 +101,9 @@ impl Groups {
         if groups.is_empty() {
             return "No job has failed.\n".to_owned();
         }
-        let rows: Vec<[String; 6]> = groups.iter().map(|group| group.row()).collect();
-        let rows: Vec<[&str; 6]> = rows.iter().map(|row| row.each_ref().map(String::as_str)).collect();
-        let mut table = stdout::table(["JOBS", "CLASS", "CODE", "NODE", "FOR EXAMPLE", "MESSAGE"], &rows);
+        let rows: Vec<[String; 7]> = groups.iter().map(|group| group.row()).collect();
+        let rows: Vec<[&str; 7]> = rows.iter().map(|row| row.each_ref().map(String::as_str)).collect();
+        let mut table = stdout::table(["GROUP", "JOBS", "CLASS", "CODE", "NODE", "FOR EXAMPLE", "MESSAGE"], &rows);
         if self.others > 0 {
             table.push_str(&format!("and {} jobs that failed in other ways\n", self.others));
         }
@@ -117,9 +112,16 @@ impl Groups {
 }
 
 impl Group {
-    fn row(&self) -> [String; 6] {
+    fn begun_by(job: &JobId, kind: Kind, example_message: String) -> Self {
+        let group = kind.id();
+        let Kind { class, code, node, message } = kind;
+        Self { group, jobs: 1, class, code, node, message, examples: vec![job.clone()], example_message }
+    }
+
+    fn row(&self) -> [String; 7] {
         let examples: Vec<_> = self.examples.iter().map(JobId::as_str).collect();
         [
+            self.group.to_string(),
             self.jobs.to_string(),
             self.class.to_string(),
             self.code.clone(),
@@ -132,7 +134,7 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
-    use batchmill_core::JobError;
+    use batchmill_core::{JobError, Status};
     use insta::assert_snapshot;
 
     use super::*;
@@ -166,10 +168,10 @@ mod tests {
         skipped.status = Status::Skipped;
         groups.take(&skipped);
         assert_snapshot!(groups.table(), @r"
-        JOBS  CLASS      CODE         NODE   FOR EXAMPLE  MESSAGE
-        5     transient  exit_status  fetch  1, 2, 3      port #: refused after #s
-        1     transient  exit_status  store  6            port #: refused after #s
-        1     timeout    exit_status  -      7            took longer than #s
+        GROUP       JOBS  CLASS      CODE         NODE   FOR EXAMPLE  MESSAGE
+        aee22317fc  5     transient  exit_status  fetch  1, 2, 3      port #: refused after #s
+        6cdd4d3164  1     transient  exit_status  store  6            port #: refused after #s
+        f0e5b2a3f3  1     timeout    exit_status  -      7            took longer than #s
         ");
         assert_eq!(groups.json()[0]["example_message"], "port 1: refused after 1.5s");
     }
