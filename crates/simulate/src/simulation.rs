@@ -1,7 +1,7 @@
 //! What is played, and how.
 
 use batchmill_core::{MonoTime, Scheduler};
-use batchmill_dispatch::{BatchSetup, Dispatch, NewJob, Settings};
+use batchmill_dispatch::{BatchSetup, Dispatch, LimitSettings, NewJob, Settings};
 
 use crate::{Model, Played, body::Body, books::Books, entitled::entitled};
 
@@ -13,6 +13,8 @@ pub struct Simulation {
     pub scheduler: Box<dyn Scheduler>,
     /// The limits of the host.
     pub settings: Settings,
+    /// Its limits of jobs with one key, which jobs have in this order.
+    pub limits: Vec<LimitSettings>,
     /// The policies of the batch. Its deadline is a moment from `begin` on.
     pub batch: BatchSetup,
     /// When it is accepted; jobs' own moments are on the same clock.
@@ -22,7 +24,7 @@ pub struct Simulation {
 impl Simulation {
     /// A batch that is accepted at the beginning of time.
     pub fn new(scheduler: Box<dyn Scheduler>, settings: Settings, batch: BatchSetup) -> Self {
-        Self { scheduler, settings, batch, begin: MonoTime::ZERO }
+        Self { scheduler, settings, limits: Vec::new(), batch, begin: MonoTime::ZERO }
     }
 }
 
@@ -34,11 +36,11 @@ const ACCEPT_AT_ONCE: usize = 512;
 /// # Panics
 /// When a plugin does, as [`Dispatch::step`].
 pub fn play(simulation: Simulation, jobs: Vec<NewJob>, model: &Model) -> Played {
-    let Simulation { mut scheduler, settings, mut batch, begin } = simulation;
+    let Simulation { mut scheduler, settings, limits, mut batch, begin } = simulation;
     let books = Books::new(begin, &jobs);
     let entitled = entitled(&books.names(), scheduler.shares());
     batch.expected_jobs = jobs.len();
-    let mut body = Body::new(Dispatch::new(settings, scheduler), batch, begin, books, model);
+    let mut body = Body::new(Dispatch::new(settings, scheduler).with_limits(limits), batch, begin, books, model);
     let mut jobs = jobs.into_iter();
     loop {
         let lot: Vec<NewJob> = jobs.by_ref().take(ACCEPT_AT_ONCE).collect();

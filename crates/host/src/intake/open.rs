@@ -44,6 +44,15 @@ enum Format {
 }
 
 impl Jobs {
+    /// Whether they are still there after they were read: not those of standard input.
+    pub(crate) fn can_be_read_again(&self) -> bool {
+        match self {
+            Self::Stdin => false,
+            Self::Lines(file) => file != Path::new("-"),
+            Self::File(_) | Self::Glob(_) => true,
+        }
+    }
+
     /// The jobs of an argument: a path, `-`, `lines:FILE` or `glob:PATTERN`.
     pub(crate) fn of(argument: &Path) -> Self {
         let bytes = argument.as_os_str().as_bytes();

@@ -104,7 +104,7 @@ pub(crate) fn concurrency(config: &HostConfig) -> NonZeroU32 {
 }
 
 /// The limits of jobs with one key.
-pub(super) fn limits(config: &HostConfig) -> Vec<LimitSettings> {
+pub(crate) fn limits(config: &HostConfig) -> Vec<LimitSettings> {
     let of = |(place, limit): (usize, &Limit)| {
         let mut settings = LimitSettings::new(limit.name(place));
         settings.has_key = limit.key.is_some();

@@ -55,7 +55,7 @@ use crate::{
     work::Work,
 };
 
-pub(crate) use self::assemble::{Deciders, concurrency, deciders};
+pub(crate) use self::assemble::{Deciders, concurrency, deciders, limits};
 
 use self::{
     again::Again,

@@ -59,10 +59,17 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<Exit, Refusal> {
     for file in &args.against {
         let mut request = request.clone();
         request.explicit = Some(file.clone());
-        let inputs = refusals.keep(inputs::read(&request, &work, None, Refusals::default()));
+        // Keys of limits and shares are made while jobs are read: under each config its own.
+        let again = jobs.can_be_read_again().then(|| (&jobs, args.intake.rules(Scratch::default())));
+        let inputs = refusals.keep(inputs::read(&request, &work, again, Refusals::default()));
         others.extend(inputs.map(|inputs| (file.display().to_string(), inputs)));
     }
     let first = inputs::read(&request, &work, asked, refusals)?;
+    if let Some((name, _)) = others.iter().find(|(_, other)| other.jobs.is_none() && other.keys.is_some()) {
+        let message =
+            format!("{name} makes keys of jobs, so these are read once for each config: name a file, not stdin");
+        return Err(Refusal::new(Exit::Usage, message));
+    }
     let jobs = first.jobs.as_ref().expect("jobs were asked for, and were not refused");
     let length = known::length(&args.durations, jobs, first.flow.graph().name(), &args.state.state)?;
     let mut model = Model::new(length, args.seed);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use batchmill_config::Resources;
 use batchmill_core::{JobKeys, MonoTime, WallTime};
 use batchmill_dispatch::{BatchSetup, NewJob, Settings};
 use batchmill_executor::JobSource;
@@ -12,7 +13,7 @@ use crate::{
     inputs::Inputs,
     intake::JsonLines,
     problems::Refusal,
-    run::{Deciders, concurrency, deciders},
+    run::{Deciders, concurrency, deciders, limits},
 };
 
 /// What is the same under every config.
@@ -36,20 +37,29 @@ pub(super) fn play(batch: &Batch<'_>, config: String, inputs: &Inputs) -> Result
     let settings = Settings::new(concurrency(&inputs.config));
     let mut simulation = Simulation::new(scheduler, settings, setup);
     simulation.begin = BEGIN;
+    simulation.limits = limits(&inputs.config);
     let mut model = batch.model.clone();
     model.retry = inputs.flow.graph().retry_of_first_node();
-    let jobs = (0..batch.jobs.len()).map(|index| new_job(batch.begin, batch.jobs.keys(index))).collect();
+    // What config makes of jobs is in those that were read under it.
+    let read = inputs.jobs.as_ref().unwrap_or(batch.jobs);
+    let jobs = (0..read.len()).map(|index| new_job(batch.begin, read.keys(index))).collect();
     let played = play_out(simulation, jobs, &model);
-    if let Some(refusal) = batch.jobs.broken() {
+    if let Some(refusal) = read.broken() {
         return Err(refusal.clone());
     }
     Ok(Run { config, scheduler: inputs.config.scheduler.kind.clone(), played, not_played: not_played(inputs) })
 }
 
-/// What the config says and the simulation leaves out, so that nobody takes it for played.
+/// What the config says and the simulation leaves out, so that nobody takes it for played: what depends on the machine.
 fn not_played(inputs: &Inputs) -> Vec<String> {
-    let _ = inputs;
-    Vec::new()
+    let (resources, defaults) = (&inputs.config.resources, Resources::default());
+    let said = [
+        ("executor.memory_limit", inputs.config.executor.memory_limit.is_some()),
+        ("resources.max_load", resources.max_load != defaults.max_load),
+        ("resources.max_swap", resources.max_swap != defaults.max_swap),
+        ("resources.max_memory_stall", resources.max_memory_stall != defaults.max_memory_stall),
+    ];
+    said.into_iter().filter(|(_, is_said)| *is_said).map(|(key, _)| key.to_owned()).collect()
 }
 
 fn new_job(begin: WallTime, keys: JobKeys) -> NewJob {
@@ -57,6 +67,7 @@ fn new_job(begin: WallTime, keys: JobKeys) -> NewJob {
     (job.priority, job.tenant, job.cost, job.timeout) = (keys.priority, keys.tenant, keys.cost, keys.timeout);
     job.after = keys.after.map(|moment| on_clock(begin, moment));
     job.deadline = keys.deadline.map(|moment| on_clock(begin, moment));
+    (job.share, job.limits) = (keys.share, keys.limits);
     job
 }
 
