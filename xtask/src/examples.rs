@@ -1,7 +1,8 @@
 //! Runs every example, so that none of them only looks right.
 //!
 //! An example is a Rust program (an `[[example]]` of any package) or a script `*.sh` below `examples/`, which finds the
-//! host binary in `$BATCHMILL`. Each runs in an empty folder of its own. The benchmarks run too, so small that it takes
+//! host binary in `$BATCHMILL` and the checkout in `$ROOT`; below `examples/plugins/` are plugins outside the workspace, with
+//! such a script each. Each runs in an empty folder of its own. The benchmarks run too, so small that it takes
 //! seconds.
 
 use std::{
@@ -33,10 +34,10 @@ pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
     }
     bench::build(PROFILE)?;
     for script in &scripts {
-        let name = script.file_stem().unwrap_or_default().to_string_lossy();
-        println!("example {}", script.strip_prefix(crate::root()).unwrap_or(script).display());
+        let place = script.strip_prefix(crate::root()).unwrap_or(script).display().to_string();
+        println!("example {place}");
         let binary = workspace.target.join(PROFILE).join("batchmill");
-        let folder = fresh(&workspace, &name)?;
+        let folder = fresh(&workspace, &place.replace('/', "-"))?;
         run(Command::new("bash").arg(script).env("BATCHMILL", binary).env("ROOT", crate::root()).current_dir(folder))?;
     }
     println!("every benchmark, one small round");

@@ -1,8 +1,9 @@
-//! `batchmill plugin list|inspect|check`.
+//! `batchmill plugin list|inspect|check|new`.
 
 mod check;
 mod inspect;
 mod list;
+mod new;
 
 use clap::Subcommand;
 
@@ -17,6 +18,8 @@ pub(crate) enum PluginCommand {
     Inspect(inspect::InspectArgs),
     /// Hold a dynamic library against the contract of each plugin in it, in a process of its own
     Check(check::CheckArgs),
+    /// Make the project of a plugin in Rust, which works and is there to be changed
+    New(new::NewArgs),
 }
 
 pub(super) fn execute(command: &PluginCommand, global: &Global) -> Exit {
@@ -24,5 +27,6 @@ pub(super) fn execute(command: &PluginCommand, global: &Global) -> Exit {
         PluginCommand::List(args) => list::execute(args, global),
         PluginCommand::Inspect(args) => inspect::execute(args, global),
         PluginCommand::Check(args) => check::execute(args, global),
+        PluginCommand::New(args) => new::execute(args, global),
     }
 }

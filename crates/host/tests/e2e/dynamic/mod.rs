@@ -1,5 +1,6 @@
 //! Plugins that are loaded at run time, on the real program: what they bring, what is refused, and what they cannot break.
 
+mod authored;
 mod contained;
 mod hung;
 mod old_host;
