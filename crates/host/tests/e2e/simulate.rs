@@ -145,7 +145,6 @@ fn limits_and_shares_are_played_under_each_config_and_what_is_not_is_told() {
     // 30 jobs of 1 s: ten at a time; one of each tenant at a time, 20 of the longer; one a second, the last begins after 29.
     assert_eq!(makespans, [3.0, 20.0, 30.0], "{report}");
     assert_eq!(runs[0]["not_played"], serde_json::json!(["executor.memory_limit"]));
-    let lines = stage.read("jobs.jsonl");
     let piped = std::fs::File::open(stage.path("jobs.jsonl")).unwrap();
     let mut command = stage.command(&["simulate", "flow.yaml", "-", "--against", "one.toml"]);
     let refused = command.stdin(piped).output().unwrap();
