@@ -16,6 +16,10 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, paused
         if batch.paused.is_none() {
             batch.paused = Some(Pause::Requested);
             effects.push(Effect::Paused { batch: key, pause: batch.paused.clone() });
+            // What was kept for one of its jobs is free for those of other batches.
+            if dispatch.resources.on {
+                fill::fill(dispatch, now, effects);
+            }
         }
     } else if batch.paused.take().is_some() {
         effects.push(Effect::Paused { batch: key, pause: None });

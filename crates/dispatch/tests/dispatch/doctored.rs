@@ -8,7 +8,7 @@ use batchmill_dispatch::{Effect, Record};
 use crate::{
     model::{At, Order},
     schedulers::{Manner, Plain},
-    world::{Doctor, Lie, Under, World, some_job},
+    world::{Doctor, Lie, Under, World, is_limited, some_job},
 };
 
 const LIVES: u64 = 60;
@@ -128,6 +128,11 @@ fn a_trial_that_starts_too_few_is_seen() {
     must_be_seen_in(LIVES / 4, &told(Lie::Trial), "are queued");
 }
 
+/// Lives with limits; some of their neighbours are pressed instead.
+fn limited_seeds() -> impl Iterator<Item = u64> {
+    (4_000..).filter(|seed| is_limited(*seed)).take(LIVES as usize)
+}
+
 /// What a model says that is told other limits than dispatch has.
 fn limited(lie: Lie) -> Vec<String> {
     let life = |seed| {
@@ -135,7 +140,7 @@ fn limited(lie: Lie) -> Vec<String> {
         world.lie_about_limits(lie);
         world.live(STEPS).err()
     };
-    (4_000..4_000 + LIVES).filter_map(life).collect()
+    limited_seeds().filter_map(life).collect()
 }
 
 #[test]
@@ -150,7 +155,7 @@ fn a_rate_that_is_exceeded_is_seen() {
 
 #[test]
 fn lives_reach_every_no_of_a_limit() {
-    let traces: Vec<String> = (4_000..4_000 + LIVES)
+    let traces: Vec<String> = limited_seeds()
         .map(|seed| {
             let mut world = plain_world(seed);
             world.reasons = Some(std::collections::BTreeSet::new());

@@ -147,8 +147,8 @@ fn nothing_is_kept_for_a_job_that_is_cancelled_or_whose_batch_is_paused() {
         rig.open(processes(&[700]), jobs(1));
         rig.at(3000);
         assert_eq!(rig.open(processes(&[100]), jobs(1)), "wake at 4000");
-        assert_eq!(rig.step(Event::PauseRequested { batch: BatchKey(3), paused: true }), "pausing by request");
-        assert_eq!(rig.look(50), "start 4/0");
+        let paused = rig.step(Event::PauseRequested { batch: BatchKey(3), paused: true });
+        assert_eq!(paused, "pausing by request, start 4/0");
     }
 }
 

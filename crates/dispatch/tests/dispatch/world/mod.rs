@@ -23,7 +23,7 @@ use crate::{
     schedulers::{Manner, Mannered, Unfinished},
 };
 
-pub(crate) use chance::{Earlier, Plan, scheduler};
+pub(crate) use chance::{Earlier, Plan, is_limited, scheduler};
 
 /// Changes effects before the model sees them, to prove that it looks.
 pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
