@@ -152,8 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn the_testkit_is_for_tests_only() {
-        assert_eq!(found("crates/host", TESTKIT, Dependency::Normal).len(), 1);
+    fn the_testkit_is_for_tests_only_and_for_the_host_that_checks_plugins_with_it() {
+        assert_eq!(found("crates/host", TESTKIT, Dependency::Normal), [""; 0]);
+        assert_eq!(found("crates/executor", TESTKIT, Dependency::Normal).len(), 1);
         assert_eq!(found("tests", TESTKIT, Dependency::Normal).len(), 1);
         assert_eq!(found("plugins/sink-jsonl", TESTKIT, Dependency::Dev), [""; 0]);
     }
