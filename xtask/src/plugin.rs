@@ -13,9 +13,12 @@ use crate::steps::{Failed, cargo, run, shown};
 const FAMILIES: &[(&str, &[&str])] =
     &[("scheduler-", &[]), ("retry-", &[]), ("failure-", &[]), ("governor-", &[]), ("sink-", &[])];
 
-/// What single plugins need to be made.
-const NEEDS: &[(&str, &[&str])] =
-    &[("sink-jsonl", &["--options", "{\"path\": \"{dir}/results.jsonl\"}", "--stored", "{dir}/results.jsonl"])];
+/// What single plugins need to be made. What is no JSON Lines cannot be read back here: the plugin's own tests do that.
+const NEEDS: &[(&str, &[&str])] = &[
+    ("sink-aggregate", &["--options", "{\"path\": \"{dir}/sums.json\", \"aggregates\": [{\"name\": \"all\"}]}"]),
+    ("sink-csv", &["--options", "{\"path\": \"{dir}/results.csv\"}"]),
+    ("sink-jsonl", &["--options", "{\"path\": \"{dir}/results.jsonl\"}", "--stored", "{dir}/results.jsonl"]),
+];
 
 /// `plugin build [NAME…]`, `plugin conform [NAME…]`: of all plugins that the ABI has a kind for, unless some are named.
 pub(crate) fn plugin(arguments: &[String]) -> Result<(), Failed> {
