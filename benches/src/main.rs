@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
         Action::Needs => {
             let needs = arguments.suites.iter().flat_map(|suite| suite.needs);
-            let needs = needs.filter(|need| !arguments.quick || **need == Need::Host);
+            let needs = needs.filter(|need| !arguments.quick || [Need::Host, Need::Plugins].contains(need));
             needs.for_each(|need| say(need.name()));
             Ok(())
         }
