@@ -28,12 +28,15 @@ impl fmt::Display for WeightRefused {
 impl std::error::Error for WeightRefused {}
 
 impl Dispatch {
-    /// Gives a share another weight, from the next pick on.
+    /// Gives a share another weight, from the next pick on, and says which it had.
     ///
     /// # Panics
     /// As [`step`](Self::step), and so do the others here.
-    pub fn set_weight(&mut self, share: &str, weight: f64) -> Result<(), WeightRefused> {
-        let answer = self.scheduler.of_shares(|shares| shares.set_weight(share, weight));
+    pub fn set_weight(&mut self, share: &str, weight: f64) -> Result<f64, WeightRefused> {
+        let answer = self.scheduler.of_shares(|shares| {
+            let before = shares.weight(share);
+            shares.set_weight(share, weight).map(|()| before)
+        });
         answer.ok_or(WeightRefused::NoShares)?.map_err(WeightRefused::Bad)
     }
 

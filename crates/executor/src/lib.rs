@@ -36,7 +36,7 @@ mod workload;
 
 pub use batchmill_dispatch::{
     BreakerSettings, Explanation, Holder, Ladder, LastFailure, LimitChange, LimitKeyOf, LimitSettings, LimitStanding,
-    Needs, RateSettings, Reason, ResourceSettings, Share,
+    Needs, RateSettings, Reason, ResourceSettings, Share, WeightRefused,
 };
 pub use clock::Clock;
 pub use collected::Collected;

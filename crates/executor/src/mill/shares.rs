@@ -7,8 +7,8 @@ use super::Mill;
 use crate::Workload;
 
 impl<W: Workload> Mill<W> {
-    /// Gives a share another weight, from the next start on.
-    pub fn set_weight(&self, share: &str, weight: f64) -> Result<(), WeightRefused> {
+    /// Gives a share another weight, from the next start on, and says which it had.
+    pub fn set_weight(&self, share: &str, weight: f64) -> Result<f64, WeightRefused> {
         let answer = self.0.lock().consult(&self.0, |dispatch, _| dispatch.set_weight(share, weight));
         // A host that decides nothing any more has no shares either.
         answer.unwrap_or(Err(WeightRefused::NoShares))

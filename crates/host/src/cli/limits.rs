@@ -19,6 +19,7 @@ Change a limit of a running batch, until it ends or its host does. Jobs that run
   concurrency=N|auto|75%      attempts of the host that run at once
   NAME.concurrency=N          attempts of one key of the limit NAME that run at once
   NAME.rate=60/m              starts of one key of the limit NAME in a time
+  weights.SHARE=3             the weight of a share, by its path, where the scheduler divides by shares
 
 `batchmill status` names the limits and says how they stand.")]
 pub(crate) struct SetArgs {
@@ -49,6 +50,7 @@ pub(super) fn execute(command: LimitsCommand, global: &Global) -> Exit {
 }
 
 fn setting(text: &str) -> Result<Setting, String> {
-    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE, for example tenant.concurrency=8")?;
+    // A share may have a `=` in its name, no value has one.
+    let (key, value) = text.rsplit_once('=').ok_or("must be KEY=VALUE, for example tenant.concurrency=8")?;
     Ok(Setting { key: key.trim().to_owned(), value: value.trim().to_owned() })
 }

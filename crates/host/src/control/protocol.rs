@@ -36,7 +36,7 @@ pub(crate) enum Request {
     Unpause {},
     /// Start nothing more, let running jobs finish, and end: as the first interrupt does.
     Drain {},
-    /// Change a limit: `concurrency`, `NAME.concurrency`, `NAME.rate`.
+    /// Change a limit or the weight of a share: `concurrency`, `NAME.concurrency`, `NAME.rate`, `weights.SHARE`.
     SetLimit { key: String, value: String },
 }
 
@@ -90,7 +90,7 @@ pub(crate) enum Why {
     BadRequest,
     /// The batch has no such job.
     UnknownJob,
-    /// There is no such limit, or not with this value.
+    /// There is no such limit or share, or not with this value.
     BadLimit,
     /// The batch has ended.
     Ended,

@@ -126,6 +126,52 @@ fn a_job_says_which_limit_it_waits_for_and_a_person_raises_it() {
 }
 
 #[test]
+fn a_person_changes_the_weight_of_a_share_while_its_jobs_wait() {
+    let nodes = "  node:\n    run: [sh, -c, 'echo $1 >> order; touch started.$2; read line < gate', sh, '${ $job.tenant }', \
+                 '${ $job.id }']\n";
+    // Of equal weight they would take turns.
+    let stage = Stage::with(nodes, (0..4).map(|_| job("lab/a")).chain((0..4).map(|_| job("lab/b"))));
+    stage.make_gate();
+    stage.write("batchmill.toml", "[scheduler]\nkind = \"fair-share\"\noptions = { charge = \"cost\" }\n");
+    let running = stage.start(&["--concurrency", "1"]);
+    wait_until("a job that has started", || stage.count("started.") == 1);
+    let said = stage.batchmill(&["limits", "set", "weights.lab/b=1000"]).expect(0).stdout;
+    assert!(said.ends_with(": weights.lab/b is 1000, was 1\n"), "{said}");
+    let said = stage.batchmill(&["limits", "set", "scheduler.options.weights.lab/b=1000"]).expect(0).stdout;
+    assert!(said.ends_with("is 1000, as before\n"), "{said}");
+    for (setting, words) in [
+        ("weights.lab/b=0", "weights.lab/b: a weight must be above 0"),
+        ("weights.lab/b=-1", "a weight must be 0.000001 to 1000000, found -1"),
+        ("weights.lab/b=nan", "a weight must be 0.000001 to 1000000, found NaN"),
+        ("weights.lab/b=much", "weights.lab/b: must be a number, found `much`"),
+        ("weights.lab//b=2", "without empty parts"),
+    ] {
+        stage.batchmill(&["limits", "set", setting]).expect(65).says(words);
+    }
+    let _gate = stage.open_gate(8);
+    running.end().expect(0);
+    let order: Vec<String> = stage.read("order").lines().map(str::to_owned).collect();
+    assert_eq!(order[1..5], ["lab/b"; 4], "{order:?}");
+}
+
+#[test]
+fn a_scheduler_without_shares_has_no_weights() {
+    let nodes = "  node:\n    run: [sh, -c, 'touch started.$1; read line < gate', sh, '${ $job.id }']\n";
+    let stage = Stage::with(nodes, [job("a")]);
+    stage.make_gate();
+    stage.write("batchmill.toml", "[[limits]]\nname = \"weights\"\nconcurrency = 1\n");
+    let running = stage.start(&[]);
+    wait_until("a job that has started", || stage.count("started.") == 1);
+    let no_shares = "weights.a: the scheduler divides nothing by weight; `fair-share` does";
+    stage.batchmill(&["limits", "set", "weights.a=2"]).expect(65).says(no_shares);
+    let either = "say `scheduler.options.weights.concurrency` or `limits.weights.concurrency`";
+    stage.batchmill(&["limits", "set", "weights.concurrency=2"]).expect(65).says(either);
+    stage.batchmill(&["limits", "set", "limits.weights.concurrency=2"]).expect(0);
+    let _gate = stage.open_gate(1);
+    running.end().expect(0);
+}
+
+#[test]
 fn a_key_that_is_none_is_refused_with_its_line_before_anything_runs() {
     let stage = Stage::with(CLOCKED, [r#"{"host":"a"}"#, r#"{"host":{"name":"b"}}"#, r#"{"host":7}"#, r#"{}"#]);
     stage.write("batchmill.toml", "[[limits]]\nkey = \".input.host\"\nconcurrency = 2\n");
