@@ -62,6 +62,12 @@ pub trait Shares {
     /// Changes the weight of a share, there already or not; or says why it can not be.
     fn set_weight(&mut self, share: &str, weight: f64) -> Result<(), String>;
 
+    /// Whether shares are charged by memory ([`Usage::peak_memory`](crate::Usage::peak_memory)): then it is worth to look at
+    /// that of processes while they run, where it is not known at their end.
+    fn charges_memory(&self) -> bool {
+        false
+    }
+
     /// How use is remembered; `None` where it is not.
     fn memory(&self) -> Option<UsageMemory>;
 

@@ -40,6 +40,11 @@ impl Dispatch {
         answer.ok_or(WeightRefused::NoShares)?.map_err(WeightRefused::Bad)
     }
 
+    /// Whether the scheduler charges shares by memory.
+    pub fn charges_memory(&mut self) -> bool {
+        self.scheduler.of_shares(|shares| shares.charges_memory()).unwrap_or_default()
+    }
+
     /// How the scheduler remembers what shares used, if it does.
     pub fn usage_memory(&mut self) -> Option<UsageMemory> {
         self.scheduler.of_shares(|shares| shares.memory()).flatten()

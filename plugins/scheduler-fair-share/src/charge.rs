@@ -1,6 +1,6 @@
 //! What a job is charged, in whole numbers.
 //!
-//! An *amount* is nanoseconds of a slot, or billionths of a cost. A *pass* is where a share stands in virtual time: the sum
+//! An *amount* is nanoseconds of a slot, or of a GiB, or billionths of a cost. A *pass* is where a share stands in virtual time: the sum
 //! of its amounts, each multiplied with its stride. Multiplying is exact, so what was charged for an estimate is given
 //! back to the last digit: a billion corrections leave no trace, as they would in floating point.
 
@@ -88,6 +88,13 @@ pub(crate) fn used(ran: std::time::Duration) -> u64 {
     }
 }
 
+/// How much memory an attempt held for how long, as an amount: nanoseconds of a GiB. 0 for one that did not run.
+pub(crate) fn held(ran: std::time::Duration, bytes: u64) -> u64 {
+    // Rounded up, so an attempt that ran is never free.
+    let amount = ran.as_nanos().saturating_mul(bytes.max(1).into()).div_ceil(1 << 30);
+    u64::try_from(amount).unwrap_or(u64::MAX).min(AMOUNT_MAX)
+}
+
 /// How long attempts of cost 1 usually take.
 ///
 /// A moving average that takes a long attempt for at most twice the usual: one hour among seconds must not make the next
@@ -157,6 +164,14 @@ mod tests {
         assert_eq!((Cost::of(f64::MIN_POSITIVE).amount(), Cost::of(f64::MAX).amount()), (1, AMOUNT_MAX));
         assert_eq!((used(Duration::ZERO), used(Duration::from_nanos(1))), (0, LEAST));
         assert_eq!(used(Duration::MAX), AMOUNT_MAX);
+    }
+
+    #[test]
+    fn a_gib_for_a_second_is_a_second_of_a_gib() {
+        let second = Duration::from_secs(1);
+        assert_eq!((held(second, 1 << 30), held(second, 3 << 29)), (1_000_000_000, 1_500_000_000));
+        assert_eq!((held(Duration::ZERO, 1 << 30), held(Duration::from_nanos(1), 0)), (0, 1));
+        assert_eq!((held(Duration::MAX, u64::MAX), held(second, u64::MAX)), (AMOUNT_MAX, AMOUNT_MAX));
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl FairShare {
         let used = u64::try_from(self.shares.used(id, now)?).unwrap_or(u64::MAX);
         Some(match self.charge {
             Charge::Time => format_duration(Duration::from_nanos(used)),
+            Charge::Memory => format!("{:.1} GiB-seconds", used as f64 / 1e9),
             Charge::Cost => format!("{:.1}", used as f64 / PER_COST as f64),
         })
     }

@@ -13,6 +13,7 @@ impl FairShare {
     fn unit(&self) -> (&'static str, f64) {
         match self.charge {
             Charge::Time => ("seconds", 1e9),
+            Charge::Memory => ("GiB-seconds", 1e9),
             Charge::Cost => ("cost", PER_COST as f64),
         }
     }
@@ -29,6 +30,10 @@ impl Shares for FairShare {
         }
         self.paths.set_weight(&mut self.shares, share, weight);
         Ok(())
+    }
+
+    fn charges_memory(&self) -> bool {
+        self.charge == Charge::Memory
     }
 
     fn memory(&self) -> Option<UsageMemory> {

@@ -1,6 +1,6 @@
 //! Slots are divided between tenants by weight.
 //!
-//! **What it is.** A [`Scheduler`] that gives each share what its weight says, counted in the time for which slots are held:
+//! **What it is.** A [`Scheduler`] that gives each share what its weight says, counted in the time for which slots are held (or the memory, for that time):
 //! while `research` (weight 3) and `batch` (weight 1) both have jobs waiting, `research` gets three quarters, however
 //! many jobs each of them has queued and however long they run. A share is a tenant; a tenant such as `research/alice`
 //! is a share within `research`. Within a share the order is that of the `priority` scheduler. Classes can be held, and
@@ -38,9 +38,10 @@ use batchmill_core::{
     BuildError, ClassId, Entry, MonoTime, Pick, Priority, Problem, QueuePosition, Scheduler, Token, Usage,
 };
 use batchmill_plugin::{Ageing, IdHasher, Key, Lanes, NOWHERE, Registry, TypedFactory};
-use charge::{Cost, used};
+use charge::{Cost, held, used};
 use classes::{Classes, Lane};
 use decay::{Decay, Worth};
+use options::SLOT_MEMORY;
 use shares::{Paths, ShareId, Shares};
 
 pub use options::{Charge, Options};
@@ -66,6 +67,8 @@ batchmill_plugin::export_plugin!(register, [scheduler]);
 /// Divides the slots by weight.
 pub struct FairShare {
     charge: Charge,
+    /// In bytes: the least that an attempt is charged for, by memory.
+    slot_memory: u64,
     ageing: Ageing,
     paths: Paths,
     shares: Shares,
@@ -96,6 +99,7 @@ impl FairShare {
         }
         Ok(Self {
             charge: options.charge,
+            slot_memory: options.slot_memory.unwrap_or(SLOT_MEMORY).0,
             ageing: Ageing::new(options.age_step.0),
             paths: Paths::new(options),
             shares: Shares::new(Decay::of(options.half_life.0)),
@@ -140,8 +144,19 @@ impl FairShare {
 
     fn estimate(&self, leaf: ShareId, cost: Cost) -> u64 {
         match self.charge {
-            Charge::Time => self.shares.estimate(leaf, cost),
+            Charge::Time | Charge::Memory => self.shares.estimate(leaf, cost),
             Charge::Cost => cost.amount(),
+        }
+    }
+
+    /// What an attempt used that was charged so much; 0 for one that was picked and given back.
+    fn really(&self, usage: Usage, charged: u64) -> u64 {
+        let memory = usage.peak_memory.unwrap_or_default().max(self.slot_memory);
+        match self.charge {
+            Charge::Time => used(usage.ran),
+            Charge::Memory => held(usage.ran, memory),
+            Charge::Cost if usage.ran.is_zero() => 0,
+            Charge::Cost => charged,
         }
     }
 
@@ -185,14 +200,11 @@ impl Scheduler for FairShare {
 
     fn on_finish(&mut self, token: Token, usage: Usage) {
         let Some(Running { leaf, cost, charged, worth }) = self.running.remove(&token) else { return };
-        let used = match (used(usage.ran), self.charge) {
-            (0, _) => 0, // picked and given back
-            (used, Charge::Time) => {
-                self.shares.learn(leaf, cost.per_cost(used));
-                used
-            }
-            (_, Charge::Cost) => charged,
-        };
+        let used = self.really(usage, charged);
+        // One that was picked and given back says nothing of the others.
+        if used > 0 && self.charge != Charge::Cost {
+            self.shares.learn(leaf, cost.per_cost(used));
+        }
         self.shares.correct(leaf, charged, used, worth);
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use batchmill_core::Problem;
-use batchmill_plugin::HumanDuration;
+use batchmill_plugin::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,11 @@ pub struct Options {
     /// The weight of every share that `weights` does not name. 0.000001 to 1000000.
     #[schemars(range(min = 0.000_001, max = 1_000_000.0))]
     pub default_weight: f64,
-    /// What is divided: `time`, for which slots are held, or `cost`, as the jobs give it.
+    /// What is divided: `time`, for which slots are held, `memory`, held for that time, or `cost`, as the jobs give it.
     pub charge: Charge,
+    /// With `charge = "memory"`: the memory that a slot stands for. An attempt that held less, or of which nothing was
+    /// measured, is charged as if it had held as much. `64MiB` where absent.
+    pub slot_memory: Option<ByteSize>,
     /// Within a share: how much later a job of one priority more may be queued and still start first. `0s` is strict
     /// priority, without ageing.
     pub age_step: HumanDuration,
@@ -36,6 +39,9 @@ pub struct Options {
 /// Half-lives that may be asked for, beside none.
 const HALF_LIVES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
 
+/// The memory that a slot stands for, where nothing else is said.
+pub(crate) const SLOT_MEMORY: ByteSize = ByteSize(64 << 20);
+
 /// What a share is charged for its jobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +51,9 @@ pub enum Charge {
     /// usually take, times `cost`.
     #[default]
     Time,
+    /// That time, multiplied with the most memory that its processes held at once, where that was measured: who holds
+    /// much memory starts less often. Estimated and made up for as `time` is.
+    Memory,
     /// The `cost` of its jobs, an attempt each, however long they run. With costs of 1 this divides the starts.
     Cost,
 }
@@ -53,7 +62,8 @@ impl Default for Options {
     fn default() -> Self {
         let (weights, age_step) = (BTreeMap::new(), HumanDuration::from_secs(60));
         let half_life = HumanDuration::from_secs(0);
-        Self { weights, default_weight: 1.0, charge: Charge::default(), age_step, half_life }
+        let charge = Charge::default();
+        Self { weights, default_weight: 1.0, charge, slot_memory: None, age_step, half_life }
     }
 }
 
@@ -79,6 +89,13 @@ impl Options {
         self
     }
 
+    /// The same with another `slot_memory`, in bytes.
+    #[must_use]
+    pub fn slot_memory(mut self, bytes: u64) -> Self {
+        self.slot_memory = Some(ByteSize(bytes));
+        self
+    }
+
     /// The same with another `age_step`.
     #[must_use]
     pub fn age_step(mut self, age_step: Duration) -> Self {
@@ -101,11 +118,27 @@ impl Options {
             problems.extend(refused.into_iter().flatten().map(|message| Problem::new(["weights", share], message)));
         }
         problems.extend(refused(self.default_weight).map(|message| Problem::new(["default_weight"], message)));
+        problems.extend(self.refused_memory());
         if !self.half_life.0.is_zero() && !HALF_LIVES.contains(&self.half_life.0) {
             let message = "a half-life must be 1s to 365d, or `0s` for none";
             problems.push(Problem::new(["half_life"], message));
         }
         problems
+    }
+
+    fn refused_memory(&self) -> Option<Problem> {
+        let by_memory = self.charge == Charge::Memory;
+        // A library is told of an attempt only how long it ran.
+        if by_memory && cfg!(batchmill_export) {
+            let message = "a scheduler that is loaded is told of no memory (ABI 1.0): the built-in `fair-share` is";
+            return Some(Problem::new(["charge"], message));
+        }
+        let message = match self.slot_memory {
+            Some(_) if !by_memory => "`slot_memory` says something of `charge = \"memory\"`, and `charge` is another",
+            Some(ByteSize(0)) => "must be above 0: a slot that holds no memory is still one that others wait for",
+            _ => return None,
+        };
+        Some(Problem::new(["slot_memory"], message))
     }
 }
 

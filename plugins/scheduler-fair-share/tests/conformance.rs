@@ -8,6 +8,8 @@ mod hold;
 mod joining;
 #[path = "conformance/machine.rs"]
 mod machine;
+#[path = "conformance/memory.rs"]
+mod memory;
 #[path = "conformance/model.rs"]
 mod model;
 #[path = "conformance/options.rs"]
@@ -66,6 +68,8 @@ fn fair_share_keeps_the_contract() {
     for options in [
         json!({}),
         json!({"charge": "cost"}),
+        json!({"charge": "memory"}),
+        json!({"charge": "memory", "slot_memory": "1GiB", "half_life": "1h"}),
         json!({"weights": {"tenant-1": 3, "tenant-2": 0.1, "org/team": 7}, "default_weight": 2.5}),
         json!({"age_step": "0s", "charge": "cost"}),
         json!({"age_step": "20ns", "default_weight": 1e6}),

@@ -140,7 +140,8 @@ impl<W: Workload> Mill<W> {
         let mut keyed = settings.limits.clone();
         let rates = keyed.iter_mut().filter_map(|limit| limit.rate.as_mut());
         rates.filter(|_| settings.is_resumed).for_each(|rate| rate.empty_at = Some(clock.now()));
-        let dispatch = Dispatch::new(limits, scheduler).with_limits(keyed);
+        let mut dispatch = Dispatch::new(limits, scheduler).with_limits(keyed);
+        let weighs = settings.resources.ladder.is_some() || dispatch.charges_memory();
         let shared = Arc::new(Shared {
             clock,
             meters: settings.metrics.then(Meters::new),
@@ -149,7 +150,7 @@ impl<W: Workload> Mill<W> {
             load: Load::default(),
             ended: Notify::new(),
             phase: watch::Sender::new(Phase::Running),
-            weighs: settings.resources.ladder.is_some(),
+            weighs,
             runtime,
         });
         shared.lock().spawn(&shared, alarm::run(Arc::downgrade(&shared), shared.alarm.clone()));

@@ -28,7 +28,8 @@ pub(super) struct Batch<'a> {
 const BEGIN: MonoTime = MonoTime::from_nanos(10 * 365 * 86_400 * 1_000_000_000);
 
 pub(super) fn play(batch: &Batch<'_>, config: String, inputs: &Inputs) -> Result<Run, Refusal> {
-    let Deciders { scheduler, failure } = deciders(&inputs.config, &inputs.registry)?;
+    let Deciders { mut scheduler, failure } = deciders(&inputs.config, &inputs.registry)?;
+    let charges_memory = scheduler.shares().is_some_and(|shares| shares.charges_memory());
     let executor = &inputs.config.executor;
     let mut setup = BatchSetup::new(failure, inputs.retry.clone());
     setup.timeout = Some(executor.timeout.get());
@@ -47,14 +48,21 @@ pub(super) fn play(batch: &Batch<'_>, config: String, inputs: &Inputs) -> Result
     if let Some(refusal) = read.broken() {
         return Err(refusal.clone());
     }
-    Ok(Run { config, scheduler: inputs.config.scheduler.kind.clone(), played, not_played: not_played(inputs) })
+    Ok(Run {
+        config,
+        scheduler: inputs.config.scheduler.kind.clone(),
+        played,
+        not_played: not_played(inputs, charges_memory),
+    })
 }
 
 /// What the config says and the simulation leaves out, so that nobody takes it for played: what depends on the machine.
-fn not_played(inputs: &Inputs) -> Vec<String> {
+fn not_played(inputs: &Inputs, charges_memory: bool) -> Vec<String> {
     let (resources, defaults) = (&inputs.config.resources, Resources::default());
     let said = [
         ("executor.memory_limit", inputs.config.executor.memory_limit.is_some()),
+        // Attempts hold no memory here: all are charged for the same.
+        ("scheduler.options.charge", charges_memory),
         ("resources.max_load", resources.max_load != defaults.max_load),
         ("resources.max_swap", resources.max_swap != defaults.max_swap),
         ("resources.max_memory_stall", resources.max_memory_stall != defaults.max_memory_stall),

@@ -202,6 +202,28 @@ fn wrong_weights_are_refused_with_their_place() {
     stage.run(&[]).expect(78).says("batchmill.toml:4:17: scheduler.options.weights.a: the number nan is not finite");
 }
 
+/// One tenant takes much memory for a moment, one takes hardly any for longer.
+const MUCH_OR_LONG: &str = r#"  node:
+    shell: true
+    env: {TENANT: '${ $job.tenant }'}
+    run: |
+      echo $TENANT >> order
+      if test $TENANT = much; then head -c 300000000 /dev/zero | tail > /dev/null; else sleep 0.5; fi
+"#;
+
+#[test]
+fn by_memory_who_takes_much_of_it_waits_for_who_takes_long() {
+    let job = |tenant: &str| format!(r#"{{"tenant":"{tenant}","input":{{}}}}"#);
+    let stage = Stage::with(MUCH_OR_LONG, ["much", "long", "much", "long", "long", "long"].map(job));
+    stage.write(
+        "batchmill.toml",
+        "[executor]\nconcurrency = 1\n[scheduler]\nkind = \"fair-share\"\noptions = { charge = \"memory\", slot_memory = \"1MiB\" }\n",
+    );
+    stage.run(&[]).expect(0);
+    let order = stage.read("order");
+    assert!(order.ends_with("long\nlong\nlong\nmuch\n") && order.starts_with("much\n"), "{order}");
+}
+
 /// Batch `one`: jobs of `heavy` only. Batch `two`: as many of `heavy` and `light`, in turn. The tenants in the order in which
 /// the second one ran them.
 fn second_of_two(half_life: &str) -> String {

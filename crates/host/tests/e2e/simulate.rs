@@ -136,7 +136,11 @@ fn retries_rules_and_deadlines_are_played() {
 #[test]
 fn limits_and_shares_are_played_under_each_config_and_what_is_not_is_told() {
     let stage = stage();
-    stage.write("free.toml", "[executor]\nconcurrency = 10\nmemory_limit = \"1GiB\"\n");
+    stage.write(
+        "free.toml",
+        "[executor]\nconcurrency = 10\nmemory_limit = \"1GiB\"\n[scheduler]\n\
+                              kind = \"fair-share\"\noptions = { charge = \"memory\" }\n",
+    );
     stage.write("one.toml", "[executor]\nconcurrency = 10\n[[limits]]\nkey = \".tenant\"\nconcurrency = 1\n");
     stage.write("rate.toml", "[executor]\nconcurrency = 10\n[[limits]]\nrate = \"1/s\"\n");
     let report = json(&stage, &["--config", "free.toml", "--against", "one.toml", "--against", "rate.toml"]);
@@ -144,7 +148,7 @@ fn limits_and_shares_are_played_under_each_config_and_what_is_not_is_told() {
     let makespans: Vec<f64> = runs.iter().map(|run| run["makespan_seconds"].as_f64().unwrap()).collect();
     // 30 jobs of 1 s: ten at a time; one of each tenant at a time, 20 of the longer; one a second, the last begins after 29.
     assert_eq!(makespans, [3.0, 20.0, 30.0], "{report}");
-    assert_eq!(runs[0]["not_played"], serde_json::json!(["executor.memory_limit"]));
+    assert_eq!(runs[0]["not_played"], serde_json::json!(["executor.memory_limit", "scheduler.options.charge"]));
     let piped = std::fs::File::open(stage.path("jobs.jsonl")).unwrap();
     let mut command = stage.command(&["simulate", "flow.yaml", "-", "--against", "one.toml"]);
     let refused = command.stdin(piped).output().unwrap();

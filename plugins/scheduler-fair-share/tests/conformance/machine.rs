@@ -17,6 +17,8 @@ pub(crate) struct Machine<S> {
     running: BinaryHeap<Reverse<(MonoTime, u64)>>,
     /// Share and length of each job.
     jobs: HashMap<u64, (String, Duration)>,
+    /// What attempts of a share are measured to hold, in bytes; nothing is measured of the others.
+    pub(crate) memory: BTreeMap<String, u64>,
     /// For how long each share held slots.
     pub(crate) used: BTreeMap<String, Duration>,
     /// How many jobs of each share were started.
@@ -28,8 +30,8 @@ pub(crate) struct Machine<S> {
 impl<S: Scheduler> Machine<S> {
     pub(crate) fn new(scheduler: S, slots: usize) -> Self {
         let (now, running, jobs) = (MonoTime::ZERO, BinaryHeap::new(), HashMap::new());
-        let (used, started, starts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { scheduler, now, slots, running, jobs, used, started, starts }
+        let (memory, used, started, starts) = Default::default();
+        Self { scheduler, now, slots, running, jobs, memory, used, started, starts }
     }
 
     pub(crate) fn push(&mut self, mut job: QueuedJob, length: Duration) {
@@ -53,7 +55,9 @@ impl<S: Scheduler> Machine<S> {
             self.now = end;
             let (share, length) = &self.jobs[&token];
             *self.used.entry(share.clone()).or_default() += *length;
-            self.scheduler.on_finish(Token(token), Usage::new(*length));
+            let mut usage = Usage::new(*length);
+            usage.peak_memory = self.memory.get(share).copied();
+            self.scheduler.on_finish(Token(token), usage);
         }
         started
     }

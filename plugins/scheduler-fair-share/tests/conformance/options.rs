@@ -16,7 +16,8 @@ fn problems(options: Value) -> Vec<String> {
 
 #[test]
 fn the_defaults_are_equal_weights_by_time() {
-    let defaults = json!({"weights": {}, "default_weight": 1.0, "charge": "time", "age_step": "1m", "half_life": "0s"});
+    let defaults = json!({"weights": {}, "default_weight": 1.0, "charge": "time", "slot_memory": null,
+                           "age_step": "1m", "half_life": "0s"});
     assert_eq!(serde_json::to_value(Options::default()).unwrap(), defaults);
 }
 
@@ -24,6 +25,8 @@ fn the_defaults_are_equal_weights_by_time() {
 fn good_options_are_taken() {
     for good in [
         json!({"weights": {"research": 3, "research/alice": 2.5, "a b/ü": 1e-6, "x": 1e6}}),
+        json!({"charge": "memory", "slot_memory": "1GiB"}),
+        json!({"charge": "memory"}),
         json!({"default_weight": 10, "charge": "cost", "age_step": "0s", "half_life": "7d"}),
     ] {
         assert_eq!(problems(good.clone()), [""; 0], "{good}");
@@ -37,7 +40,15 @@ fn wrong_options_are_refused_all_at_once_with_their_place() {
         (json!({"weights": {"a": "3"}}), &["weights.a: invalid type: string \"3\", expected f64"]),
         (json!({"half_life": "400d"}), &["half_life: a half-life must be 1s to 365d, or `0s` for none"]),
         (json!({"half_life": "1ms"}), &["half_life: a half-life must be 1s to 365d, or `0s` for none"]),
-        (json!({"charge": "memory"}), &["charge: unknown variant `memory`, expected `time` or `cost`"]),
+        (json!({"charge": "swap"}), &["charge: unknown variant `swap`, expected one of `time`, `memory`, `cost`"]),
+        (
+            json!({"slot_memory": "1MiB"}),
+            &["slot_memory: `slot_memory` says something of `charge = \"memory\"`, and `charge` is another"],
+        ),
+        (
+            json!({"charge": "memory", "slot_memory": 0}),
+            &["slot_memory: must be above 0: a slot that holds no memory is still one that others wait for"],
+        ),
         (
             json!({"age_step": "1"}),
             &[
