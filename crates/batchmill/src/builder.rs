@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use batchmill_core::{Checkpointer, FailureStrategy, Problem, RetryPolicy, Scheduler};
+use batchmill_core::{Checkpointer, FailureStrategy, Governor, Problem, RetryPolicy, Scheduler};
 use batchmill_failure_halt::{Halt, Options as HaltOptions};
 use batchmill_retry_exponential::Options as RetryOptions;
 use batchmill_scheduler_priority::{Options as PriorityOptions, PriorityScheduler};
@@ -17,7 +17,10 @@ use crate::{
 #[must_use]
 pub struct BatchExecutorBuilder {
     concurrency_limit: u32,
+    governor: Option<MakeGovernor>,
     timeout: Duration,
+    queue_timeout: Option<Duration>,
+    job_timeout: Option<Duration>,
     max_attempts: Option<u32>,
     retry_options: Option<RetryOptions>,
     retry: Option<Arc<dyn RetryPolicy>>,
@@ -28,6 +31,9 @@ pub struct BatchExecutorBuilder {
     on_progress: Option<OnProgress>,
     progress_every: Duration,
 }
+
+/// Makes a governor for a batch.
+pub(crate) type MakeGovernor = Box<dyn Fn() -> Box<dyn Governor> + Send + Sync>;
 
 /// Told how a batch stands.
 pub(crate) type OnProgress = Arc<dyn Fn(&BatchStats) + Send + Sync>;
@@ -45,7 +51,10 @@ impl BatchExecutorBuilder {
     pub(crate) fn new() -> Self {
         Self {
             concurrency_limit: 10,
+            governor: None,
             timeout: Duration::from_secs(5 * 60),
+            queue_timeout: None,
+            job_timeout: None,
             max_attempts: None,
             retry_options: None,
             retry: None,
@@ -61,6 +70,27 @@ impl BatchExecutorBuilder {
     /// Attempts that run at once: 10. A job that waits for a retry is none of them. Must not be 0.
     pub fn concurrency_limit(mut self, limit: u32) -> Self {
         self.concurrency_limit = limit;
+        self
+    }
+
+    /// Adapts the limit while a batch runs, from [`concurrency_limit`](Self::concurrency_limit) on; made anew for each batch.
+    /// That limit must be within its range. Without one the limit stays.
+    pub fn governor(mut self, make: impl Fn() -> Box<dyn Governor> + Send + Sync + 'static) -> Self {
+        self.governor = Some(Box::new(make));
+        self
+    }
+
+    /// Bounds how long a job waits for its first start: it ends `TimedOut` then, code `queue_timeout`. Without one it waits.
+    /// Must not be zero.
+    pub fn queue_timeout(mut self, limit: Duration) -> Self {
+        self.queue_timeout = Some(limit);
+        self
+    }
+
+    /// Bounds a job from its first start to its end, all attempts and waits together: it ends `TimedOut` then, code
+    /// `job_timeout`. Must not be zero.
+    pub fn job_timeout(mut self, limit: Duration) -> Self {
+        self.job_timeout = Some(limit);
         self
     }
 
@@ -134,18 +164,29 @@ impl BatchExecutorBuilder {
         if concurrency_limit.is_none() {
             problems.push(Problem::new(["concurrency_limit"], "must be at least 1, found 0"));
         }
-        for (name, duration) in [("timeout", self.timeout), ("progress_every", self.progress_every)] {
+        let limits = [("timeout", Some(self.timeout)), ("queue_timeout", self.queue_timeout)];
+        let others = [("job_timeout", self.job_timeout), ("progress_every", Some(self.progress_every))];
+        let given = |(name, limit): (_, Option<Duration>)| limit.map(|limit| (name, limit));
+        for (name, duration) in limits.into_iter().chain(others).filter_map(given) {
             if duration.is_zero() {
                 problems.push(Problem::new([name], "must be longer than zero"));
             }
         }
         let limit_settings = self.limits.iter().map(|limit| limit.settings(&mut problems)).collect();
         limit::names(&self.limits, &mut problems);
+        let range = self.governor.as_ref().map(|make| make().range());
+        if let Some(range) = range.filter(|range| !range.contains(&self.concurrency_limit)) {
+            let message = format!("{} is outside {range:?}, the range of `governor`", self.concurrency_limit);
+            problems.push(Problem::new(["concurrency_limit"], message));
+        }
         let retry = self.retry_of(&mut problems);
         match (retry, concurrency_limit) {
             (Some(retry), Some(concurrency_limit)) if problems.is_empty() => Ok(BatchExecutor::new(Settings {
                 concurrency_limit,
+                governor: self.governor,
                 timeout: self.timeout,
+                queue_timeout: self.queue_timeout,
+                job_timeout: self.job_timeout,
                 retry,
                 scheduler: self.scheduler,
                 failure: self.failure,

@@ -43,11 +43,11 @@ mod run;
 mod stream;
 
 pub use batchmill_core::{
-    BatchCounts, BatchId, CancelReason, CancelSignal, Cancelled, Checkpoint, CheckpointError, CheckpointId,
-    Checkpointer, ClassId, Directive, Draw, Entry, ErrorClass, FailedAttempt, FailureStrategy, FinalResult, IdError,
-    JobError, JobId, JobInfo, MonoTime, Node, NodeContext, NodeError, Options, Pause, PendingWrite, Pick, Priority,
-    QueuePosition, RetryBudget, RetryDecision, RetryPolicy, Scheduler, StateData, StopReason, Tenant, ThreadId, Token,
-    Usage,
+    Adjustment, BatchCounts, BatchId, CancelReason, CancelSignal, Cancelled, Checkpoint, CheckpointError, CheckpointId,
+    Checkpointer, ClassId, Directive, Draw, Entry, ErrorClass, FailedAttempt, FailureStrategy, FinalResult, Governor,
+    IdError, JobError, JobId, JobInfo, LoadSample, MonoTime, Node, NodeContext, NodeError, Options, Pause,
+    PendingWrite, Pick, Priority, QueuePosition, RetryBudget, RetryDecision, RetryPolicy, Scheduler, StateData,
+    StopReason, Tenant, ThreadId, Token, Usage,
 };
 pub use batchmill_executor::Pauses;
 pub use batchmill_failure_halt as failure_halt;
@@ -56,6 +56,7 @@ pub use batchmill_flow::{
     FlowFile, FlowProblem, GraphProblem, InputProblem, InputProblems, IntoUpdate, MemoryCheckpointer, Next,
     NodeCatalog, NodeOutline, NodeSpec, OnError, Outline, Reduce, StateGraph, Target, async_node_fn, expr, node_fn,
 };
+pub use batchmill_governor_adaptive as governor_adaptive;
 pub use batchmill_plugin::Registry;
 pub use batchmill_retry_exponential as retry_exponential;
 pub use batchmill_scheduler_priority as scheduler_priority;

@@ -9,15 +9,15 @@ use std::{
 
 use batchmill_core::{BatchId, Checkpointer, FailureStrategy, Scheduler, Verdict};
 use batchmill_executor::{
-    BatchEnd, BatchHandle, Collected, Delivery, FlowWorkload, Graphs, JobSource, LimitSettings, Mill, Opening,
-    Settings as MillSettings,
+    BatchEnd, BatchHandle, Collected, Delivery, FlowWorkload, Governing, Graphs, JobSource, LimitSettings, Mill,
+    Opening, Settings as MillSettings,
 };
 use batchmill_flow::MemoryCheckpointer;
 use uuid::Uuid;
 
 use crate::{
     BatchError, BatchExecutorBuilder, BatchJob, BatchResult, BatchStream, Limit,
-    builder::OnProgress,
+    builder::{MakeGovernor, OnProgress},
     job::{self, Accepted},
     policies::Retry,
     progress::Progress,
@@ -31,7 +31,10 @@ const RUN_AHEAD: NonZeroU64 = NonZeroU64::new(4096).expect("it is not 0");
 
 pub(crate) struct Settings {
     pub(crate) concurrency_limit: NonZeroU32,
+    pub(crate) governor: Option<MakeGovernor>,
     pub(crate) timeout: Duration,
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) job_timeout: Option<Duration>,
     pub(crate) retry: Retry,
     pub(crate) scheduler: Box<dyn Fn() -> Box<dyn Scheduler> + Send + Sync>,
     pub(crate) failure: Box<dyn Fn() -> Box<dyn FailureStrategy> + Send + Sync>,
@@ -111,16 +114,25 @@ impl BatchExecutor {
         }
         let source: Arc<dyn JobSource> = Arc::new(jobs);
         let checkpointer = settings.checkpointer.clone().unwrap_or_else(|| Arc::new(MemoryCheckpointer::of_latest()));
-        let workload = FlowWorkload::new(Graphs::PerJob { graphs, of_job }, source.clone(), Some(checkpointer));
+        let mut workload = FlowWorkload::new(Graphs::PerJob { graphs, of_job }, source.clone(), Some(checkpointer));
+        let governing = settings.governor.as_ref().map(|make| Governing::new(make()));
+        if let Some(governing) = &governing {
+            workload = workload.timed(&governing.latency);
+        }
         // Unlike any other, so that batches that share a checkpointer keep apart.
         let id = BatchId::new(Uuid::now_v7().to_string()).expect("a UUID is a good id");
         let failure = (settings.failure)();
         let mut opening = Opening::new(id, Arc::new(workload), source, failure, retry, delivery);
         opening.timeout = Some(settings.timeout);
+        (opening.queue_timeout, opening.job_timeout) = (settings.queue_timeout, settings.job_timeout);
         let mut limits = MillSettings::new(settings.concurrency_limit);
         limits.unanswered_limit = ahead;
         limits.limits.clone_from(&settings.limit_settings);
-        let batch = Mill::start(&limits, (settings.scheduler)()).open(opening);
+        let mill = Mill::start(&limits, (settings.scheduler)());
+        if let Some(governing) = governing {
+            mill.govern(governing);
+        }
+        let batch = mill.open(opening);
         let progress = settings.progress.clone();
         let progress = progress.map(|(callback, period)| Progress::start(batch.clone(), callback, period));
         Ok((batch, progress))

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub enum Concurrency {
     /// Exactly this many, 1 to [`Concurrency::MAX`].
     Fixed(u32),
-    /// As many as there are CPUs. It does not adapt to load.
+    /// As many as there are CPUs. What follows the load is a governor.
     Auto,
     /// This part of the CPUs in percent, 1 to [`Concurrency::MAX_PERCENT`], rounded up: at least one.
     Percent(u32),

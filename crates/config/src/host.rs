@@ -7,7 +7,7 @@ use batchmill_plugin::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Concurrency, Limit, MemoryLimit, PluginEntry, PluginLoading, Resources, Timeout};
+use crate::{AttemptTimeout, Concurrency, Limit, MemoryLimit, PluginEntry, PluginLoading, Resources, Timeout};
 
 /// The host's configuration, after all layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,8 @@ pub struct HostConfig {
     pub retry: Slot,
     /// When failures stop a batch.
     pub failure: Slot,
+    /// Whether the concurrency limit follows the load.
+    pub governor: Slot,
     /// What may start at once, or in a time, of the jobs with one key: no limits unless given. A higher layer replaces the
     /// whole list.
     pub limits: Vec<Limit>,
@@ -47,10 +49,18 @@ pub struct HostConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct Executor {
     /// How many attempts run at once: a number, "auto" (as many as the CPUs available to this process) or a percentage of
-    /// them such as "75%". A job that waits for its retry is not counted.
+    /// them such as "75%". With a governor that adapts, where it begins. A job that waits for its retry is not counted.
     pub concurrency: Concurrency,
-    /// The longest time one attempt may run. A job or a node may have its own.
-    pub timeout: Timeout,
+    /// The longest time one attempt may run, or a percentage such as "300%" of the median of the attempts that succeeded, once
+    /// there are ten of them. A job or a node may have its own.
+    pub timeout: AttemptTimeout,
+    /// The longest time a job may wait for its first start: then it ends `timed_out`. Off unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_timeout: Option<Timeout>,
+    /// The longest time from the first start of a job to its end, all attempts and waits together: then it ends `timed_out`.
+    /// Off unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_timeout: Option<Timeout>,
     /// How long a drain waits for running attempts before they are stopped; "0s" does not wait.
     pub drain_timeout: HumanDuration,
     /// How long a shutdown takes at most, from the first signal to the end of the program: the drain, and 8 s for stopping,
@@ -160,6 +170,7 @@ impl Default for HostConfig {
             scheduler: Scheduler { kind: "priority".to_owned(), options: Options::new(), share_key: None },
             retry: Slot::new("exponential"),
             failure: Slot::new("halt"),
+            governor: Slot::new("fixed"),
             limits: Vec::new(),
             resources: Resources::default(),
             store: Store::default(),
@@ -176,7 +187,9 @@ impl Default for Executor {
     fn default() -> Self {
         Self {
             concurrency: Concurrency::Fixed(10),
-            timeout: Timeout::FIVE_MINUTES,
+            timeout: AttemptTimeout::FIVE_MINUTES,
+            queue_timeout: None,
+            job_timeout: None,
             drain_timeout: HumanDuration::from_secs(20),
             shutdown_timeout: HumanDuration::from_secs(28),
             crash_limit: CRASH_LIMIT,

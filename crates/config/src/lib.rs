@@ -33,6 +33,7 @@
 //!
 //! [`Registry`]: batchmill_plugin::Registry
 
+mod attempt_timeout;
 mod collect;
 mod concurrency;
 mod depth;
@@ -56,6 +57,7 @@ mod slot;
 mod timeout;
 mod together;
 
+pub use attempt_timeout::{AttemptTimeout, BadAttemptPercent};
 pub use collect::DEFAULTS;
 pub use concurrency::{BadConcurrency, Concurrency};
 pub use host::{Durability, Executor, HostConfig, Scheduler, Slot, Store, StoreKind, StoreOptions};

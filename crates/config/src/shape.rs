@@ -11,7 +11,8 @@ use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
 
 use crate::{
-    Concurrency, Durability, MemoryLimit, Nice, OnFault, Percent, StoreKind, StoreOptions, Timeout, key::Path, plugins,
+    AttemptTimeout, Concurrency, Durability, MemoryLimit, Nice, OnFault, Percent, StoreKind, StoreOptions, Timeout,
+    key::Path, plugins,
 };
 
 /// What may stand somewhere.
@@ -33,7 +34,9 @@ static HOST: Shape = Table(&[
         "executor",
         Table(&[
             ("concurrency", Leaf(fits::<Concurrency>)),
-            ("timeout", Leaf(fits::<Timeout>)),
+            ("timeout", Leaf(fits::<AttemptTimeout>)),
+            ("queue_timeout", Leaf(fits::<Timeout>)),
+            ("job_timeout", Leaf(fits::<Timeout>)),
             ("drain_timeout", Leaf(fits::<HumanDuration>)),
             ("shutdown_timeout", Leaf(fits::<HumanDuration>)),
             ("crash_limit", Leaf(fits::<NonZeroU32>)),
@@ -46,6 +49,7 @@ static HOST: Shape = Table(&[
     ),
     ("retry", SLOT),
     ("failure", SLOT),
+    ("governor", SLOT),
     (
         "limits",
         List(&Table(&[

@@ -34,6 +34,7 @@ impl Loaded {
         text.kind_and_options("scheduler", vec!["scheduler".into()], &self.config.scheduler.slot());
         text.slot("retry", &self.config.retry);
         text.slot("failure", &self.config.failure);
+        text.slot("governor", &self.config.governor);
         for (index, limit) in self.config.limits.iter().enumerate() {
             text.header("[[limits]]");
             for (key, value) in plain(limit).as_object().into_iter().flatten() {

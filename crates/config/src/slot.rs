@@ -4,7 +4,7 @@
 //! more; they are still checked (against their own kind) and then dropped.
 
 use batchmill_core::{
-    Checkpointer, FailureStrategy, MetricsExporter, Options, Problem, ResultSink, RetryPolicy, Scheduler,
+    Checkpointer, FailureStrategy, Governor, MetricsExporter, Options, Problem, ResultSink, RetryPolicy, Scheduler,
 };
 use batchmill_plugin::{Pluggable, Registry, UnknownPlugin};
 use figment::Figment;
@@ -23,10 +23,11 @@ pub(crate) struct Port {
 }
 
 /// The sections that are one slot.
-pub(crate) const PORTS: [Port; 5] = [
+pub(crate) const PORTS: [Port; 6] = [
     Port::new::<dyn Scheduler>("scheduler"),
     Port::new::<dyn RetryPolicy>("retry"),
     Port::new::<dyn FailureStrategy>("failure"),
+    Port::new::<dyn Governor>("governor"),
     Port::new::<dyn Checkpointer>("checkpoints"),
     Port::new::<dyn MetricsExporter>("metrics"),
 ];

@@ -10,7 +10,8 @@ use crate::{ConfigProblem, Executor, Loaded, Origin, key};
 
 /// Every contradiction, named by both of its keys.
 pub(crate) fn problems(loaded: &Loaded) -> Vec<ConfigProblem> {
-    drain_beyond_shutdown(loaded).into_iter().chain(rungs_out_of_order(loaded)).collect()
+    let of_time = drain_beyond_shutdown(loaded).into_iter().chain(attempt_beyond_job(loaded));
+    of_time.chain(rungs_out_of_order(loaded)).collect()
 }
 
 fn rungs_out_of_order(loaded: &Loaded) -> impl Iterator<Item = ConfigProblem> {
@@ -34,6 +35,21 @@ fn drain_beyond_shutdown(loaded: &Loaded) -> Option<ConfigProblem> {
             HumanDuration::from(needed),
         );
         told(loaded, &["executor", "drain_timeout"], &["executor", "shutdown_timeout"], message)
+    })
+}
+
+/// What is a default is nobody's word: it contradicts nothing.
+fn attempt_beyond_job(loaded: &Loaded) -> Option<ConfigProblem> {
+    let Executor { timeout, job_timeout, .. } = &loaded.config.executor;
+    let job = (*job_timeout)?;
+    let path = ["executor".to_owned(), "timeout".to_owned()];
+    let place = Some(loaded.origin_of(&path)).filter(|origin| **origin != Origin::Default)?;
+    let is_less = timeout.percent().is_none() && job.get() < timeout.at_first();
+    is_less.then(|| {
+        let message = format!(
+            "{job} for all attempts of a job together is less than `executor.timeout` allows one of them, {timeout} ({place})"
+        );
+        told(loaded, &["executor", "job_timeout"], &["executor", "timeout"], message)
     })
 }
 

@@ -1,6 +1,6 @@
 //! How many attempts may run at once.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, ops::RangeInclusive, time::Duration};
 
 use crate::MonoTime;
 
@@ -14,11 +14,18 @@ pub struct LoadSample {
     pub in_flight: u32,
     /// Jobs queued now.
     pub queued: u64,
-    /// Attempts that ended since the last sample.
+    /// Attempts that ended by themselves since the last sample.
     pub finished: u64,
     /// Of these, how many failed.
     pub failed: u64,
-    /// Mean of observed over expected attempt time, per node kind; 1 is as expected.
+    /// Of these, how many failed in a way that too much load may cause: `transient`, `recoverable`, `timeout`, `resource`.
+    /// A bad input is none of them.
+    pub strained: u64,
+    /// Of these, how many were asked to come back later: `recoverable`, as an answer 429.
+    pub throttled: u64,
+    /// Observed over expected time of the runs of nodes that succeeded since the last sample: all that were observed
+    /// together over all that were expected, so that a node counts by its time. Expected is what a node took in the mean at
+    /// first; 1 is as at first. `None` where nothing ran, or nobody knows what to expect.
     pub latency_ratio: Option<f64>,
     /// Used over allowed memory, 0–1.
     pub memory_ratio: Option<f64>,
@@ -36,7 +43,7 @@ pub struct LoadSample {
 pub struct Adjustment {
     /// Attempts that may run at once, at least 1.
     pub limit: u32,
-    /// One word of a closed set, for the metric label `reason`.
+    /// One word of a closed set, for the metric label `reason` and for people: `latency`.
     pub reason: Cow<'static, str>,
 }
 
@@ -50,15 +57,29 @@ impl Adjustment {
 /// Adapts the concurrency limit to what the machine and the other side bear.
 ///
 /// # The caller promises
-/// - one call at a time, at most ten a second, with growing `sample.at`; `current` is the limit in force.
+/// - one call at a time, with growing `sample.at`, a [`window`](Self::window) or more apart;
+/// - `current` is the limit in force. Others may have changed it since: a person, or a limit of the host that stands above
+///   what was answered;
+/// - the first `current` is within [`range`](Self::range).
 ///
 /// # The implementer promises
 /// - pure in its own state and the arguments: no clock, no file (the probe is the host's);
-/// - a limit of at least 1; `None` to leave it;
-/// - no growth while the limit is not used.
+/// - a limit within its range; `None` to leave it;
+/// - no growth while the limit is not used;
+/// - `window` and `range` never change.
 pub trait Governor: Send + fmt::Debug {
     /// Reads one sample.
     fn adjust(&mut self, sample: &LoadSample, current: u32) -> Option<Adjustment>;
+
+    /// How often it is asked: 100 ms or more. `None`: never, so that nothing is measured for it.
+    fn window(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+
+    /// The limits it answers: from at least 1.
+    fn range(&self) -> RangeInclusive<u32> {
+        1..=u32::MAX
+    }
 }
 
 const _: fn(&dyn Governor) = |_| {};

@@ -33,6 +33,7 @@ mod id;
 mod job;
 mod journal;
 mod limit;
+mod median;
 mod metrics;
 mod node;
 mod notes;
@@ -63,6 +64,7 @@ pub use journal::{
     Delivered, Journal, JournalAnswer, JournalError, JournalEvent, Position, Recalled, Setback, StartLog,
 };
 pub use limit::{Key, LimitId, LimitKey, LimitKeys};
+pub use median::Median;
 pub use metrics::{MetricsError, MetricsExporter};
 pub use node::{JobInfo, Node, NodeContext, NodeError, StateData};
 pub use notes::Notes;

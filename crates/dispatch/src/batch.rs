@@ -1,10 +1,16 @@
 //! One open batch: its rows, its counters, its policies.
 
-use std::{collections::HashMap, fmt, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 use batchmill_core::{
-    BatchCounts, ClassId, Closing, FailureStrategy, GivenUp, JobState, MonoTime, Pause, RetryPolicy, RetryRef, Token,
-    Transition,
+    BatchCounts, ClassId, Closing, FailureStrategy, GivenUp, JobState, Median, MonoTime, Pause, RetryPolicy, RetryRef,
+    Token, Transition,
 };
 
 use crate::{
@@ -12,6 +18,7 @@ use crate::{
     budget::Budget,
     edge::{Decider, ask},
     resources::DemandId,
+    step::waiting::WaitingEnd,
     trouble::Trouble,
 };
 
@@ -26,6 +33,14 @@ pub struct BatchSetup {
     pub retry: Vec<Arc<dyn RetryPolicy>>,
     /// Bounds an attempt of a job that has no limit of its own.
     pub timeout: Option<Duration>,
+    /// The same in percent of the median of the attempts that succeeded, instead of `timeout` once there are
+    /// enough of them ([`Median::percent`]). Begins anew with each host.
+    pub timeout_percent: Option<NonZeroU32>,
+    /// A job ends `timed_out` that has waited so long for its first start, counted from when it might start: when all jobs
+    /// of its batch were here, and its `after` had come. Begins anew with each host.
+    pub queue_timeout: Option<Duration>,
+    /// A job ends `timed_out` so long after its first start, all waits and hosts in between counted.
+    pub job_timeout: Option<Duration>,
     /// Running jobs end `timed_out`, waiting ones `skipped` at this moment.
     pub deadline: Option<MonoTime>,
     /// A job whose host or worker was lost so often is quarantined.
@@ -59,6 +74,9 @@ impl BatchSetup {
             failure,
             retry,
             timeout: None,
+            timeout_percent: None,
+            queue_timeout: None,
+            job_timeout: None,
             deadline: None,
             crash_limit: 3,
             expected_jobs: 0,
@@ -94,15 +112,18 @@ pub(crate) struct Wishes {
     pub(crate) cost: f64,
     pub(crate) timeout: Option<Duration>,
     pub(crate) deadline: Option<MonoTime>,
+    /// Only kept where the wait for a start is bounded.
+    pub(crate) after: Option<MonoTime>,
 }
 
 impl Wishes {
-    pub(crate) const NONE: Self = Self { cost: 1.0, timeout: None, deadline: None };
+    pub(crate) const NONE: Self = Self { cost: 1.0, timeout: None, deadline: None, after: None };
 
-    pub(crate) fn of(job: &NewJob) -> Option<Self> {
-        let wishes = Self { cost: job.cost, timeout: job.timeout, deadline: job.deadline };
+    pub(crate) fn of(job: &NewJob, setup: &BatchSetup) -> Option<Self> {
+        let after = job.after.filter(|_| setup.queue_timeout.is_some());
+        let wishes = Self { cost: job.cost, timeout: job.timeout, deadline: job.deadline, after };
         #[expect(clippy::float_cmp, reason = "1.0 is the default itself, not a computed value")]
-        let plain = job.cost == 1.0 && job.timeout.is_none() && job.deadline.is_none();
+        let plain = job.cost == 1.0 && job.timeout.is_none() && job.deadline.is_none() && after.is_none();
         (!plain).then_some(wishes)
     }
 }
@@ -120,6 +141,10 @@ pub(crate) struct Batch {
     pub(crate) begun: u64,
     pub(crate) begun_open: u64,
     pub(crate) sealed: bool,
+    /// When it was.
+    pub(crate) sealed_at: MonoTime,
+    /// Of the attempts that succeeded, where a limit is made of it.
+    pub(crate) median: Median,
     /// By its failure strategy or a person.
     pub(crate) paused: Option<Pause>,
     /// What is full of its store, until there is room.
@@ -152,6 +177,8 @@ impl Batch {
             begun: 0,
             begun_open: 0,
             sealed: false,
+            sealed_at: now,
+            median: Median::default(),
             storage_full: None,
             closed_upto: 0,
             journal_failed: None,
@@ -219,9 +246,52 @@ impl Batch {
         self.is_limit_reached() && self.begun_open == 0 && self.counts.recording == 0
     }
 
-    /// Whether a job's own deadline has passed.
+    /// Whether its jobs may wait too long.
+    pub(crate) fn is_timed(&self) -> bool {
+        !self.wishes.is_empty() || self.setup.queue_timeout.is_some() || self.setup.job_timeout.is_some()
+    }
+
+    /// Whether a job that waits has waited too long.
     pub(crate) fn is_too_late(&self, index: u32, now: MonoTime) -> bool {
-        self.wishes(index).deadline.is_some_and(|deadline| deadline <= now)
+        self.expiry(index).is_some_and(|(at, _)| at <= now)
+    }
+
+    /// When the time of a job that waits is over, and which time that is: the first of them.
+    pub(crate) fn expiry(&self, index: u32) -> Option<(MonoTime, WaitingEnd)> {
+        let deadline = self.wishes(index).deadline.map(|at| (at, WaitingEnd::Deadline));
+        let job = self.job_due(index).map(|at| (at, WaitingEnd::JobTimeout));
+        let queue = self.queue_due(index).map(|at| (at, WaitingEnd::QueueTimeout));
+        // Of equals the first.
+        [deadline, job, queue].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// When a job must have started that has not.
+    pub(crate) fn queue_due(&self, index: u32) -> Option<MonoTime> {
+        let limit = self.setup.queue_timeout?;
+        // What a trial leaves out waits for another host.
+        if !self.sealed || self.rows[index as usize].epoch > 0 || self.is_limit_reached() {
+            return None;
+        }
+        let from = self.wishes(index).after.map_or(self.sealed_at, |after| after.max(self.sealed_at));
+        Some(from + limit)
+    }
+
+    /// When a job must have ended that has started and does not run.
+    pub(crate) fn job_due(&self, index: u32) -> Option<MonoTime> {
+        let limit = self.setup.job_timeout?;
+        self.troubles.get(&index)?.first_started.map(|started| started + limit)
+    }
+
+    /// How long the attempt of a job may take that starts now, and what is left of the time of its job if that is less.
+    pub(crate) fn attempt_limit(&self, index: u32, now: MonoTime) -> Option<Duration> {
+        let attempt = self.wishes(index).timeout.or_else(|| self.usual_limit());
+        let job = self.setup.job_timeout.map(|limit| self.job_due(index).map_or(limit, |due| due - now));
+        attempt.into_iter().chain(job).min()
+    }
+
+    fn usual_limit(&self) -> Option<Duration> {
+        let percent = self.setup.timeout_percent;
+        percent.and_then(|percent| self.median.percent(percent)).or(self.setup.timeout)
     }
 }
 

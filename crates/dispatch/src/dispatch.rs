@@ -1,6 +1,7 @@
 //! The state machine itself: its state, and the table of contents of its steps.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, VecDeque},
     fmt,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -74,6 +75,8 @@ pub struct Totals {
 /// The brain. See the [crate documentation](crate).
 pub struct Dispatch {
     pub(crate) settings: Settings,
+    /// Why the limit is what it is, where a plugin or the machine says so.
+    pub(crate) limit_reason: Option<Cow<'static, str>>,
     pub(crate) scheduler: Queue,
     pub(crate) batches: Vec<Option<Box<Batch>>>,
     pub(crate) classes: Classes,
@@ -110,6 +113,7 @@ impl Dispatch {
     pub fn new(settings: Settings, scheduler: Box<dyn Scheduler>) -> Self {
         Self {
             settings,
+            limit_reason: None,
             scheduler: Queue::new(scheduler),
             batches: Vec::new(),
             classes: Classes::default(),
@@ -178,7 +182,7 @@ impl Dispatch {
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::Crowded { crowded } => step::crowded::step(self, now, crowded, effects),
             Event::PressureSampled { pressure } => step::pressure_sampled::step(self, now, pressure, effects),
-            Event::LimitChanged { limit } => step::limit_changed::step(self, now, limit, effects),
+            Event::LimitChanged { limit, why } => step::limit_changed::step(self, now, limit, why, effects),
             Event::LimitSet { limit, change } => step::limited::change(self, limit, change, now, effects),
             Event::CancelRequested { batch, jobs } => step::cancel::step(self, now, batch, jobs.as_deref(), effects),
             Event::PauseRequested { batch, paused } => step::pause::step(self, now, batch, paused, effects),
@@ -214,6 +218,11 @@ impl Dispatch {
     /// How far memory is filled, as it was last told.
     pub fn rung(&self) -> Rung {
         self.resources.caps.rung
+    }
+
+    /// Why the concurrency limit is what it is, in a word, unless somebody asked for it.
+    pub fn limit_reason(&self) -> Option<&str> {
+        self.limit_reason.as_deref()
     }
 
     /// Attempts running.

@@ -20,11 +20,13 @@ pub enum Decider {
     Retry,
     /// Whether failures stop the batch.
     Failure,
+    /// How many attempts may run at once. The body asks it, not dispatch.
+    Governor,
 }
 
 impl Decider {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Scheduler, Self::Retry, Self::Failure];
+    pub const ALL: [Self; 4] = [Self::Scheduler, Self::Retry, Self::Failure, Self::Governor];
 
     /// The kind as config and metrics write it.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Decider {
             Self::Scheduler => "scheduler",
             Self::Retry => "retry",
             Self::Failure => "failure",
+            Self::Governor => "governor",
         }
     }
 }
@@ -50,8 +53,11 @@ impl fmt::Debug for PluginPanic {
     }
 }
 
-/// Asks a plugin.
-pub(crate) fn ask<R>(decider: Decider, question: impl FnOnce() -> R) -> R {
+/// Asks a plugin. For bodies that ask one themselves, whose panic is then named as that of any other.
+///
+/// # Panics
+/// When the plugin does: with a [`PluginPanic`].
+pub fn ask<R>(decider: Decider, question: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(question))
         .unwrap_or_else(|payload| resume_unwind(Box::new(PluginPanic { decider, payload })))
 }

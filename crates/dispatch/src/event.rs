@@ -1,6 +1,6 @@
 //! What dispatch is told.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{borrow::Cow, num::NonZeroU32, time::Duration};
 
 use batchmill_core::{
     CancelReason, Draw, FinalResult, LimitId, LimitKeys, MonoTime, Outcome, Priority, SharePath, Tenant, Usage,
@@ -163,6 +163,8 @@ pub enum Event {
     LimitChanged {
         /// A limit of nothing would never end.
         limit: NonZeroU32,
+        /// Why, in a word that people are shown; `None`: somebody asked for it.
+        why: Option<Cow<'static, str>>,
     },
     /// A person changes a limit of jobs with one key. One that is not there changes nothing.
     LimitSet {

@@ -70,10 +70,10 @@ mod trouble;
 
 pub use batch::BatchSetup;
 pub use dispatch::{Dispatch, Settings, Totals};
-pub use edge::{Decider, PluginPanic};
+pub use edge::{Decider, PluginPanic, ask};
 pub use effect::{Effect, Failure, Record, Start, StopCause};
 pub use event::{BatchKey, Event, JournalFailure, Lease, NewJob, SlotId};
-pub use explain::{Explanation, Holder, LastFailure, LimitKeyOf, Reason, Share};
+pub use explain::{Expiry, Explanation, Holder, LastFailure, LimitKeyOf, Reason, Share};
 pub use gates::{BreakerSettings, LimitChange, LimitSettings, LimitStanding, RateSettings};
 pub use past::{Past, Setback};
 pub use resources::{Ladder, MemoryUse, Needs, Pressure, ResourceSettings, Rung};

@@ -1,5 +1,7 @@
 //! Where attempts run. The live attempts are the single truth about slots, so none can leak.
 
+use std::time::Duration;
+
 use batchmill_core::{
     MonoTime,
     fault::{self, Sabotage},
@@ -12,6 +14,8 @@ use crate::{BatchKey, Lease, SlotId, StopCause};
 pub(crate) struct Live {
     pub(crate) lease: Lease,
     pub(crate) started: MonoTime,
+    /// How long it may take.
+    pub(crate) limit: Option<Duration>,
     pub(crate) stopping: Option<StopCause>,
 }
 
@@ -54,14 +58,21 @@ impl Slots {
         self.running
     }
 
-    /// Takes a free slot and makes its lease.
-    pub(crate) fn take(&mut self, batch: BatchKey, index: u32, epoch: u32, now: MonoTime) -> Lease {
+    /// Takes a free slot for an attempt that started at `started` and may take `limit`, and makes its lease.
+    pub(crate) fn take(
+        &mut self,
+        batch: BatchKey,
+        index: u32,
+        epoch: u32,
+        started: MonoTime,
+        limit: Option<Duration>,
+    ) -> Lease {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.live.push(None);
             SlotId(u32::try_from(self.live.len() - 1).expect("slots are bounded by the concurrency limit, a u32"))
         });
         let lease = Lease { batch, index, epoch, slot };
-        self.live[slot.0 as usize] = Some(Live { lease, started: now, stopping: None });
+        self.live[slot.0 as usize] = Some(Live { lease, started, limit, stopping: None });
         self.running += 1;
         lease
     }

@@ -18,6 +18,12 @@ pub(crate) enum Due {
     Retry(BatchKey, u32, u32),
     /// A job's deadline has passed.
     JobDeadline(BatchKey, u32),
+    /// A job that may start since its `after` has not.
+    StartLimit(BatchKey, u32),
+    /// The jobs of a batch that may start since it is sealed, and have not.
+    StartLimits(BatchKey),
+    /// A job that has started has not ended.
+    JobTimeout(BatchKey, u32),
     /// A batch's deadline has passed.
     BatchDeadline(BatchKey),
     /// A job of this batch has waited so long that what it needs is kept for it.
@@ -35,6 +41,9 @@ impl Due {
             Self::Admit(batch, _)
             | Self::Retry(batch, ..)
             | Self::JobDeadline(batch, _)
+            | Self::StartLimit(batch, _)
+            | Self::StartLimits(batch)
+            | Self::JobTimeout(batch, _)
             | Self::BatchDeadline(batch)
             | Self::Reserve(batch) => Some(batch),
             Self::Refill | Self::Gate(_) => None,

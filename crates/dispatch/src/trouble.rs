@@ -42,6 +42,8 @@ pub(crate) struct Trouble {
     pub(crate) kills: u32,
     /// How often an attempt of it failed because its memory ran out.
     pub(crate) memory_level: u32,
+    /// Whether a timer watches how long it takes as a whole.
+    pub(crate) is_timed: bool,
 }
 
 impl Trouble {
@@ -53,13 +55,14 @@ impl Trouble {
             given_up: Vec::new(),
             kills: 0,
             memory_level: 0,
+            is_timed: false,
         }
     }
 
     /// What an earlier host knew.
     pub(crate) fn recalled(setback: Setback) -> Self {
         let Setback { first_started, tries, failures, given_up, kills, memory_level, .. } = setback;
-        Self { first_started, tries, failures, given_up, kills, memory_level }
+        Self { first_started, tries, failures, given_up, kills, memory_level, is_timed: false }
     }
 
     /// What a later host must know of a job that is due again at `due`.

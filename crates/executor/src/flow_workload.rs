@@ -12,10 +12,13 @@ use batchmill_core::{
     AttemptFailure, BatchId, Checkpointer, JobError, JobId, JobInfo, JobResult, NodeError, NodeFailure, Outcome,
     RetryRef, Status, ThreadId, UsageMeter,
 };
-use batchmill_flow::{AttemptEnd, AttemptRequest, CompiledGraph, ExecutionEngine};
+use batchmill_flow::{AttemptEnd, AttemptRequest, CompiledGraph, ExecutionEngine, NodeTimer};
 use futures_util::future::join_all;
 
-use crate::{Attempt, AttemptReport, Beginning, JobSource, Workload};
+use crate::{
+    Attempt, AttemptReport, Beginning, JobSource, Latency, Workload,
+    latency::{GraphTimer, NodeTimes},
+};
 
 /// Which graph a job runs. A batch may mix graphs.
 #[derive(Debug, Clone)]
@@ -33,15 +36,43 @@ pub enum Graphs {
 }
 
 impl Graphs {
-    fn of(&self, index: u64) -> (&CompiledGraph, u16) {
+    /// The graph of a job: itself, the policies before its own, and its place among the graphs.
+    fn of(&self, index: u64) -> (&CompiledGraph, u16, usize) {
         match self {
-            Self::One(graph) => (graph, 0),
+            Self::One(graph) => (graph, 0, 0),
             Self::PerJob { graphs, of_job } => {
                 let place = usize::try_from(index).ok().and_then(|index| of_job.get(index));
-                let (graph, offset) = &graphs[place.map_or(0, |graph| *graph as usize)];
-                (graph, *offset)
+                let place = place.map_or(0, |graph| *graph as usize);
+                let (graph, offset) = &graphs[place];
+                (graph, *offset, place)
             }
         }
+    }
+
+    fn node_counts(&self) -> Vec<usize> {
+        let count = |graph: &CompiledGraph| graph.node_names().len();
+        match self {
+            Self::One(graph) => vec![count(graph)],
+            Self::PerJob { graphs, .. } => graphs.iter().map(|(graph, _)| count(graph)).collect(),
+        }
+    }
+}
+
+/// Measures the nodes of a batch.
+struct Timing {
+    times: Arc<NodeTimes>,
+    /// Nodes of the graphs before each.
+    before: Vec<usize>,
+}
+
+impl Timing {
+    fn new(latency: &Latency, graphs: &Graphs) -> Self {
+        let (mut before, mut nodes) = (Vec::new(), 0);
+        for count in graphs.node_counts() {
+            before.push(nodes);
+            nodes += count;
+        }
+        Self { times: latency.of_nodes(nodes), before }
     }
 }
 
@@ -52,6 +83,7 @@ pub struct FlowWorkload {
     checkpointer: Option<Arc<dyn Checkpointer>>,
     jobs: Arc<dyn JobSource>,
     deletion: Deletion,
+    timing: Option<Timing>,
 }
 
 /// Who deletes the checkpoints of a job that has ended.
@@ -91,7 +123,14 @@ impl FlowWorkload {
             Some(checkpointer) => ExecutionEngine::new().checkpointer(checkpointer.clone()),
             None => ExecutionEngine::new(),
         };
-        Self { graphs, engine, checkpointer, jobs, deletion: Deletion::AtTheEnd }
+        Self { graphs, engine, checkpointer, jobs, deletion: Deletion::AtTheEnd, timing: None }
+    }
+
+    /// The same, measuring its nodes for a governor.
+    #[must_use]
+    pub fn timed(mut self, latency: &Latency) -> Self {
+        self.timing = Some(Timing::new(latency, &self.graphs));
+        self
     }
 
     /// The same for a batch whose results are recorded in a journal: the checkpoints of a finished job stay until its
@@ -118,7 +157,7 @@ impl Workload for FlowWorkload {
         if attempt.weighs {
             info.usage = UsageMeter::watched();
         }
-        let (graph, offset) = self.graphs.of(attempt.index);
+        let (graph, offset, place) = self.graphs.of(attempt.index);
         let request = AttemptRequest {
             job: &info,
             input: &input,
@@ -126,7 +165,10 @@ impl Workload for FlowWorkload {
             resume: attempt.resume,
             given_up: attempt.given_up,
         };
-        let end = self.engine.attempt(graph, request).await;
+        let timing = self.timing.as_ref();
+        let timer = timing.map(|timing| GraphTimer { times: &timing.times, before: timing.before[place] });
+        let timer = timer.as_ref().map(|timer| timer as &dyn NodeTimer);
+        let end = self.engine.timed_attempt(graph, request, timer).await;
         let usage = info.usage.read(Duration::ZERO);
         let report = match end {
             AttemptEnd::Done { output, checkpointed } => {

@@ -27,6 +27,7 @@ mod collected;
 mod durable;
 mod flow_workload;
 mod forecast;
+mod latency;
 mod meters;
 mod mill;
 mod probe;
@@ -43,7 +44,10 @@ pub use collected::Collected;
 pub use durable::{Begins, Durable, Feed, Past, Undelivered};
 pub use flow_workload::{FlowWorkload, Graphs};
 pub use forecast::first_starts;
-pub use mill::{BatchEnd, BatchHandle, Delivery, Mill, Opening, Pauses, Phases, Results, Settings, Snapshot};
+pub use latency::Latency;
+pub use mill::{
+    BatchEnd, BatchHandle, Delivery, Governing, Limit, Mill, Opening, Pauses, Phases, Results, Settings, Snapshot,
+};
 pub use probe::{MemoryProbe, MemoryReading, Probe, Reading, Readings, Unavailable};
 pub use source::{Beginning, JobSource};
 pub use timed_checkpointer::TimedCheckpointer;

@@ -48,7 +48,7 @@ pub mod yaml;
 pub use batchmill_expr as expr;
 pub use checkpointer_memory::MemoryCheckpointer;
 pub use engine::{
-    AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, NodeRun, RunEnd, StepContext, Stepped,
+    AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, NodeRun, NodeTimer, RunEnd, StepContext, Stepped,
 };
 pub use flow_file::{FlowFile, FlowProblem, NodeCatalog};
 pub use graph::{

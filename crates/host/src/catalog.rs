@@ -10,6 +10,8 @@ pub(crate) fn registry() -> Registry {
     batchmill_scheduler_priority::register(&mut registry);
     batchmill_retry_exponential::register(&mut registry);
     batchmill_failure_halt::register(&mut registry);
+    batchmill_governor_adaptive::register(&mut registry);
+    batchmill_governor_fixed::register(&mut registry);
     batchmill_sink_aggregate::register(&mut registry);
     batchmill_sink_csv::register(&mut registry);
     batchmill_sink_jsonl::register(&mut registry);

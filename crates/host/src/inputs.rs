@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use batchmill_config::{HostConfig, LoadRequest};
-use batchmill_core::StateData;
+use batchmill_config::{AttemptTimeout, HostConfig, LoadRequest};
+use batchmill_core::{StateData, format_duration};
 use batchmill_plugin::Registry;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     problems::{Refusal, Refusals},
     refusal,
     retries::{self, Policies},
+    run::assemble,
     work::{Flow, Work},
 };
 
@@ -52,6 +53,12 @@ pub(crate) fn read(
         Some(swapped) => (refusals.keep(Err(swapped)), None),
         None => (refusals.keep(compiled), jobs),
     };
+    if let Some(config) = &config {
+        refusals.keep(assemble::governor(config, &registry));
+    }
+    if let (Some(config), Some(flow)) = (&config, &flow) {
+        tell_vain_limits(config, flow);
+    }
     let retry = config
         .as_ref()
         .zip(flow.as_ref())
@@ -67,6 +74,20 @@ pub(crate) fn read(
     match (config, flow, retry) {
         (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, libraries, config, flow, retry, jobs, keys }),
         _ => unreachable!("what is missing was refused"),
+    }
+}
+
+/// A node whose time is longer than that of an attempt has it in vain, but for jobs that have more time of their own.
+fn tell_vain_limits(config: &HostConfig, flow: &Flow) {
+    let AttemptTimeout::Plain(limit) = config.executor.timeout else { return };
+    for node in flow.graph().outline().nodes {
+        if let Some(own) = node.timeout.filter(|own| *own > limit.get()) {
+            let own = format_duration(own);
+            tracing::warn!(
+                node = node.name,
+                "its timeout of {own} is longer than an attempt may take, executor.timeout = {limit}"
+            );
+        }
     }
 }
 

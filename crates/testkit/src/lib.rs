@@ -1,7 +1,7 @@
 //! What tests of plugins and of decisions share.
 //!
 //! **What it is.** Conformance kits, one list of small named cases for each kind of plugin ([`factory`], [`scheduler`], [`retry`],
-//! [`failure`], [`sink`], [`checkpointer`], [`journal`]), which built-ins and strangers run alike; a stepping clock ([`FakeClock`]);
+//! [`failure`], [`governor`], [`sink`], [`checkpointer`], [`journal`]), which built-ins and strangers run alike; a stepping clock ([`FakeClock`]);
 //! seeded random numbers ([`Seed`]); and builders for what crosses to plugins ([`QueuedJob`], [`ResultBuilder`]).
 //!
 //! **When to use it.** As a dev-dependency, in `tests/conformance.rs` of every plugin and in simulations. The host has the kits
@@ -32,6 +32,7 @@ mod seed;
 pub mod checkpointer;
 pub mod factory;
 pub mod failure;
+pub mod governor;
 pub mod journal;
 pub mod retry;
 pub mod scheduler;

@@ -1,8 +1,8 @@
 //! Why a process did not do what its node is for, as the error of the node.
 
-use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus};
+use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
-use batchmill_core::{ErrorClass, NodeError};
+use batchmill_core::{ErrorClass, NodeError, format_duration};
 use batchmill_plugin::ByteSize;
 
 use crate::{
@@ -72,6 +72,12 @@ pub(crate) fn overflowed(program: &str, limit: ByteSize) -> NodeError {
          or keep the beginning with `on_overflow: truncate`"
     );
     NodeError::new(ErrorClass::Resource, "output_too_large", message)
+}
+
+/// It wrote nothing for too long.
+pub(crate) fn idle(program: &str, limit: Duration) -> NodeError {
+    let message = format!("`{program}` wrote nothing for {} and was ended", format_duration(limit));
+    NodeError::new(ErrorClass::Timeout, "idle_timeout", message)
 }
 
 /// The exit code of a process that was not ended by a signal.

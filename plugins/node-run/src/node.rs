@@ -1,6 +1,6 @@
 //! The `run` node: from its options to processes.
 
-use std::{ffi::CString, os::unix::ffi::OsStrExt, sync::Arc};
+use std::{ffi::CString, os::unix::ffi::OsStrExt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use batchmill_core::{BuildContext, BuildError, Node, NodeContext, NodeError, Problem, StateData};
@@ -39,6 +39,9 @@ fn check(options: &RunOptions) -> Vec<Problem> {
     problems.extend(environment::check(&options.env));
     if let Some(nice) = options.nice.filter(|nice| *nice > 19) {
         problems.push(Problem::new(["nice"], format!("{nice} is out of range; write 0 to 19")));
+    }
+    if options.idle_timeout.is_some_and(|limit| limit.0.is_zero()) {
+        problems.push(Problem::new(["idle_timeout"], "must be longer than 0s"));
     }
     problems
 }
@@ -90,6 +93,7 @@ struct RunNode {
     directory: Option<Arc<CString>>,
     output_limit: ByteSize,
     on_overflow: OnOverflow,
+    idle_timeout: Option<Duration>,
     output_on_failure: bool,
     nice: i32,
 }
@@ -109,6 +113,7 @@ impl RunNode {
             directory: directory.map(Arc::new),
             output_limit: options.output_limit,
             on_overflow: options.on_overflow,
+            idle_timeout: options.idle_timeout.map(Into::into),
             output_on_failure: options.output_on_failure,
             nice: options.nice.unwrap_or(context.nice).into(),
         })
@@ -147,6 +152,7 @@ impl RunNode {
             stdout: usize::try_from(self.output_limit.0).unwrap_or(usize::MAX),
             fail_on_overflow: self.on_overflow == OnOverflow::Fail,
             is_weighed,
+            idle: self.idle_timeout,
         }
     }
 
@@ -163,6 +169,7 @@ impl RunNode {
         let failed = match end {
             End::Stopped => return Err(NodeError::cancelled()),
             End::Overflowed => Err(failure::overflowed(program, self.output_limit)),
+            End::Idle => Err(failure::idle(program, self.idle_timeout.unwrap_or_default())),
             End::Exited(status) => {
                 // Before it is cut to a quotation, which could leave half a secret.
                 let quotable = || self.environment.redactions().apply(outcome.stderr.clone());

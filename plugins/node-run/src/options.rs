@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use batchmill_plugin::{ByteSize, schemars::JsonSchema};
+use batchmill_plugin::{ByteSize, HumanDuration, schemars::JsonSchema};
 use serde::Deserialize;
 
 use crate::{argv::Argv, environment::EnvValue, exit_codes::ExitCodes};
@@ -28,6 +28,8 @@ pub(crate) struct RunOptions {
     pub(crate) output_limit: ByteSize,
     /// What happens when there is more.
     pub(crate) on_overflow: OnOverflow,
+    /// End the process, with the class `timeout`, when it has written nothing to stdout or stderr for so long.
+    pub(crate) idle_timeout: Option<HumanDuration>,
     /// Hand what the process wrote to the error too: `error.output` of the result is `{stdout, stderr, exit_code}` then.
     pub(crate) output_on_failure: bool,
     /// How much the process gives way to others: 0 as the host, 19 the most. That of the host's config where absent.
@@ -57,6 +59,7 @@ impl Default for RunOptions {
             inherit_env: false,
             output_limit: ByteSize(1 << 20),
             on_overflow: OnOverflow::Fail,
+            idle_timeout: None,
             output_on_failure: false,
             nice: None,
         }

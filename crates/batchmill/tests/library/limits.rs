@@ -180,3 +180,41 @@ async fn a_node_that_is_told_to_end_has_time_to_clean_up() {
     assert_eq!(cleaned.load(Ordering::SeqCst), 3);
     assert!(results.iter().all(|result| result.status == BatchJobStatus::TimedOut));
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_have_limits_on_their_wait_for_a_start_and_on_their_whole_time() {
+    let forever = || async_node_fn(|_| std::future::pending::<()>());
+    let limited = BatchExecutor::builder().concurrency_limit(1).max_attempts(1).timeout(Duration::from_secs(9));
+    let executor = limited.queue_timeout(Duration::from_secs(5)).build().unwrap();
+    let results = executor.run(jobs(&graph(forever()), 2)).await.unwrap();
+    let codes: Vec<_> = results.iter().map(|result| result.error.as_ref().unwrap().code.to_string()).collect();
+    assert_eq!(codes, ["timeout", "queue_timeout"]);
+    assert!(results.iter().all(|result| result.status == BatchJobStatus::TimedOut));
+
+    let executor = BatchExecutor::builder().job_timeout(Duration::from_secs(7)).build().unwrap();
+    let results = executor.run(jobs(&graph(forever()), 1)).await.unwrap();
+    assert_eq!((results[0].duration.as_secs(), &*results[0].error.as_ref().unwrap().code), (7, "job_timeout"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_governor_lets_the_limit_grow_while_nothing_speaks_against_it() {
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (counted, seen) = (now.clone(), most.clone());
+    let node = async_node_fn(move |_| {
+        let (now, most) = (counted.clone(), seen.clone());
+        async move {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let _ = tokio::time::timeout(Duration::from_millis(500), std::future::pending::<()>()).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+    });
+    let mut options = batchmill::governor_adaptive::Options::default();
+    options.max = 20;
+    let make = move || Box::new(batchmill::governor_adaptive::Adaptive::new(options.clone()).unwrap()) as _;
+    let executor = BatchExecutor::builder().concurrency_limit(8).governor(make.clone()).build().unwrap();
+    let results = executor.run(jobs(&graph(node), 500)).await.unwrap();
+    assert!(results.iter().all(|result| result.status == BatchJobStatus::Succeeded));
+    assert_eq!(most.load(Ordering::SeqCst), 20);
+    let refused = BatchExecutor::builder().concurrency_limit(21).governor(make).build().unwrap_err();
+    assert_eq!(refused.to_string(), "concurrency_limit: 21 is outside 1..=20, the range of `governor`");
+}

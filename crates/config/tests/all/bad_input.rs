@@ -74,7 +74,7 @@ fn unknown_keys_are_refused_at_every_level_with_the_nearest() {
     check(
         "[excutor]\n[executor]\ntimout = \"5m\"\n[scheduler]\nkindd = \"fifo\"\n[scheduler.options]\nage_stp = \"1s\"\n\
          [retry.options.classes.timeout]\nmax_atempts = 2\n[[sinks]]\nkind = \"jsonl\"\noption = {}\noptions = { path = \"x\", apend = true }\n\
-         [governor]\nkind = \"adaptive\"\n",
+         [sandbox]\nkind = \"adaptive\"\n",
         &[
             "batchmill.toml:1:2: excutor: unknown key `excutor`, did you mean `executor`?",
             "batchmill.toml:3:1: executor.timout: unknown key `timout`, did you mean `timeout`?",
@@ -83,7 +83,7 @@ fn unknown_keys_are_refused_at_every_level_with_the_nearest() {
             "batchmill.toml:9:1: retry.options.classes.timeout.max_atempts: unknown key `max_atempts`, did you mean `max_attempts`?",
             "batchmill.toml:12:1: sinks.0.option: unknown key `option`, did you mean `options`?",
             "batchmill.toml:13:25: sinks.0.options.apend: unknown key `apend`, known are: path, overwrite",
-            "batchmill.toml:14:2: governor: unknown key `governor`, known are: executor, scheduler, retry, failure, limits, resources, store, checkpoints, sinks, metrics, plugins, plugin_loading",
+            "batchmill.toml:14:2: sandbox: unknown key `sandbox`, known are: executor, scheduler, retry, failure, governor, limits, resources, store, checkpoints, sinks, metrics, plugins, plugin_loading",
         ],
     );
     check(
@@ -190,7 +190,7 @@ fn variables_flags_and_sets_name_themselves() {
             "BATCHMILL_EXECUTOR__ (environment): executor.\"\": a double underscore separates two keys; one of them is empty here",
             "BATCHMILL_EXECUTOR__TIMEOUT (environment): executor.timeout: `soon` is not a duration; write a number with a unit, \
              for example `200ms`, `30s`, `5m` or `1h 30m`",
-            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, limits, resources, store, checkpoints, sinks, metrics, plugins, plugin_loading",
+            "BATCHMILL_FOO__BAR (environment): foo: unknown key `foo`, known are: executor, scheduler, retry, failure, governor, limits, resources, store, checkpoints, sinks, metrics, plugins, plugin_loading",
             "BATCHMILL_RETRY__OPTIONS__DELAY (environment): retry.options.delay: a duration needs a unit, for example \"7s\"",
             "BATCHMILL_SCHEDULER__OPTIONS (environment): scheduler.options: unclosed inline table, expected `}`",
             "--concurrency: executor.concurrency: concurrency must be from 1 to 1000000, found 0",
@@ -240,7 +240,7 @@ fn all_problems_of_all_layers_come_at_once_in_order() {
             "system.toml:5:9: scheduler.options.depth: unknown key `depth`, no keys are known here",
             "user.toml:1:10: unclosed table, expected `]`",
             "batchmill.toml:2:1: failure.options.min_smaple: unknown key `min_smaple`, did you mean `min_sample`?",
-            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, drain_timeout, shutdown_timeout, crash_limit, memory_limit",
+            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, queue_timeout, job_timeout, drain_timeout, shutdown_timeout, crash_limit, memory_limit",
         ]
     );
 }
@@ -348,6 +348,34 @@ fn expressions_are_checked_in_every_layer() {
             "user.toml:1:23: scheduler.share_key: `b` is wrong",
             "batchmill.toml:2:7: limits.0.key: `a` is wrong",
             "batchmill.toml:4:9: limits.0.units: `u` is wrong",
+        ]
+    );
+}
+
+#[test]
+fn a_job_that_has_less_time_than_one_of_its_attempts_is_a_contradiction_of_two_keys() {
+    let problems = Case::new().project("[executor]\ntimeout = \"10m\"\njob_timeout = \"1m\"\n").problems();
+    assert_eq!(
+        problems,
+        [
+            "batchmill.toml:3:15: executor.job_timeout: 1m for all attempts of a job together is less than `executor.timeout` \
+             allows one of them, 10m (batchmill.toml:2:11)"
+        ]
+    );
+    // What nobody said is no contradiction.
+    Case::new().project("[executor]\njob_timeout = \"1m\"\n").good();
+    Case::new().project("[executor]\ntimeout = \"300%\"\njob_timeout = \"1m\"\n").good();
+}
+
+#[test]
+fn limits_of_time_are_refused_with_their_place() {
+    let text = "[executor]\ntimeout = \"90%\"\nqueue_timeout = \"0s\"\njob_timeout = 5\n";
+    assert_eq!(
+        Case::new().project(text).problems(),
+        [
+            "batchmill.toml:2:11: executor.timeout: a percentage of the median must be from 101% to 100000%, found 90%",
+            "batchmill.toml:3:17: executor.queue_timeout: a timeout must be longer than 0s",
+            "batchmill.toml:4:15: executor.job_timeout: a duration needs a unit, for example \"5s\"",
         ]
     );
 }

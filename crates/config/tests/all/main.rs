@@ -16,6 +16,8 @@ use batchmill_plugin::Registry;
 fn registry() -> Registry {
     let mut registry = Registry::default();
     batchmill_failure_halt::register(&mut registry);
+    batchmill_governor_adaptive::register(&mut registry);
+    batchmill_governor_fixed::register(&mut registry);
     batchmill_metrics_prometheus::register(&mut registry);
     batchmill_retry_exponential::register(&mut registry);
     batchmill_scheduler_fair_share::register(&mut registry);

@@ -62,6 +62,9 @@ kind = "halt"  # from default
 [failure.options]
 rules = ["soon,fail=3"]  # from --halt
 
+[governor]
+kind = "fixed"  # from default
+
 [store]
 kind = "sqlite"  # from default
 durability = "fsync"  # from default
@@ -78,7 +81,7 @@ path = "out.jsonl"  # from system.toml:3
 #[test]
 fn without_origins_it_is_plain_toml() {
     let expected = "limits = []\nsinks = []\n\n[executor]\nconcurrency = 10\ntimeout = \"5m\"\ndrain_timeout = \"20s\"\nshutdown_timeout = \"28s\"\ncrash_limit = 3\n\n[scheduler]\nkind = \
-                    \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n\n[store]\nkind = \"sqlite\"\ndurability = \"fsync\"\n";
+                    \"priority\"\n\n[retry]\nkind = \"exponential\"\n\n[failure]\nkind = \"halt\"\n\n[governor]\nkind = \"fixed\"\n\n[store]\nkind = \"sqlite\"\ndurability = \"fsync\"\n";
     assert_eq!(Case::new().good().show(false), expected);
 }
 

@@ -38,12 +38,26 @@ pub struct Explanation {
     /// What the scheduler says of its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
+    /// When a job that waits ends `timed_out`, if nothing starts it and it does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Expiry>,
     /// Where its attempt runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<u32>,
     /// The last attempt that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<LastFailure>,
+}
+
+/// When the time of a job that waits is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Expiry {
+    /// From now.
+    #[serde(rename = "left_seconds", with = "seconds")]
+    pub left: Duration,
+    /// The code of its error then: `deadline`, `queue_timeout`, `job_timeout`.
+    pub code: &'static str,
 }
 
 /// An attempt that failed, as far as it explains why a job waits.
@@ -87,6 +101,9 @@ impl fmt::Display for Explanation {
         }
         if let Some(order) = &self.order {
             write!(f, " ({order})")?;
+        }
+        if let Some(Expiry { left, code }) = self.expires {
+            write!(f, "; it times out in {} ({code})", format_duration(left))?;
         }
         if let Some(LastFailure { attempt, class, message }) = &self.last_failure {
             write!(f, "; attempt {attempt} failed: {class}: {message}")?;

@@ -26,7 +26,7 @@ use crate::{
     timers::Due,
 };
 
-pub use explanation::{Explanation, LastFailure, Share};
+pub use explanation::{Expiry, Explanation, LastFailure, Share};
 pub use reason::{Holder, LimitKeyOf, Reason};
 
 impl Dispatch {
@@ -61,6 +61,7 @@ impl Dispatch {
             due: self.due(batch, index, &reason, now),
             ahead: position.as_ref().and_then(|position| position.ahead),
             order: position.map(|position| position.reason),
+            expires: self.expiry(batch, index, row, now),
             slot: None,
             last_failure: None,
             reason,
@@ -162,7 +163,7 @@ impl Dispatch {
         if batch.setup.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(Reason::BatchDeadline);
         }
-        if batch.sealed && exceptions.wishes && batch.is_too_late(index, now) {
+        if batch.sealed && exceptions.timed && batch.is_too_late(index, now) {
             return Some(Reason::EndDecided { status: Status::TimedOut });
         }
         if let Some(limit) = batch.setup.limit.filter(|_| is_left_out(batch, index)) {
@@ -192,7 +193,9 @@ impl Dispatch {
             Some(Shut::Draining) => Reason::Draining,
             Some(Shut::Crowded) => Reason::Crowded,
             Some(Shut::Unanswered) => Reason::Unanswered { limit: self.settings.unanswered_limit.get() },
-            Some(Shut::Slots) => Reason::Slots { limit: self.settings.limit.get() },
+            Some(Shut::Slots) => {
+                Reason::Slots { limit: self.settings.limit.get(), why: self.limit_reason.as_deref().map(str::to_owned) }
+            }
             Some(Shut::Parking) => Reason::Parking { limit: self.settings.parked_limit.get() },
             // A limit of all jobs is one of this one too.
             Some(Shut::Limit(..)) => Reason::Scheduler,
@@ -213,6 +216,13 @@ impl Dispatch {
         Some((limited::Blocked::of(limits, row.class, now)?, limits))
     }
 
+    /// When a job that waits ends because it waited too long.
+    fn expiry(&self, batch: &Batch, index: u32, row: &Row, now: MonoTime) -> Option<Expiry> {
+        let waits = matches!(row.state, JobState::Pending | JobState::Ready | JobState::Backoff);
+        let (at, why) = batch.expiry(index).filter(|(at, _)| waits && *at > now)?;
+        Some(Expiry { left: at - now, code: why.code() })
+    }
+
     fn live(&self, row: &Row) -> Option<&Live> {
         self.slots.get(SlotId(row.slot))
     }
@@ -223,10 +233,7 @@ impl Dispatch {
         let at = match reason {
             Reason::NotBefore => self.timers.first(|due| due == Due::Admit(batch.key, index)),
             Reason::Backoff => self.timers.first(|due| due == Due::Retry(batch.key, index, row.epoch)),
-            Reason::Running => {
-                let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
-                self.live(row).zip(timeout).map(|(live, timeout)| live.started + timeout)
-            }
+            Reason::Running => self.live(row).and_then(|live| live.limit.map(|limit| live.started + limit)),
             limit if limit.limit().is_some() => self.blocked(row, now).and_then(|(blocked, _)| blocked.until()),
             shared => return self.first_due(batch, shared, now),
         };
@@ -258,8 +265,8 @@ struct Exceptions {
     promised: HashMap<u32, Status>,
     /// Their retry waits for a token.
     in_line: HashSet<u32>,
-    /// Whether jobs have wishes of their own, such as a deadline.
-    wishes: bool,
+    /// Whether jobs may wait too long.
+    timed: bool,
 }
 
 impl Exceptions {
@@ -269,13 +276,13 @@ impl Exceptions {
             // The first wish counts.
             promised.entry(*index).or_insert(why.status());
         }
-        Self { promised, in_line: in_line(batch, now).collect(), wishes: !batch.wishes.is_empty() }
+        Self { promised, in_line: in_line(batch, now).collect(), timed: batch.is_timed() }
     }
 
     fn have(&self, batch: &Batch, index: u32, now: MonoTime) -> bool {
         self.promised.contains_key(&index)
             || self.in_line.contains(&index)
-            || self.wishes && batch.is_too_late(index, now)
+            || self.timed && batch.is_too_late(index, now)
             || is_left_out(batch, index)
             || batch.is_suspect(&batch.rows[index as usize])
     }

@@ -52,6 +52,9 @@ pub enum Reason {
     Slots {
         /// How many that are.
         limit: u32,
+        /// Why not more, in a word, unless somebody asked for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// As many results wait to be taken as may: a sink or a reader is slow.
     Unanswered {
@@ -389,8 +392,16 @@ impl fmt::Display for Reason {
                 "it may be what took its hosts down: such jobs run one at a time, and another one runs in slot {other}"
             ),
             Self::Trial { limit } => write!(f, "the trial starts no more than {limit}"),
-            Self::Slots { limit: 1 } => f.write_str("the only slot is taken"),
-            Self::Slots { limit } => write!(f, "all {limit} slots are taken"),
+            Self::Slots { limit, why } => {
+                match limit {
+                    1 => f.write_str("the only slot is taken")?,
+                    limit => write!(f, "all {limit} slots are taken")?,
+                }
+                match why {
+                    Some(why) => write!(f, " (the limit: {why})"),
+                    None => Ok(()),
+                }
+            }
             Self::Unanswered { limit } => {
                 write!(f, "the sink is slow: the limit of {limit} results on their way is reached")
             }
@@ -475,7 +486,8 @@ mod tests {
             Reason::StorageFull { message: "no space left".to_owned() },
             Reason::Suspect { other: 2 },
             Reason::Trial { limit: 2 },
-            Reason::Slots { limit: 2 },
+            Reason::Slots { limit: 2, why: None },
+            Reason::Slots { limit: 1, why: Some("latency".to_owned()) },
             Reason::Unanswered { limit: 2 },
             Reason::Crowded,
             Reason::LimitConcurrency { of: of.clone(), concurrency: 2, holders: vec![holder] },

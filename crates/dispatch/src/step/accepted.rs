@@ -9,7 +9,7 @@ use crate::{
     BatchKey, Effect, NewJob, Past, Setback,
     batch::{Batch, Row, Wishes},
     dispatch::Dispatch,
-    step::{close, queue},
+    step::{close, queue, waiting},
     timers::Due,
     trouble::Trouble,
 };
@@ -90,7 +90,9 @@ fn wish(dispatch: &mut Dispatch, key: BatchKey, index: u32, job: &NewJob) {
     if let Some(at) = job.deadline {
         dispatch.timers.arm(at, Due::JobDeadline(key, index));
     }
-    if let (Some(wishes), Some(batch)) = (Wishes::of(job), dispatch.batch_mut(key)) {
+    if let Some(batch) = dispatch.batch_mut(key)
+        && let Some(wishes) = Wishes::of(job, &batch.setup)
+    {
         batch.wishes.insert(index, wishes);
     }
 }
@@ -124,4 +126,5 @@ fn interrupted(dispatch: &mut Dispatch, key: BatchKey, index: u32, setback: Setb
     if is_poison {
         batch.poison.push(index);
     }
+    waiting::arm_job_timeout(dispatch, key, index);
 }

@@ -53,7 +53,7 @@ pub(crate) fn step(
         dispatch.resources.learn(lease, usage);
     }
     if let Some(Decision::GoOn(given_up)) = decision {
-        return fill::go_on(dispatch, lease, live.started, given_up, now, effects);
+        return fill::go_on(dispatch, live, given_up, now, effects);
     }
     // An attempt that went on without a node held its slot since before this lease.
     usage.ran = usage.ran.max(now - live.started);
@@ -72,6 +72,11 @@ pub(crate) fn step(
             remember(dispatch, lease, live, &failure, now);
             match decision {
                 Decision::Retry(_) if is_closing(dispatch, lease) => closed(dispatch, lease, live, now, effects),
+                _ if is_out_of_time(dispatch, lease, &decision, &failure, now) => {
+                    let error = waiting::job_timeout(dispatch.batch(lease.batch));
+                    let end = End::running(Status::TimedOut, error, live.started, Heard::Yes);
+                    finish(dispatch, lease.batch, lease.index, end, now, effects);
+                }
                 Decision::Retry(delay) => {
                     if dispatch.resources.on {
                         resources::ask_for_more(dispatch, lease, &failure, now);
@@ -103,8 +108,13 @@ fn count_attempt(dispatch: &mut Dispatch, lease: Lease) {
 
 fn succeeded(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     count_attempt(dispatch, lease);
-    if dispatch.batch(lease.batch).is_some_and(|batch| batch.budget.is_some()) {
-        budget::earn(dispatch, lease.batch, lease.index, now);
+    if let Some(batch) = dispatch.batch_mut(lease.batch) {
+        if batch.setup.timeout_percent.is_some() {
+            batch.median.add(now - live.started);
+        }
+        if batch.budget.is_some() {
+            budget::earn(dispatch, lease.batch, lease.index, now);
+        }
     }
     let end = End { status: Status::Succeeded, error: None, started: Some(live.started), heard: Heard::Yes };
     finish(dispatch, lease.batch, lease.index, end, now, effects);
@@ -132,6 +142,27 @@ enum Decision {
     GoOn(Vec<GivenUp>),
     /// This failure, counted from the first, ends the job.
     GiveUp(usize),
+}
+
+/// Whether the time of a job is over as a whole: what would run again does not, and a limit that was reached was this one.
+fn is_out_of_time(
+    dispatch: &Dispatch,
+    lease: Lease,
+    decision: &Decision,
+    failure: &AttemptFailure,
+    now: MonoTime,
+) -> bool {
+    let due = dispatch.batch(lease.batch).and_then(|batch| batch.job_due(lease.index));
+    let is_cut_off = |place: usize| {
+        let over = failure.iter().nth(place);
+        over.is_some_and(|over| over.node.is_none() && over.error.class == ErrorClass::Timeout)
+    };
+    let by_time = match decision {
+        Decision::Retry(_) => true,
+        Decision::GiveUp(place) => is_cut_off(*place),
+        Decision::GoOn(_) => false,
+    };
+    by_time && due.is_some_and(|due| due <= now)
 }
 
 /// Asks the retry policies about every node that failed. Retries come before handlers: as long as one failure is
@@ -225,6 +256,7 @@ fn retry(
     let setback = Box::new(trouble.setback(row.attempts, row.crashes, due));
     dispatch.backing_off += 1;
     dispatch.timers.arm(due, Due::Retry(lease.batch, lease.index, row.epoch));
+    waiting::arm_job_timeout(dispatch, lease.batch, lease.index);
     effects.push(Effect::Retrying { lease, class, due, setback });
 }
 
@@ -266,6 +298,7 @@ pub(crate) fn back_to_queue(
     // It has started, whatever became of that.
     batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started))).begun(live.started);
     batch.apply(lease.index, Transition::Lost);
+    waiting::arm_job_timeout(dispatch, lease.batch, lease.index);
     queue::push(dispatch, lease.batch, lease.index);
 }
 

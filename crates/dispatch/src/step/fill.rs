@@ -5,14 +5,12 @@ use std::time::Duration;
 use batchmill_core::{GivenUp, MonoTime, Pick, Token, Transition};
 
 use crate::{
-    BatchKey, Effect, Lease, Start,
+    BatchKey, Effect, Start,
     batch::of_token,
     dispatch::Dispatch,
     gates::host::{self, Shut},
-    step::{
-        limited, queue, resources, suspects,
-        waiting::{self, WaitingEnd},
-    },
+    slots::Live,
+    step::{limited, queue, resources, suspects, waiting},
     timers::Due,
 };
 
@@ -30,10 +28,10 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                     queue::park(dispatch, token, now);
                 } else if batch.rows[index as usize].epoch == 0 && batch.is_limit_reached() {
                     queue::leave_out(dispatch, token, now);
-                } else if batch.is_too_late(index, now) {
+                } else if let Some((_, why)) = batch.expiry(index).filter(|(at, _)| *at <= now) {
                     // Its timer comes later than this pick.
                     queue::park(dispatch, token, now);
-                    waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
+                    waiting::end(dispatch, key, index, why, now, effects);
                 } else if dispatch.suspects.running.is_some() && batch.is_suspect(&batch.rows[index as usize]) {
                     suspects::set_aside(dispatch, token, now);
                 } else if let Some((demand, why)) = resources::unfit(dispatch, token) {
@@ -99,7 +97,7 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     let Dispatch { batches, classes, slots, suspects, resources, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
     batch.apply(index, Transition::Start);
-    let timeout = batch.wishes(index).timeout.or(batch.setup.timeout);
+    let timeout = batch.attempt_limit(index, now);
     // Only a job that ran before can have something to go on without.
     let again = batch.rows[index as usize].epoch > 0;
     let given_up = if again { batch.take_given_up(index) } else { Vec::new() };
@@ -114,7 +112,7 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
         batch.begun += 1;
         batch.begun_open += 1;
     }
-    let lease = slots.take(key, index, row.epoch, now);
+    let lease = slots.take(key, index, row.epoch, now, timeout);
     row.slot = lease.slot.0;
     let memory = if resources.on { resources.begin(lease, demand) } else { None };
     if is_suspect {
@@ -135,18 +133,17 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
 /// that is left.
 pub(crate) fn go_on(
     dispatch: &mut Dispatch,
-    before: Lease,
-    started: MonoTime,
+    before: Live,
     given_up: Vec<GivenUp>,
     now: MonoTime,
     effects: &mut Vec<Effect>,
 ) {
     let Dispatch { batches, slots, suspects, resources, .. } = dispatch;
-    let Some(batch) = batches[before.batch.0 as usize].as_deref_mut() else { return };
-    let timeout = batch.wishes(before.index).timeout.or(batch.setup.timeout);
+    let Some(batch) = batches[before.lease.batch.0 as usize].as_deref_mut() else { return };
+    let Live { lease: before, started, limit, .. } = before;
     let row = &mut batch.rows[before.index as usize];
     row.epoch += 1;
-    let lease = slots.take(before.batch, before.index, row.epoch, started);
+    let lease = slots.take(before.batch, before.index, row.epoch, started, limit);
     row.slot = lease.slot.0;
     if suspects.running == Some(before) {
         suspects.running = Some(lease);
@@ -155,7 +152,7 @@ pub(crate) fn go_on(
         lease,
         attempt: row.attempts.saturating_add(1),
         resume: true,
-        timeout: timeout.map(|limit| limit.saturating_sub(now - started)),
+        timeout: limit.map(|limit| limit.saturating_sub(now - started)),
         queued: row.enqueued,
         given_up,
         memory: resources.memory_of(lease.slot),

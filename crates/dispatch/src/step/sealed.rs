@@ -9,11 +9,15 @@ use crate::{
         close, fill, pause,
         waiting::{self, WaitingEnd},
     },
+    timers::Due,
 };
 
 pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch_mut(key) else { return };
-    batch.sealed = true;
+    (batch.sealed, batch.sealed_at) = (true, now);
+    if let Some(limit) = batch.setup.queue_timeout {
+        dispatch.timers.arm(now + limit, Due::StartLimits(key));
+    }
     // Picked while the batch was not allowed to start.
     pause::unpark(dispatch, now);
     quarantine(dispatch, key, now, effects);
@@ -30,12 +34,15 @@ fn quarantine(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &m
     }
 }
 
-/// Jobs whose deadline passed before the total was known.
+/// Jobs whose time was over before the total was known.
 fn end_those_too_late(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch(key) else { return };
-    let mut late: Vec<u32> = batch.wishes.keys().copied().filter(|index| batch.is_too_late(*index, now)).collect();
-    late.sort_unstable();
-    for index in late {
-        waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
+    let watched = batch.wishes.keys().chain(batch.troubles.keys()).copied();
+    let why = |index| batch.expiry(index).filter(|(at, _)| *at <= now).map(|(_, why)| (index, why));
+    let mut late: Vec<(u32, WaitingEnd)> = watched.filter_map(why).collect();
+    late.sort_unstable_by_key(|(index, _)| *index);
+    late.dedup_by_key(|(index, _)| *index);
+    for (index, why) in late {
+        waiting::end(dispatch, key, index, why, now, effects);
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
         match due {
             Due::Admit(batch, index) => {
                 requeue(dispatch, batch, index, JobState::Pending, Transition::Admit);
+                arm_start_limit(dispatch, batch, index);
             }
             Due::Retry(batch, index, epoch) => {
                 if is_in_backoff(dispatch, batch, index, epoch)
@@ -29,6 +30,10 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
                 }
             }
             Due::JobDeadline(batch, index) => job_deadline(dispatch, batch, index, now, effects),
+            Due::StartLimit(batch, index) | Due::JobTimeout(batch, index) => {
+                end_if_too_late(dispatch, batch, index, now, effects);
+            }
+            Due::StartLimits(batch) => end_those_not_started(dispatch, batch, now, effects),
             Due::BatchDeadline(batch) => {
                 close::begin(dispatch, batch, Closing::DeadlinePassed, true, now, effects);
                 close::end_if_over(dispatch, batch, now, effects);
@@ -69,5 +74,46 @@ fn job_deadline(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTim
         }
     } else if batch_is_sealed {
         waiting::end(dispatch, key, index, WaitingEnd::Deadline, now, effects);
+    }
+}
+
+/// One that came to the queue after its batch was sealed has its own time for that.
+fn arm_start_limit(dispatch: &mut Dispatch, key: BatchKey, index: u32) {
+    let due = dispatch.batch(key).and_then(|batch| batch.queue_due(index));
+    if let Some(due) = due {
+        dispatch.timers.arm(due, Due::StartLimit(key, index));
+    }
+}
+
+/// Ends a job whose time is over if it waits. Where it runs, its attempt has a limit.
+fn end_if_too_late(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch_mut(key).filter(|batch| batch.sealed) else { return };
+    let late = batch.expiry(index).filter(|(at, _)| *at <= now);
+    match batch.rows[index as usize].state {
+        JobState::Pending | JobState::Ready | JobState::Backoff => {
+            if let Some((_, why)) = late {
+                waiting::end(dispatch, key, index, why, now, effects);
+            }
+        }
+        // Should it wait again, it is looked at again.
+        _ => {
+            if let Some(trouble) = batch.troubles.get_mut(&index) {
+                trouble.is_timed = false;
+            }
+        }
+    }
+}
+
+/// Most jobs of a batch may start at one moment, so they have one timer.
+fn end_those_not_started(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(batch) = dispatch.batch(key) else { return };
+    let waits = |index: &u32| {
+        let is_ready = batch.rows[*index as usize].state == JobState::Ready;
+        is_ready && batch.queue_due(*index).is_some_and(|due| due <= now)
+    };
+    let jobs = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
+    let late: Vec<u32> = (0..jobs).filter(waits).collect();
+    for index in late {
+        end_if_too_late(dispatch, key, index, now, effects);
     }
 }

@@ -1,6 +1,6 @@
 //! The end of single jobs that wait: cancelled, past their deadline, or lost with their hosts too often.
 
-use batchmill_core::{ErrorClass, JobError, JobState, MonoTime, Status};
+use batchmill_core::{ErrorClass, JobError, JobState, MonoTime, Status, format_duration};
 
 use crate::{
     BatchKey, Effect,
@@ -10,6 +10,7 @@ use crate::{
         finish::{End, Heard, finish},
         queue,
     },
+    timers::Due,
 };
 
 /// Why a job ends that waits while its batch goes on.
@@ -17,6 +18,10 @@ use crate::{
 pub(crate) enum WaitingEnd {
     Cancelled,
     Deadline,
+    /// It did not start in time.
+    QueueTimeout,
+    /// It started, and did not end in time.
+    JobTimeout,
     CrashLimit,
 }
 
@@ -24,8 +29,19 @@ impl WaitingEnd {
     pub(crate) fn status(self) -> Status {
         match self {
             Self::Cancelled => Status::Cancelled,
-            Self::Deadline => Status::TimedOut,
+            Self::Deadline | Self::QueueTimeout | Self::JobTimeout => Status::TimedOut,
             Self::CrashLimit => Status::Quarantined,
+        }
+    }
+
+    /// The code of its error.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Deadline => "deadline",
+            Self::QueueTimeout => "queue_timeout",
+            Self::JobTimeout => "job_timeout",
+            Self::CrashLimit => "crash_limit",
         }
     }
 }
@@ -67,19 +83,43 @@ fn end_now(
     }
     let end = match why {
         WaitingEnd::Cancelled => {
-            let error = JobError::new(ErrorClass::Cancelled, "cancelled", "cancelled by request");
+            let error = JobError::new(ErrorClass::Cancelled, why.code(), "cancelled by request");
             End::waiting(why.status(), error, Heard::No)
         }
         WaitingEnd::Deadline => {
-            let error = JobError::new(ErrorClass::Timeout, "deadline", "its deadline passed before it could end");
+            let error = JobError::new(ErrorClass::Timeout, why.code(), "its deadline passed before it could end");
             End::waiting(why.status(), error, Heard::Yes)
         }
+        WaitingEnd::QueueTimeout => {
+            let limit = dispatch.batch(key).and_then(|batch| batch.setup.queue_timeout).unwrap_or_default();
+            let message = format!("it did not start within {}", format_duration(limit));
+            End::waiting(why.status(), JobError::new(ErrorClass::Timeout, why.code(), message), Heard::Yes)
+        }
+        WaitingEnd::JobTimeout => End::waiting(why.status(), job_timeout(dispatch.batch(key)), Heard::Yes),
         WaitingEnd::CrashLimit => {
             let row = dispatch.batch(key).map(|batch| batch.rows[index as usize]);
             End::waiting(why.status(), crash_limit(row.map_or(0, |row| row.crashes)), Heard::Yes)
         }
     };
     finish(dispatch, key, index, end, now, effects);
+}
+
+/// The error of a job that has not ended in time, all attempts and waits together.
+pub(crate) fn job_timeout(batch: Option<&Batch>) -> JobError {
+    let limit = batch.and_then(|batch| batch.setup.job_timeout).unwrap_or_default();
+    let message = format!("did not end within {} of its first start", format_duration(limit));
+    JobError::new(ErrorClass::Timeout, WaitingEnd::JobTimeout.code(), message)
+}
+
+/// Watches the time of a job that waits after it has started. Of one that runs, its attempt is the limit.
+pub(crate) fn arm_job_timeout(dispatch: &mut Dispatch, key: BatchKey, index: u32) {
+    let Some(batch) = dispatch.batch_mut(key) else { return };
+    let Some(due) = batch.job_due(index) else { return };
+    // Once: the moment never changes.
+    let is_armed = batch.troubles.get_mut(&index).map(|trouble| std::mem::replace(&mut trouble.is_timed, true));
+    if is_armed == Some(false) {
+        dispatch.timers.arm(due, Due::JobTimeout(key, index));
+    }
 }
 
 /// The error of a job that is not run again, because it may be what takes hosts down.

@@ -17,7 +17,7 @@ fn nothing_starts_before_all_jobs_are_here() {
     let batch = rig.dispatch.open(setup(), rig.now);
     assert_eq!(rig.step(Event::JobsAccepted { batch, jobs: jobs(1) }), "");
     assert_eq!(rig.step(Event::JobsAccepted { batch, jobs: jobs(1) }), "");
-    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3) }), "");
+    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3), why: None }), "");
     assert_eq!(rig.step(Event::Sealed { batch }), "start 0, start 1");
 }
 

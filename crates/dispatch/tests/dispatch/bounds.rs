@@ -20,10 +20,14 @@ fn answered(batch: u32, index: u32) -> Event {
 fn a_lower_limit_stops_starting_and_a_higher_one_starts() {
     let mut rig = Rig::new(2);
     assert_eq!(rig.open(setup(), jobs(6)), "start 0, start 1");
-    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(1) }), "", "running jobs are never stopped for it");
+    assert_eq!(
+        rig.step(Event::LimitChanged { limit: at_least_1(1), why: None }),
+        "",
+        "running jobs are never stopped for it"
+    );
     assert_eq!(rig.ok(0), "0 succeeded");
     assert_eq!(rig.ok(1), "1 succeeded, start 2");
-    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3) }), "start 3, start 4");
+    assert_eq!(rig.step(Event::LimitChanged { limit: at_least_1(3), why: None }), "start 3, start 4");
 }
 
 #[test]

@@ -280,6 +280,21 @@ fn a_stop_that_is_not_told_is_seen() {
     must_be_seen(&with(doctor), "told to stop, or not");
 }
 
+/// Jobs that wait too long, and take too long, are in the lives that may have them.
+#[test]
+fn lives_reach_the_limits_of_time() {
+    for code in ["queue_timeout", "job_timeout"] {
+        let reaches = |seed| {
+            let mut world = plain_world(seed);
+            world.trace = Some(Vec::new());
+            world.live(STEPS).unwrap();
+            world.trace.unwrap_or_default().iter().any(|step| step.contains(&format!("code: \"{code}\"")))
+        };
+        let lives = (6_000..6_000 + LIVES).filter(|seed| reaches(*seed)).count();
+        assert!(lives >= 5, "`{code}` happens in {lives} of {LIVES} lives");
+    }
+}
+
 /// The lives are worth living: everything happens in them that the checks are about.
 #[test]
 fn lives_reach_every_end_and_every_state() {

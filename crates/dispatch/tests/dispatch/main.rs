@@ -13,6 +13,7 @@ mod halt;
 mod halting;
 mod leases;
 mod limits;
+mod limits_of_time;
 mod model;
 mod pause;
 mod policies;

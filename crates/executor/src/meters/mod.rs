@@ -10,13 +10,13 @@ mod folding;
 mod results;
 mod tally;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use batchmill_core::{ErrorClass, Tenant};
 use batchmill_dispatch::{Decider, Totals};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use self::folding::Labels;
+use self::folding::{Folding, Labels};
 
 pub(crate) use self::{feeds::FeedMeters, results::ResultMeters, tally::Tally};
 
@@ -34,7 +34,8 @@ pub(crate) struct Meters {
     retries: [Counter; ErrorClass::ALL.len()],
     running: Gauge,
     limit: Gauge,
-    limit_requests: Counter,
+    /// By reason: words that plugins choose.
+    limit_reasons: Folding,
     backoff: Gauge,
     draining: Gauge,
     violations: Counter,
@@ -56,7 +57,7 @@ impl Meters {
                 .map(|class| from_zero(counter!("batchmill_retries_total", "class" => class.as_str()))),
             running: gauge!("batchmill_jobs_running"),
             limit: gauge!("batchmill_concurrency_limit"),
-            limit_requests: from_zero(counter!("batchmill_concurrency_limit_changes_total", "reason" => ON_REQUEST)),
+            limit_reasons: limit_reasons(),
             backoff: gauge!("batchmill_backoff_jobs"),
             draining: gauge!("batchmill_draining"),
             violations: from_zero(counter!("batchmill_conservation_violations_total")),
@@ -71,8 +72,11 @@ impl Meters {
         self.decision.record(took);
     }
 
-    pub(crate) fn limit_requested(&self) {
-        self.limit_requests.increment(1);
+    /// The limit became another one, for this reason; without one, somebody asked for it.
+    pub(crate) fn limit_changed(&self, reason: Option<Cow<'static, str>>) {
+        let reason = reason.unwrap_or(Cow::Borrowed(ON_REQUEST));
+        let reason = self.limit_reasons.fold(&reason).to_owned();
+        counter!("batchmill_concurrency_limit_changes_total", "reason" => reason).increment(1);
     }
 
     pub(crate) fn violation(&self) {
@@ -108,6 +112,12 @@ impl Meters {
             gauge!("batchmill_queue_depth", "tenant" => tenant.to_owned()).set(queued as f64);
         }
     }
+}
+
+/// Every reason that is known before has its series from the start.
+fn limit_reasons() -> Folding {
+    counter!("batchmill_concurrency_limit_changes_total", "reason" => ON_REQUEST).increment(0);
+    Folding::default()
 }
 
 /// A counter that is there before it counts.

@@ -17,6 +17,7 @@ use super::{
     Phase, Shared,
     attempt::panic_text,
     batch::{BatchEnd, OpenBatch},
+    governing::Ends,
     outlet::Decided,
     roster::Roster,
     runner::{End, Seat, Work},
@@ -30,7 +31,7 @@ pub(super) struct Brain<W: Workload> {
     pub(super) dispatch: Dispatch,
     pub(super) draining: bool,
     /// Whether a decision panicked.
-    broken: bool,
+    pub(super) broken: bool,
     /// Answers of the scheduler that broke its contract, as far as they are told.
     scheduler_faults: u64,
     /// Batches whose delivery is not closed.
@@ -51,6 +52,8 @@ pub(super) struct Brain<W: Workload> {
     pub(super) tally: Tally,
     /// Memory in use as a share of its limit, as it was last seen.
     pub(super) memory_share: Option<f64>,
+    /// What happened since a governor was told, if there is one.
+    pub(super) ends: Option<Ends>,
     /// Ends of attempts until one is timed again.
     untimed: u32,
     tasks: JoinSet<()>,
@@ -73,6 +76,7 @@ impl<W: Workload> Brain<W> {
             effects: Vec::new(),
             tally: Tally::default(),
             memory_share: None,
+            ends: None,
             untimed: 0,
             tasks: JoinSet::new(),
         }
@@ -141,6 +145,9 @@ impl<W: Workload> Brain<W> {
             work.signal = signal;
         }
         let outcome = std::mem::replace(&mut seat.report.outcome, Outcome::Stopped);
+        if let Some(ends) = &mut self.ends {
+            ends.count(&outcome);
+        }
         let mut usage = std::mem::take(&mut seat.report.usage);
         usage.ran = ran;
         let event = Event::AttemptEnded { lease, outcome, usage, draw };
@@ -385,7 +392,7 @@ fn belongs_to(effect: &Effect, lease: Lease) -> bool {
 }
 
 /// Who panicked, counted and in words.
-fn blame<W: Workload>(shared: &Shared<W>, payload: Box<dyn Any + Send>) -> String {
+pub(super) fn blame<W: Workload>(shared: &Shared<W>, payload: Box<dyn Any + Send>) -> String {
     match payload.downcast::<PluginPanic>() {
         Ok(panic) => {
             if let Some(meters) = &shared.meters {

@@ -11,6 +11,7 @@ mod batch;
 mod brain;
 mod delivery;
 mod draws;
+mod governing;
 mod load;
 mod opening;
 mod outlet;
@@ -23,6 +24,7 @@ mod shutdown;
 mod watched;
 
 use std::{
+    borrow::Cow,
     fmt,
     num::{NonZeroU32, NonZeroU64},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -43,6 +45,7 @@ pub(crate) use self::opening::lots;
 pub use self::{
     batch::{BatchEnd, BatchHandle, Pauses},
     delivery::Delivery,
+    governing::Governing,
     opening::{Opening, Results},
     shutdown::Phases,
 };
@@ -85,6 +88,16 @@ pub struct Snapshot {
     pub counts: BatchCounts,
     /// Attempts that were repeated.
     pub retries: u64,
+}
+
+/// How many attempts may run at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limit {
+    /// So many.
+    pub attempts: u32,
+    /// Why, in a word: that of a governor, or of what stands above it. `None`: somebody asked for it.
+    pub reason: Option<String>,
 }
 
 /// Runs batches on the tokio runtime that it was started on. Clones share it.
@@ -178,14 +191,23 @@ impl<W: Workload> Mill<W> {
 
     /// Sets how many attempts may run at once. Running ones are not stopped.
     pub fn set_concurrency(&self, limit: NonZeroU32) {
+        self.0.change_limit(limit, None, None);
+    }
+
+    /// Lets a governor adapt the limit, from the one in force on, once and for all. Where it is never to be asked, nothing is
+    /// measured.
+    pub fn govern(&self, governing: Governing) {
+        let Some(window) = governing.governor.window() else { return };
         let mut brain = self.0.lock();
-        let before = brain.dispatch.totals().limit;
-        brain.take(&self.0, Event::LimitChanged { limit });
-        let after = brain.dispatch.totals().limit;
-        drop(brain);
-        if let Some(meters) = self.0.meters.as_ref().filter(|_| before != after) {
-            meters.limit_requested();
-        }
+        brain.ends = Some(governing::Ends::default());
+        brain.spawn(&self.0, governing::run(Arc::downgrade(&self.0), governing, window));
+    }
+
+    /// How many attempts may run at once, and why.
+    pub fn limit(&self) -> Limit {
+        let brain = self.0.lock();
+        let reason = brain.dispatch.limit_reason().map(str::to_owned);
+        Limit { attempts: brain.dispatch.totals().limit, reason }
     }
 
     /// How each limit of jobs with one key stands, in their order.
@@ -262,6 +284,21 @@ impl<W: Workload> Shared<W> {
         let mut brain = self.lock();
         let now = brain.advance(now);
         question(&brain.dispatch, now)
+    }
+
+    /// Changes the limit, if it still is what whoever decided this has seen.
+    fn change_limit(self: &Arc<Self>, limit: NonZeroU32, why: Option<Cow<'static, str>>, seen: Option<NonZeroU32>) {
+        let mut brain = self.lock();
+        let before = brain.dispatch.totals().limit;
+        if seen.is_some_and(|seen| seen.get() != before || seen == limit) {
+            return;
+        }
+        brain.take(self, Event::LimitChanged { limit, why: why.clone() });
+        let after = brain.dispatch.totals().limit;
+        drop(brain);
+        if let Some(meters) = self.meters.as_ref().filter(|_| before != after) {
+            meters.limit_changed(why);
+        }
     }
 
     fn snapshot(&self, batch: BatchKey) -> Option<Snapshot> {

@@ -77,6 +77,12 @@ pub struct Opening<W> {
     pub results: Results,
     /// Bounds an attempt of a job that has no limit of its own.
     pub timeout: Option<Duration>,
+    /// The same in percent of the median of the attempts that succeeded, once there are enough of them.
+    pub timeout_percent: Option<NonZeroU32>,
+    /// Bounds the wait of a job for its first start.
+    pub queue_timeout: Option<Duration>,
+    /// Bounds a job from its first start to its end.
+    pub job_timeout: Option<Duration>,
     /// Bounds the batch.
     pub deadline: Option<Duration>,
     /// A job whose host was lost so often while it ran is quarantined.
@@ -98,9 +104,23 @@ impl<W> Opening<W> {
         results: impl Into<Results>,
     ) -> Self {
         let (flow, results) = (id.to_string(), results.into());
-        let (timeout, deadline, limit) = (None, None, None);
-        let (crash_limit, needs) = (CRASH_LIMIT, Needs::default());
-        Self { id, flow, workload, jobs, failure, retry, results, timeout, deadline, crash_limit, limit, needs }
+        Self {
+            id,
+            flow,
+            workload,
+            jobs,
+            failure,
+            retry,
+            results,
+            timeout: None,
+            timeout_percent: None,
+            queue_timeout: None,
+            job_timeout: None,
+            deadline: None,
+            crash_limit: CRASH_LIMIT,
+            limit: None,
+            needs: Needs::default(),
+        }
     }
 }
 
@@ -111,10 +131,11 @@ impl<W> fmt::Debug for Opening<W> {
 }
 
 pub(super) fn open<W: Workload>(shared: &Arc<Shared<W>>, opening: Opening<W>) -> BatchHandle<W> {
-    let Opening { id, flow, workload, jobs, failure, retry, results, timeout, deadline, limit, crash_limit, needs } =
+    let Opening { id, flow, workload, jobs, failure, retry, results, deadline, limit, crash_limit, needs, .. } =
         opening;
     let mut setup = BatchSetup::new(failure, retry);
-    setup.timeout = timeout;
+    (setup.timeout, setup.timeout_percent) = (opening.timeout, opening.timeout_percent);
+    (setup.queue_timeout, setup.job_timeout) = (opening.queue_timeout, opening.job_timeout);
     setup.expected_jobs = usize::try_from(jobs.len()).unwrap_or_default();
     setup.limit = limit;
     setup.crash_limit = crash_limit.get();

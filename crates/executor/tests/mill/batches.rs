@@ -30,7 +30,7 @@ async fn a_batch_says_why_its_jobs_wait_and_what_it_leaves() {
     let mill = mill(2);
     let handle = mill.open(batch(workload, 5, delivery));
     settle().await;
-    assert_eq!(handle.explain(4).unwrap().reason, Reason::Slots { limit: 2 });
+    assert_eq!(handle.explain(4).unwrap().reason, Reason::Slots { limit: 2, why: None });
     assert_eq!(handle.explain(0).unwrap().reason, Reason::Running);
     assert_eq!(handle.explain(5), None);
     let said: Vec<String> = handle.census().iter().map(ToString::to_string).collect();

@@ -131,3 +131,47 @@ async fn a_panic_ends_its_attempt_and_nothing_else() {
     handle.cancel();
     handle.wait().await.counts.check().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_wait_too_long_for_a_start_end_exactly_then() {
+    let ((delivery, results), (workload, census, gate)) = (kept(), gated());
+    let mut opening = batch(workload, 3, delivery);
+    opening.queue_timeout = Some(Duration::from_secs(5));
+    let start = Instant::now();
+    let handle = mill(1).open(opening);
+    crate::after(Duration::from_secs(7)).await;
+    assert_eq!((census.started(), count(&results, Status::TimedOut)), (1, 2));
+    gate.add_permits(1);
+    assert_eq!(handle.wait().await.counts.succeeded, 1);
+    for late in results.lock().unwrap().iter().filter(|result| result.status == Status::TimedOut) {
+        assert_eq!((late.queued.as_secs(), late.started_at), (5, None));
+        assert_eq!(late.error.as_ref().unwrap().code, "queue_timeout");
+    }
+    assert_eq!(start.elapsed().as_secs(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_has_a_time_as_a_whole_whatever_its_attempts_and_waits_are() {
+    let transient = || crate::metrics::failed(ErrorClass::Transient, "unlucky");
+    // Three seconds an attempt, two of waiting: the third attempt has two of its three.
+    let (workload, census) = scripted(move |_, _| async move {
+        crate::after(Duration::from_secs(3)).await;
+        transient()
+    });
+    let (delivery, results) = kept();
+    let mut opening = batch(workload, 1, delivery);
+    let mut retry = batchmill_retry_exponential::Options::with_max_attempts(9);
+    retry.backoff = batchmill_retry_exponential::Backoff::Fixed;
+    retry.jitter = batchmill_retry_exponential::Jitter::None;
+    retry.delay = batchmill_plugin::HumanDuration::from_secs(2);
+    opening.retry = vec![Arc::new(batchmill_retry_exponential::Exponential::new(&retry).unwrap())];
+    opening.timeout = Some(Duration::from_secs(60));
+    opening.job_timeout = Some(Duration::from_secs(12));
+    let start = Instant::now();
+    mill(1).open(opening).wait().await;
+    assert_eq!((start.elapsed().as_secs(), census.started(), census.running()), (12, 3, 0));
+    let ended = results.lock().unwrap()[0].clone();
+    let error = ended.error.unwrap();
+    assert_eq!((ended.status, ended.attempts, &*error.code), (Status::TimedOut, 3, "job_timeout"));
+    assert_eq!(error.history.len(), 3);
+}

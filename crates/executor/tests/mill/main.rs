@@ -5,6 +5,7 @@
 mod batches;
 mod delivery;
 mod durable;
+mod governor;
 mod hands;
 mod limits;
 mod metrics;

@@ -13,7 +13,7 @@ use batchmill_metrics_prometheus::Recorder;
 
 use crate::{Scripted, at_once, at_once_at_most, batch, kept, scheduler, scripted};
 
-fn counting(concurrency: u32, scheduler: Box<dyn Scheduler>) -> Mill<Scripted> {
+pub(crate) fn counting(concurrency: u32, scheduler: Box<dyn Scheduler>) -> Mill<Scripted> {
     let mut settings = Settings::new(at_once_at_most(concurrency));
     settings.metrics = true;
     Mill::start(&settings, scheduler)
@@ -27,13 +27,13 @@ fn sum(recorder: &Recorder, begins: &str) -> f64 {
 }
 
 #[track_caller]
-fn assert_sums(recorder: &Recorder, expected: &[(&str, f64)]) {
+pub(crate) fn assert_sums(recorder: &Recorder, expected: &[(&str, f64)]) {
     for (begins, number) in expected {
         assert!((sum(recorder, begins) - number).abs() < 1e-9, "{begins} is not {number}:\n{}", recorder.render());
     }
 }
 
-fn failed(class: ErrorClass, code: &'static str) -> Outcome {
+pub(crate) fn failed(class: ErrorClass, code: &'static str) -> Outcome {
     let failure = NodeFailure::of_attempt(NodeError::new(class, code, "made to fail"));
     Outcome::Failed(Box::new(AttemptFailure::new(failure)))
 }

@@ -108,6 +108,9 @@ fn notes(node: &NodeOutline, shared: &Shared<'_>) -> Vec<String> {
     if let Some(limit) = node.timeout.filter(|limit| Some(*limit) != shared.timeout) {
         notes.push(format!("timeout {}", format_duration(limit)));
     }
+    if let Some(percent) = node.timeout_percent {
+        notes.push(format!("timeout {percent}% of the median"));
+    }
     if let Some(settings) = node.retry.as_ref().filter(|settings| Some(*settings) != shared.retry) {
         notes.push(format!("retry ({})", listed(settings)));
     }

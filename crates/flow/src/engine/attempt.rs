@@ -3,7 +3,7 @@
 use batchmill_core::{AttemptFailure, CancelSignal, GivenUp, JobInfo, NodeError, NodeFailure, StateData};
 use serde_json::Value;
 
-use super::{Execution, StepContext, Stepped, keeper::Keeper};
+use super::{Execution, NodeTimer, StepContext, Stepped, keeper::Keeper};
 use crate::graph::CompiledGraph;
 
 /// What an attempt is made of.
@@ -43,8 +43,13 @@ pub enum AttemptEnd {
     Stopped,
 }
 
-pub(super) async fn attempt(keeper: Keeper<'_>, graph: &CompiledGraph, request: AttemptRequest<'_>) -> AttemptEnd {
-    match run(graph, &request, keeper).await {
+pub(super) async fn attempt(
+    keeper: Keeper<'_>,
+    graph: &CompiledGraph,
+    request: AttemptRequest<'_>,
+    timer: Option<&dyn NodeTimer>,
+) -> AttemptEnd {
+    match run(graph, &request, keeper, timer).await {
         Ok(end) => end,
         Err(error) => AttemptEnd::Failed(AttemptFailure::new(NodeFailure::of_attempt(error))),
     }
@@ -55,9 +60,10 @@ async fn run(
     graph: &CompiledGraph,
     request: &AttemptRequest<'_>,
     mut keeper: Keeper<'_>,
+    timer: Option<&dyn NodeTimer>,
 ) -> Result<AttemptEnd, NodeError> {
     let context = StepContext { job: request.job, input: request.input, cancel: request.cancel };
-    let mut execution = begin(graph, request, &mut keeper).await?;
+    let mut execution = begin(graph, request, &mut keeper).await?.timed(timer);
     loop {
         let stepped = keeper.beside(execution.step(&context)).await;
         request.job.usage.next_step();

@@ -8,6 +8,7 @@ use batchmill_core::{
 use serde_json::Value;
 
 use super::{
+    NodeTimer,
     arrivals::Arrivals,
     superstep::{Visit, run_all, run_node},
 };
@@ -124,6 +125,7 @@ pub struct Execution<'g> {
     /// Why the run cannot go on from where it stands.
     dead_end: Option<Box<AttemptFailure>>,
     trace: Option<Vec<NodeRun>>,
+    timer: Option<&'g dyn NodeTimer>,
     /// What the nodes of this superstep told, if there is a trace.
     notes: Vec<(u32, StateData)>,
 }
@@ -179,6 +181,7 @@ impl<'g> Execution<'g> {
             handles_errors: false,
             dead_end: None,
             trace: None,
+            timer: None,
             notes: Vec::new(),
         }
     }
@@ -195,6 +198,13 @@ impl<'g> Execution<'g> {
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.trace = Some(Vec::new());
+        self
+    }
+
+    /// Tells `timer` how long each node takes.
+    #[must_use]
+    pub fn timed(mut self, timer: Option<&'g dyn NodeTimer>) -> Self {
+        self.timer = timer;
         self
     }
 
@@ -239,7 +249,8 @@ impl<'g> Execution<'g> {
     pub fn preview(&self, context: &StepContext<'_>) -> Vec<(&'g str, Result<StateData, NodeError>)> {
         let graph = self.graph;
         let preview = |node: &u32| {
-            let visit = Visit { node: graph.node(*node), error: error_of(&self.errors, *node), notes: None };
+            let error = error_of(&self.errors, *node);
+            let visit = Visit { node: graph.node(*node), place: *node, error, notes: None, timer: None };
             (&*graph.node(*node).name, visit.node.node.preview(&self.state, visit.context(context, context.cancel)))
         };
         self.ready.iter().map(preview).collect()
@@ -301,7 +312,8 @@ impl<'g> Execution<'g> {
         let notes = self.blank_notes();
         let visit = |node: u32| {
             let notes = notes.binary_search_by_key(&node, |(at, _)| *at).ok().map(|place| &notes[place].1);
-            Visit { node: graph.node(node), error: error_of(&self.errors, node), notes }
+            let error = error_of(&self.errors, node);
+            Visit { node: graph.node(node), place: node, error, notes, timer: self.timer }
         };
         if let ([only], []) = (&self.ready[..], &self.known[..]) {
             let end = NodeEnd::of(run_node(visit(*only), state, context).await);

@@ -4,16 +4,19 @@ use batchmill_core::{CancelSignal, NodeContext, NodeError, Notes, StateData};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::{StepContext, guard::guarded, limit::limited};
+use super::{NodeTimer, StepContext, guard::guarded, limit::limited, timing::Stopwatch};
 use crate::graph::CompiledNode;
 
 /// One run of a node.
 #[derive(Clone, Copy)]
 pub(super) struct Visit<'a> {
     pub(super) node: &'a CompiledNode,
+    /// Its place in the graph.
+    pub(super) place: u32,
     /// The error that led here.
     pub(super) error: Option<&'a Value>,
     pub(super) notes: Option<&'a Notes>,
+    pub(super) timer: Option<&'a dyn NodeTimer>,
 }
 
 impl Visit<'_> {
@@ -31,7 +34,8 @@ pub(super) async fn run_node(
 ) -> Result<StateData, NodeError> {
     let node = visit.node;
     let make = |cancel| visit.context(context, cancel);
-    match node.timeout {
+    let stopwatch = Stopwatch::start(visit);
+    let result = match node.limit() {
         None => {
             let context = make(context.cancel);
             guarded(|| node.node.run(state, context)).await
@@ -42,7 +46,11 @@ pub(super) async fn run_node(
             let run = guarded(|| node.node.run(state, node_context));
             limited(run, &node.name, limit, &own, context.cancel).await
         }
+    };
+    if let (Some(stopwatch), Ok(_)) = (stopwatch, &result) {
+        stopwatch.stop();
     }
+    result
 }
 
 /// Runs several nodes at once; the results come in the order of `visits`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use batchmill_core::{BatchId, CancelSignal, Checkpointer, JobError, JobId, JobInfo, NodeError, StateData};
 
 use super::{
-    AttemptEnd, AttemptRequest, Execution, StepContext, Stepped,
+    AttemptEnd, AttemptRequest, Execution, NodeTimer, StepContext, Stepped,
     attempt::attempt,
     keeper::{Keeper, Thread},
 };
@@ -81,9 +81,19 @@ impl ExecutionEngine {
     ///
     /// The future may be dropped at any await; the thread then holds what was kept until then.
     pub async fn attempt(&self, graph: &CompiledGraph, request: AttemptRequest<'_>) -> AttemptEnd {
+        self.timed_attempt(graph, request, None).await
+    }
+
+    /// The same, telling `timer` how long each node takes.
+    pub async fn timed_attempt(
+        &self,
+        graph: &CompiledGraph,
+        request: AttemptRequest<'_>,
+        timer: Option<&dyn NodeTimer>,
+    ) -> AttemptEnd {
         let thread = Thread::of(request.job);
         let mode = graph.checkpoint_mode();
         let keeper = Keeper::new(self.checkpointer.as_deref(), self.leaves_finished, &thread, mode);
-        attempt(keeper, graph, request).await
+        attempt(keeper, graph, request, timer).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use batchmill_core::{Node, Options, Problem, nearest};
+use batchmill_core::{Node, Options, Problem, format_duration, nearest, parse_duration};
 
 use super::{
     Document, FlowProblem, NodeCatalog, cost, targets,
@@ -12,6 +12,9 @@ use crate::{
     graph::{NodeSpec, StateGraph, node_fn},
     yaml::{Located, LocatedKey},
 };
+
+/// The key of those kinds of nodes that can tell silence.
+const IDLE: &str = "idle_timeout";
 
 /// Keys that every kind has.
 pub(super) const GENERIC: [&str; 6] = ["needs", "next", "timeout", "retry", "on_error", "cost"];
@@ -59,7 +62,7 @@ impl NodeReader<'_> {
             let path = ["nodes", self.name, key.name.as_str()];
             let result = match key.name.as_str() {
                 "needs" => names(value).map(|needs| spec.needs = needs),
-                "timeout" => timeout(value).map(|limit| spec.timeout = Some(limit)),
+                "timeout" => timeout(value).map(|limit| limit.put(&mut spec.timeout, &mut spec.timeout_percent)),
                 "retry" => retry(value).map(|settings| spec.retry = Some(settings)),
                 "on_error" => targets::on_error(value).map(|on_error| spec.on_error = on_error),
                 "cost" => cost::cost(self.document, &path, value, self.problems).map(|cost| spec.cost = cost),
@@ -71,7 +74,19 @@ impl NodeReader<'_> {
                 self.problems.push(self.document.at(&path, why));
             }
         }
+        self.check_silence(entries, &spec);
         spec
+    }
+
+    /// A node that may be silent for longer than it may run is never ended for its silence.
+    fn check_silence(&mut self, entries: &[(LocatedKey, Located)], spec: &NodeSpec) {
+        let silence = entries.iter().find(|(key, _)| key.name == IDLE).and_then(|(_, value)| value.as_str());
+        let limits = silence.and_then(|text| parse_duration(text).ok()).zip(spec.timeout);
+        if let Some((silence, limit)) = limits.filter(|(silence, limit)| silence >= limit) {
+            let (silence, limit) = (format_duration(silence), format_duration(limit));
+            let message = format!("{silence} is not less than the `timeout` of the node, {limit}: it would never act");
+            self.problems.push(self.document.at(&["nodes", self.name, IDLE], message));
+        }
     }
 
     /// Makes the node of its kind and options.

@@ -126,7 +126,10 @@ fn generic_key(key: &str) -> Value {
     match key {
         "needs" => described("Runs when these have finished or can no longer come.", json!({"$ref": "#/$defs/names"})),
         "next" => described("What follows.", json!({"$ref": "#/$defs/next"})),
-        "timeout" => described("Bounds one run.", json!({"type": "string", "examples": ["30s", "5m"]})),
+        "timeout" => described(
+            "Bounds one run: a time, or a percentage of the median of the runs that succeeded.",
+            json!({"type": "string", "examples": ["30s", "5m", "300%"]}),
+        ),
         "retry" => described("How it is tried again.", json!({"$ref": "#/$defs/retry"})),
         "on_error" => described(
             "What happens after the last attempt.",

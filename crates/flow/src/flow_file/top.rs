@@ -1,6 +1,6 @@
 //! The keys of a flow beside its nodes, and the values that nodes share with them.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use batchmill_core::{BatchId, Options, Problem, nearest, parse_duration, parse_size};
 use serde_json::Value;
@@ -152,7 +152,9 @@ pub(super) fn defaults(
     for (key, value) in settings {
         let path = ["defaults", key.name.as_str()];
         let result = match key.name.as_str() {
-            "timeout" => timeout(value).map(|limit| graph.defaults.timeout = Some(limit)),
+            "timeout" => {
+                timeout(value).map(|limit| limit.put(&mut graph.defaults.timeout, &mut graph.defaults.timeout_percent))
+            }
             "retry" => retry(value).map(|settings| graph.defaults.retry = Some(settings)),
             _ => {
                 problems.push(document.unknown_key(&path, &["timeout", "retry"]));
@@ -166,9 +168,33 @@ pub(super) fn defaults(
     Ok(())
 }
 
-pub(super) fn timeout(value: &Located) -> Result<Duration, String> {
+/// A time, or a percentage of the median.
+pub(super) enum TimeLimit {
+    Plain(Duration),
+    OfMedian(NonZeroU32),
+}
+
+impl TimeLimit {
+    /// Puts it where it belongs.
+    pub(super) fn put(self, plain: &mut Option<Duration>, of_median: &mut Option<NonZeroU32>) {
+        match self {
+            Self::Plain(limit) => *plain = Some(limit),
+            Self::OfMedian(percent) => *of_median = Some(percent),
+        }
+    }
+}
+
+/// The largest percentage.
+const PERCENT_MAX: u32 = 100_000;
+
+pub(super) fn timeout(value: &Located) -> Result<TimeLimit, String> {
     let text = value.as_str().ok_or_else(|| expected("a duration with a unit, such as `30s`", value))?;
-    parse_duration(text).map_err(|error| error.to_string())
+    let Some(digits) = text.strip_suffix('%') else {
+        return parse_duration(text).map(TimeLimit::Plain).map_err(|error| error.to_string());
+    };
+    let percent = digits.parse().ok().filter(|percent| (101..=PERCENT_MAX).contains(percent));
+    let wrong = || format!("a percentage of the median must be from 101% to {PERCENT_MAX}%, found {text}");
+    percent.and_then(NonZeroU32::new).map(TimeLimit::OfMedian).ok_or_else(wrong)
 }
 
 /// `retry: 3` is `{max_attempts: 3}`. The keys of the long form are those of the host's retry policy, which checks them.

@@ -1,6 +1,6 @@
 //! A graph that is being built.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use batchmill_core::Options;
 use serde_json::Value;
@@ -43,6 +43,8 @@ impl CheckpointMode {
 pub struct Defaults {
     /// Bounds one run of a node.
     pub timeout: Option<Duration>,
+    /// The same in percent of the median of the runs of each node.
+    pub timeout_percent: Option<NonZeroU32>,
     /// Retry settings.
     pub retry: Option<Options>,
 }

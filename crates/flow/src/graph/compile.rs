@@ -1,6 +1,6 @@
 //! From names to indices, and every check on the graph as a whole.
 
-use std::sync::OnceLock;
+use std::{num::NonZeroU32, sync::OnceLock};
 
 use batchmill_core::{StateData, format_size};
 
@@ -46,13 +46,12 @@ pub(super) fn compile(graph: StateGraph) -> Result<CompiledGraph, Vec<GraphProbl
     }
     let joins = edges.joins(&loops);
     let requests = cost::requests(&graph, &successors, &loops);
-    let default_timeout = graph.defaults.timeout;
     let nodes = graph
         .nodes
         .into_iter()
         .zip(edges.of_nodes)
         .zip(&retry.refs)
-        .map(|(((name, spec), edges), retry)| edges.into_node(&name, spec, default_timeout, *retry))
+        .map(|(((name, spec), edges), retry)| edges.into_node(&name, spec, &graph.defaults, *retry))
         .collect();
     Ok(CompiledGraph {
         name: graph.name.into(),
@@ -109,12 +108,20 @@ fn input_schema(graph: &StateGraph, problems: &mut Vec<GraphProblem>) -> Option<
 
 fn limits(graph: &StateGraph, problems: &mut Vec<GraphProblem>) {
     const ZERO: &str = "a time limit is longer than zero";
+    const PERCENT: &str = "a percentage of the median is above 100";
+    let is_small = |percent: Option<NonZeroU32>| percent.is_some_and(|percent| percent.get() <= 100);
+    if is_small(graph.defaults.timeout_percent) {
+        problems.push(GraphProblem::of_flow(&["defaults", "timeout"], PERCENT));
+    }
     if graph.defaults.timeout.is_some_and(|limit| limit.is_zero()) {
         problems.push(GraphProblem::of_flow(&["defaults", "timeout"], ZERO));
     }
     for (name, spec) in &graph.nodes {
         if spec.timeout.is_some_and(|limit| limit.is_zero()) {
             problems.push(GraphProblem::at_node(name, &["timeout"], ZERO));
+        }
+        if is_small(spec.timeout_percent) {
+            problems.push(GraphProblem::at_node(name, &["timeout"], PERCENT));
         }
     }
 }

@@ -4,11 +4,12 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     fmt,
-    sync::{Arc, OnceLock},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use batchmill_core::{Node, Options, Request, RetryRef, StateData};
+use batchmill_core::{Median, Node, Options, Request, RetryRef, StateData};
 
 use super::{CheckpointMode, Condition, JoinPlans, Reduce, input::InputSchema};
 use crate::expr::Filter;
@@ -52,8 +53,48 @@ pub(crate) struct CompiledNode {
     /// The join that this node is.
     pub(crate) join: Option<u32>,
     pub(crate) timeout: Option<Duration>,
+    /// A limit made of the median of its runs.
+    pub(crate) usual: Option<Usual>,
     pub(crate) retry: RetryRef,
     pub(crate) on_error: CompiledOnError,
+}
+
+/// How long the runs of a node take, and the percentage of that which is their limit. Shared by all that run the graph.
+#[derive(Debug)]
+pub(crate) struct Usual {
+    percent: NonZeroU32,
+    median: Mutex<Median>,
+}
+
+impl Usual {
+    pub(crate) fn new(percent: NonZeroU32) -> Self {
+        Self { percent, median: Mutex::default() }
+    }
+
+    pub(crate) fn share(&self) -> NonZeroU32 {
+        self.percent
+    }
+
+    /// `None` as long as too little is known.
+    fn limit(&self) -> Option<Duration> {
+        self.lock().percent(self.percent)
+    }
+
+    pub(crate) fn add(&self, took: Duration) {
+        self.lock().add(took);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Median> {
+        // A median that is added to does not panic half way.
+        self.median.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CompiledNode {
+    /// How long the next run may take.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.usual.as_ref().and_then(Usual::limit).or(self.timeout)
+    }
 }
 
 pub(crate) struct CompiledArm {

@@ -5,8 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 use batchmill_core::{RetryRef, nearest};
 
 use super::{
-    Arm, CompiledArm, CompiledNode, CompiledOnError, Feed, GraphProblem, JoinPlans, Next, NodeSpec, OnError,
-    StateGraph, Target, compiled::index, cycles::Loops, reach::Adjacency,
+    Arm, CompiledArm, CompiledNode, CompiledOnError, Defaults, Feed, GraphProblem, JoinPlans, Next, NodeSpec, OnError,
+    StateGraph, Target,
+    compiled::{Usual, index},
+    cycles::Loops,
+    reach::Adjacency,
 };
 
 /// A suggestion compares with every name; a file full of slips is not worth a quadratic search.
@@ -48,17 +51,12 @@ impl NodeEdges {
         self.next.iter().copied().flatten().chain(arms).chain(self.goto.flatten())
     }
 
-    pub(super) fn into_node(
-        self,
-        name: &str,
-        spec: NodeSpec,
-        default_timeout: Option<std::time::Duration>,
-        retry: RetryRef,
-    ) -> CompiledNode {
+    pub(super) fn into_node(self, name: &str, spec: NodeSpec, defaults: &Defaults, retry: RetryRef) -> CompiledNode {
         let mut after = self.only_for;
         after.extend(self.next.iter().copied().flatten());
         after.sort_unstable();
         after.dedup();
+        let usual = usual(&spec, defaults);
         CompiledNode {
             name: Arc::from(name),
             node: spec.node,
@@ -69,7 +67,8 @@ impl NodeEdges {
             arms: self.arms.map(Into::into),
             feeds: self.feeds.into(),
             join: self.join,
-            timeout: spec.timeout.or(default_timeout),
+            usual,
+            timeout: spec.timeout.or(defaults.timeout),
             retry,
             on_error: match (spec.on_error, self.goto) {
                 (OnError::Fail, _) => CompiledOnError::Fail,
@@ -78,6 +77,12 @@ impl NodeEdges {
             },
         }
     }
+}
+
+/// A time of its own stands above a percentage of the flow.
+fn usual(spec: &NodeSpec, defaults: &Defaults) -> Option<Usual> {
+    let percent = spec.timeout_percent.or(defaults.timeout_percent.filter(|_| spec.timeout.is_none()));
+    percent.map(Usual::new)
 }
 
 /// Looks names up and reports those that nobody has.

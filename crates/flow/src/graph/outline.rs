@@ -1,13 +1,13 @@
 //! A graph as plain data: to be shown, and to be compared.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use batchmill_core::{Options, RetryRef};
 use serde_json::Value;
 
 use super::{
     Arm, CheckpointMode, CompiledArm, CompiledGraph, CompiledNode, CompiledOnError, Condition, Next, OnError, Reduce,
-    Target,
+    Target, compiled::Usual,
 };
 
 /// Everything that a graph was compiled from, however it was written: two graphs that show the same outline behave the
@@ -53,6 +53,8 @@ pub struct NodeOutline {
     pub next: Next,
     /// Bounds one run of it; the default of the flow is already in it.
     pub timeout: Option<Duration>,
+    /// The same in percent of the median of its runs, once there are enough of them.
+    pub timeout_percent: Option<NonZeroU32>,
     /// Its retry settings over those of the flow; none if it has only those of the host.
     pub retry: Option<Options>,
     /// What happens when it has failed for good.
@@ -130,6 +132,7 @@ impl CompiledGraph {
                 (None, targets) => Next::To(targets.iter().map(|target| self.target(*target)).collect()),
             },
             timeout: node.timeout,
+            timeout_percent: node.usual.as_ref().map(Usual::share),
             retry: self.retry_of(node.retry).cloned(),
             on_error: match node.on_error {
                 CompiledOnError::Fail => OnError::Fail,

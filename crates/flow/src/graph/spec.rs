@@ -1,6 +1,6 @@
 //! A node of a graph that is being built: what runs, when, and what follows.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, num::NonZeroU32, sync::Arc, time::Duration};
 
 use batchmill_core::{Node, Options};
 
@@ -20,6 +20,9 @@ pub struct NodeSpec {
     pub next: Next,
     /// Bounds one run of it. It stands above the default of the flow.
     pub timeout: Option<Duration>,
+    /// The same in percent of the median of its runs that succeeded, once there are [`Median::SAMPLE`](batchmill_core::Median::SAMPLE) of them; until then the
+    /// default of the flow, if that is a time. Above 100.
+    pub timeout_percent: Option<NonZeroU32>,
     /// Its own retry settings, merged key by key over those of the flow.
     pub retry: Option<Options>,
     /// What happens when it has failed for good.
@@ -110,6 +113,7 @@ impl NodeSpec {
             needs: Vec::new(),
             next: Next::None,
             timeout: None,
+            timeout_percent: None,
             retry: None,
             on_error: OnError::Fail,
             cost: Cost::default(),
@@ -154,6 +158,13 @@ impl NodeSpec {
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
+        self
+    }
+
+    /// Bounds one run of it by its median, see [`timeout_percent`](field@Self::timeout_percent).
+    #[must_use]
+    pub fn timeout_percent(mut self, percent: NonZeroU32) -> Self {
+        self.timeout_percent = Some(percent);
         self
     }
 

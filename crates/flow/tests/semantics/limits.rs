@@ -126,3 +126,64 @@ fn impossible_limits_are_refused() {
          t.yaml:7:23: nodes.c.timeout: `-1s` is not a duration; write a number with a unit, for example `200ms`, `30s`, `5m` or `1h 30m`"
     );
 }
+
+/// Takes as many milliseconds as the state says.
+#[derive(Debug)]
+struct Takes;
+
+#[async_trait::async_trait]
+impl batchmill_core::Node for Takes {
+    async fn run(
+        &self,
+        state: &batchmill_core::StateData,
+        _: batchmill_core::NodeContext<'_>,
+    ) -> Result<batchmill_core::StateData, batchmill_core::NodeError> {
+        let takes = Duration::from_millis(state["ms"].as_u64().unwrap());
+        let _ = tokio::time::timeout(takes, std::future::pending::<()>()).await;
+        Ok(batchmill_core::StateData::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_percentage_is_of_the_median_of_the_runs_that_succeeded() {
+    let percent = std::num::NonZeroU32::new(300).unwrap();
+    let graph = batchmill_flow::StateGraph::new("g")
+        .default_timeout(Duration::from_secs(100))
+        .node("takes", batchmill_flow::NodeSpec::from(Takes).timeout_percent(percent))
+        .compile()
+        .unwrap();
+    let engine = batchmill_flow::ExecutionEngine::new();
+    let run = async |ms: u64| {
+        let start = Instant::now();
+        let ended = engine.execute(&graph, object(json!({"ms": ms}))).await;
+        (ended.map(drop).map_err(|error| error.code.into_owned()), start.elapsed().as_secs_f64())
+    };
+    assert_eq!(run(200_000).await, (Err("timeout".to_owned()), 100.0), "until ten have succeeded, the default holds");
+    for ms in [2000, 2000, 2000, 2000, 90_000, 2000, 2000, 2000, 2000, 90_000] {
+        assert!(run(ms).await.0.is_ok(), "{ms}");
+    }
+    let (ended, took) = run(50_000).await;
+    assert_eq!(ended, Err("timeout".to_owned()));
+    assert!((took - 6.0).abs() < 0.2, "three times two seconds, not {took}");
+    assert!(run(5000).await.0.is_ok());
+}
+
+#[test]
+fn percentages_are_read_and_refused_with_their_place() {
+    let flow = |timeout: &str| format!("nodes:\n  a: {{jq: ., timeout: {timeout}}}");
+    for bad in ["100%", "0%", "x%", "100001%"] {
+        let said = problems(&flow(bad));
+        assert_eq!(
+            said,
+            format!(
+                "t.yaml:4:23: nodes.a.timeout: a percentage of the median must be from 101% to 100000%, found {bad}"
+            )
+        );
+    }
+    let outline = crate::check::flow(&flow("300%"), &Default::default()).graph().outline();
+    assert_eq!(outline.nodes[0].timeout_percent.map(std::num::NonZeroU32::get), Some(300));
+    let by_default = "defaults: {timeout: 250%}\nnodes:\n  a: {jq: .}\n  b: {jq: ., timeout: 5s}";
+    let outline = crate::check::flow(by_default, &Default::default()).graph().outline();
+    assert_eq!(outline.nodes[0].timeout_percent.map(std::num::NonZeroU32::get), Some(250));
+    assert_eq!(outline.nodes[1].timeout_percent, None, "its own time stands above");
+}

@@ -28,7 +28,8 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Configuration")]
 pub(crate) struct PolicyArgs {
-    /// How many attempts run at once: a number, `auto`, or a part of the CPUs such as `75%`
+    /// How many attempts run at once: a number, `auto`, or a part of the CPUs such as `75%`. Where a governor adapts it, it
+    /// begins there
     #[arg(short = 'j', long, value_name = "N|auto|P%", env = "BATCHMILL_CONCURRENCY", hide_env = true)]
     concurrency: Option<String>,
 

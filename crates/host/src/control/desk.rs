@@ -52,7 +52,8 @@ impl Desk {
     fn status(&self) -> Answer {
         let (snapshot, rate) = self.observe();
         let mut live = Live::new(&snapshot, rate);
-        live.concurrency = self.mill.totals().limit;
+        let limit = self.mill.limit();
+        (live.concurrency, live.concurrency_reason) = (limit.attempts, limit.reason);
         live.limits = self.mill.limits().iter().map(LiveLimit::from).collect();
         live.draining = self.mill.is_draining();
         live.verdict = self.batch.verdict();

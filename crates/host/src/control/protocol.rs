@@ -112,6 +112,9 @@ pub(crate) struct Live {
     pub(crate) eta_seconds: Option<f64>,
     /// Attempts that may run at once.
     pub(crate) concurrency: u32,
+    /// Why, in a word, unless somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency_reason: Option<String>,
     /// Limits of jobs with one key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) limits: Vec<LiveLimit>,
@@ -137,6 +140,7 @@ impl Live {
             rate: (rate.per_second * 1000.0).round() / 1000.0,
             eta_seconds: rate.left.map(|left| rounded(left, 10.0)),
             concurrency: 0,
+            concurrency_reason: None,
             limits: Vec::new(),
             before: snapshot.before,
             limit: snapshot.limit.map(std::num::NonZero::get),

@@ -92,7 +92,7 @@ async fn run(inputs: &Inputs, job: &Job, signals: &mut Signals, mut show: impl F
     info.key = job.key.as_deref().map(Into::into);
     let cancel = CancelSignal::new();
     let context = StepContext { job: &info, input: &job.input, cancel: &cancel };
-    let limit = job.timeout.unwrap_or_else(|| inputs.config.executor.timeout.get());
+    let limit = job.timeout.unwrap_or_else(|| inputs.config.executor.timeout.at_first());
     let mut watch = Watch { cancel: &cancel, due: Instant::now() + limit, interrupts: 0 };
     let mut execution = match Execution::start(graph, job.input.clone()) {
         Ok(execution) => execution.without_retries().traced(),

@@ -21,6 +21,12 @@ struct Line<'a> {
     backing_off: u64,
     rate: f64,
     eta_seconds: Option<f64>,
+    /// Only there where a governor adapts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency: Option<u32>,
+    /// Only there once it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency_reason: Option<&'a str>,
     /// Only there while the batch is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<Paused<'a>>,
@@ -60,6 +66,8 @@ pub(crate) fn line(snapshot: &Snapshot, rate: Rate) -> String {
         backing_off: counts.backing_off,
         rate: rounded(rate.per_second, 1000.0),
         eta_seconds: rate.left.map(|left| rounded(left.as_secs_f64(), 10.0)),
+        concurrency: snapshot.at_most.as_ref().map(|limit| limit.attempts),
+        concurrency_reason: snapshot.at_most.as_ref().and_then(|limit| limit.reason.as_deref()),
         paused: snapshot.paused.as_ref().map(Paused::from),
     };
     serde_json::to_string(&line).expect("numbers and texts are JSON")

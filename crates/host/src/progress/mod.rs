@@ -9,6 +9,7 @@ mod reporter;
 use std::{num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, Pause};
+use batchmill_executor::Limit;
 
 pub(crate) use pace::{Pace, Rate, throughput};
 pub(crate) use plain::status;
@@ -28,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(crate) limit: Option<NonZeroU64>,
     /// Jobs that had ended when this host began: no speed of its own.
     pub(crate) before: u64,
+    /// Attempts that may run at once, where a governor adapts that.
+    pub(crate) at_most: Option<Limit>,
 }
 
 impl Snapshot {

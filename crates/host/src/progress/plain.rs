@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use batchmill_core::{Pause, format_duration};
+use batchmill_executor::Limit;
 
 use super::{Snapshot, pace::Rate};
 
@@ -35,6 +36,9 @@ fn add_details(line: &mut String, snapshot: &Snapshot, rate: Rate) {
         let _ = write!(line, ", {} left", format_duration(left));
     }
     let _ = write!(line, ", {} running", counts.running);
+    if let Some(limit) = &snapshot.at_most {
+        let _ = write!(line, " of at most {}", limit.attempts);
+    }
     let _ = write!(line, ", {} failed", counts.unsuccessful());
     let _ = write!(line, ", {} {}", snapshot.retries, if snapshot.retries == 1 { "retry" } else { "retries" });
 }
@@ -57,6 +61,9 @@ pub(crate) fn status(snapshot: &Snapshot, rate: Rate) -> String {
     let shown: Vec<_> = all.iter().filter(|(_, jobs)| *jobs > 0).map(|(name, jobs)| format!("{jobs} {name}")).collect();
     let shown = if shown.is_empty() { "no job".to_owned() } else { shown.join(", ") };
     let mut status = format!("{}\n  after {}: {shown}", line(snapshot, rate), format_duration(snapshot.elapsed));
+    if let Some(Limit { attempts, reason: Some(reason), .. }) = &snapshot.at_most {
+        let _ = write!(status, "\n  at most {attempts} at once: {reason}");
+    }
     if let Some(Pause::Rule(reason)) = &snapshot.paused {
         let _ = write!(status, "\n  paused by `{}`: {}", reason.rule, reason.message);
     }

@@ -9,7 +9,9 @@ use std::{
 };
 
 use batchmill_config::{HostConfig, Limit, Slot};
-use batchmill_core::{BuildContext, BuildError, Checkpointer, FailureStrategy, MetricsExporter, ResultSink, Scheduler};
+use batchmill_core::{
+    BuildContext, BuildError, Checkpointer, FailureStrategy, Governor, MetricsExporter, ResultSink, Scheduler,
+};
 use batchmill_executor::{BreakerSettings, LimitSettings, RateSettings};
 use batchmill_plugin::{Pluggable, Registry};
 
@@ -23,6 +25,7 @@ use crate::{
 pub(super) struct Parts {
     pub(super) scheduler: Box<dyn Scheduler>,
     pub(super) failure: Box<dyn FailureStrategy>,
+    pub(super) governor: Box<dyn Governor>,
     /// The sinks of the config; the output of the batch is not among them.
     pub(super) sinks: Vec<Outlet>,
 }
@@ -67,9 +70,25 @@ pub(super) fn parts(config: &HostConfig, registry: &Registry, is_resumed: bool) 
         Some(Outlet::new(format!("{}-{number}", slot.kind), sink))
     });
     let sinks = sinks.collect();
+    let governor = refusals.keep(governor(config, registry));
     refusals.into_result()?;
-    let Deciders { scheduler, failure } = deciders.expect("a part that is missing was refused");
-    Ok(Parts { scheduler, failure, sinks })
+    let (deciders, governor) = deciders.zip(governor).expect("a part that is missing was refused");
+    let Deciders { scheduler, failure } = deciders;
+    Ok(Parts { scheduler, failure, governor, sinks })
+}
+
+/// Builds the governor, if it may begin where the config has it begin.
+pub(crate) fn governor(config: &HostConfig, registry: &Registry) -> Result<Box<dyn Governor>, Refusal> {
+    let governor = build::<dyn Governor>(&config.governor, "governor", registry)?;
+    let (least, most) = governor.range().into_inner();
+    let (first, kind) = (concurrency(config).get(), &config.governor.kind);
+    let wrong = match first {
+        first if first < least => format!("below the least that the governor `{kind}` answers, {least}"),
+        first if first > most => format!("above the most that the governor `{kind}` answers, {most}"),
+        _ => return Ok(governor),
+    };
+    let mend = "change one of the two, executor.concurrency or governor.options";
+    Err(Refusal::new(Exit::BadConfig, format!("executor.concurrency: it is {first} here, {wrong}: {mend}")))
 }
 
 fn build<P: ?Sized + Pluggable>(slot: &Slot, section: &str, registry: &Registry) -> Result<Box<P>, Refusal> {
@@ -129,6 +148,7 @@ pub(super) fn kinds(config: &HostConfig) -> BTreeMap<&'static str, Vec<String>> 
         ("scheduler", vec![config.scheduler.kind.clone()]),
         ("retry", one(&config.retry)),
         ("failure", one(&config.failure)),
+        ("governor", one(&config.governor)),
         ("sinks", config.sinks.iter().map(|slot| slot.kind.clone()).collect()),
         ("metrics", config.metrics.iter().map(|slot| slot.kind.clone()).collect()),
     ])

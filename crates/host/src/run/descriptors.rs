@@ -11,14 +11,16 @@ const OWN: u64 = 64;
 /// What a node that runs a process holds: two pipes and a handle of the process.
 const EACH: u64 = 3;
 
+/// Why a limit is what it is.
+const REASON: &str = "descriptors";
+
 /// The concurrency that the limit on open files allows. Jobs never fail for want of descriptors; they wait.
 ///
 /// Every node of a flow may run at once, so each is counted: a flow of many nodes in a row is counted too strictly, which
 /// costs concurrency where the limit is low, and a warning says so.
 pub(super) fn within_limit(wanted: NonZeroU32, nodes: usize) -> NonZeroU32 {
-    let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
-    let allowed = allowed(limit, nodes);
-    let changes = counter!("batchmill_concurrency_limit_changes_total", "reason" => "descriptors");
+    let Some((limit, allowed)) = most(nodes) else { return wanted };
+    let changes = counter!("batchmill_concurrency_limit_changes_total", "reason" => REASON);
     changes.increment(u64::from(allowed < wanted));
     if allowed < wanted {
         tracing::warn!(
@@ -29,6 +31,17 @@ pub(super) fn within_limit(wanted: NonZeroU32, nodes: usize) -> NonZeroU32 {
         );
     }
     allowed.min(wanted)
+}
+
+/// What no governor gets beyond, and the word for it.
+pub(super) fn ceiling(nodes: usize) -> Option<(NonZeroU32, &'static str)> {
+    most(nodes).map(|(_, allowed)| (allowed, REASON))
+}
+
+/// The limit on open files, and the concurrency that it allows.
+fn most(nodes: usize) -> Option<(u64, NonZeroU32)> {
+    let limit = getrlimit(Resource::Nofile).current?;
+    Some((limit, allowed(limit, nodes)))
 }
 
 fn allowed(limit: u64, nodes: usize) -> NonZeroU32 {

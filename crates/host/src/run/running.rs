@@ -2,10 +2,11 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
+use batchmill_config::Timeout;
 use batchmill_core::{BatchId, Checkpointer, MonoTime, WallTime};
 use batchmill_executor::{
-    BatchHandle, Begins, Clock, Durable, Feed, FlowWorkload, Graphs, JobSource, Mill, Opening, Past, Phases, Results,
-    Settings, Share, TimedCheckpointer,
+    BatchHandle, Begins, Clock, Durable, Feed, FlowWorkload, Governing, Graphs, JobSource, Mill, Opening, Past, Phases,
+    Results, Settings, Share, TimedCheckpointer,
 };
 use batchmill_flow::MemoryCheckpointer;
 use batchmill_store_sqlite::{Batch, Standing, StateDir};
@@ -43,6 +44,8 @@ use crate::{
 
 pub(super) struct Running {
     mill: Mill<FlowWorkload>,
+    /// Whether a governor adapts the limit.
+    adapts: bool,
     telemetry: Option<Telemetry>,
     seen: Arc<Seen>,
     /// When this host began with the batch.
@@ -76,7 +79,7 @@ impl Running {
         // First of all: what is counted before there is a recorder is lost.
         let exporter = assemble::metrics(config, registry)?;
         let elsewhere = assemble::checkpointer(config, registry)?;
-        let Parts { scheduler, failure, sinks } = assemble::parts(config, registry, start.before.is_some())?;
+        let Parts { scheduler, failure, governor, sinks } = assemble::parts(config, registry, start.before.is_some())?;
         if keep.is_none() {
             tracing::warn!("durability is `none`: nothing is kept, and an interrupted batch starts anew");
         }
@@ -104,6 +107,11 @@ impl Running {
             resources::shared(config, start.inputs.flow.graph())?;
         (settings.resources, settings.memory_limit) = (shared, memory_limit);
         let mill = Mill::start(&settings, scheduler);
+        let adapts = governor.window().is_some();
+        let mut governing = Governing::new(governor);
+        governing.ceiling = descriptors::ceiling(nodes);
+        let latency = governing.latency.clone();
+        mill.govern(governing);
         let telemetry = exporter.map(|exporter| Telemetry::start(exporter, &mill, config, &start.inputs.libraries));
         // Before the first job: what was used decides who is first.
         let ledger = Ledger::open(&mill, owned.as_ref().map(|_| start.args.terms.state.as_path())).await?;
@@ -120,7 +128,10 @@ impl Running {
         if settings.metrics {
             checkpointer = Arc::new(TimedCheckpointer::new(checkpointer));
         }
-        let workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer)).recorded();
+        let mut workload = FlowWorkload::new(Graphs::One(graph), jobs.clone(), Some(checkpointer)).recorded();
+        if adapts {
+            workload = workload.timed(&latency);
+        }
         let retry = start.inputs.retry.clone();
         let (results, resumed): (Results, _) = match &owned {
             Some(batch) => {
@@ -131,7 +142,10 @@ impl Running {
         };
         let mut opening = Opening::new(start.batch.clone(), Arc::new(workload), jobs, failure, retry, results);
         opening.flow = flow;
-        opening.timeout = Some(config.executor.timeout.get());
+        opening.timeout = Some(config.executor.timeout.at_first());
+        opening.timeout_percent = config.executor.timeout.percent();
+        opening.queue_timeout = config.executor.queue_timeout.map(Timeout::get);
+        opening.job_timeout = config.executor.job_timeout.map(Timeout::get);
         opening.crash_limit = config.executor.crash_limit;
         opening.deadline = deadline(start, owned.as_ref());
         opening.limit = start.args.terms.limit;
@@ -145,6 +159,7 @@ impl Running {
         let (limit, before) = (start.args.terms.limit, resumed.as_ref().map_or(0, |resumed| resumed.ended));
         let mut running = Self {
             mill,
+            adapts,
             telemetry,
             seen,
             begun,
@@ -263,15 +278,19 @@ impl Running {
     /// How the batch stands, whenever it is called.
     pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + Sync + use<> {
         let (batch, clock, begun, limit) = (self.batch.clone(), self.mill.clock(), self.begun, self.limit);
-        let before = self.before;
-        move || Snapshot { before, ..look(&batch, &clock, begun, limit) }
+        let (before, mill) = (self.before, self.adapts.then(|| self.mill.clone()));
+        move || {
+            let at_most = mill.as_ref().map(Mill::limit);
+            Snapshot { before, at_most, ..look(&batch, &clock, begun, limit) }
+        }
     }
 }
 
 fn look(batch: &BatchHandle<FlowWorkload>, clock: &Clock, begun: MonoTime, limit: Option<NonZeroU64>) -> Snapshot {
     let now = batch.snapshot();
     let elapsed = clock.now() - begun;
-    Snapshot { counts: now.counts, retries: now.retries, elapsed, limit, paused: batch.paused(), before: 0 }
+    let (counts, retries, paused) = (now.counts, now.retries, batch.paused());
+    Snapshot { counts, retries, elapsed, limit, paused, ..Snapshot::default() }
 }
 
 /// Owns the batch, on a thread that may wait for disks and for processes to end.

@@ -99,6 +99,7 @@ fn describe(config: &HostConfig, loaded: &Loaded) {
         (PluginKind::Scheduler, &scheduler),
         (PluginKind::Retry, &config.retry),
         (PluginKind::Failure, &config.failure),
+        (PluginKind::Governor, &config.governor),
     ];
     let sinks = config.sinks.iter().map(|slot| (PluginKind::Sink, slot));
     let checkpoints = config.checkpoints.iter().map(|slot| (PluginKind::Checkpointer, slot));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchmill_config::Resources;
+use batchmill_config::{Resources, Timeout};
 use batchmill_core::{JobKeys, MonoTime, WallTime};
 use batchmill_dispatch::{BatchSetup, NewJob, Settings};
 use batchmill_executor::JobSource;
@@ -32,7 +32,10 @@ pub(super) fn play(batch: &Batch<'_>, config: String, inputs: &Inputs) -> Result
     let charges_memory = scheduler.shares().is_some_and(|shares| shares.charges_memory());
     let executor = &inputs.config.executor;
     let mut setup = BatchSetup::new(failure, inputs.retry.clone());
-    setup.timeout = Some(executor.timeout.get());
+    setup.timeout = Some(executor.timeout.at_first());
+    setup.timeout_percent = executor.timeout.percent();
+    setup.queue_timeout = executor.queue_timeout.map(Timeout::get);
+    setup.job_timeout = executor.job_timeout.map(Timeout::get);
     setup.crash_limit = executor.crash_limit.get();
     setup.deadline = batch.deadline.map(|deadline| BEGIN + deadline);
     let settings = Settings::new(concurrency(&inputs.config));

@@ -12,6 +12,7 @@ mod graph;
 mod guard;
 mod hints;
 mod limits;
+mod limits_of_time;
 mod metrics;
 mod parallel;
 mod pause;

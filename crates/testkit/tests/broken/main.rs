@@ -2,6 +2,7 @@
 
 mod checkpointer;
 mod failure;
+mod governor;
 mod journal;
 mod retry;
 mod scheduler;

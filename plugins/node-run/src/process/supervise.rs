@@ -1,9 +1,14 @@
 //! From a started process to its end.
 
-use std::{io, process::ExitStatus, time::Duration};
+use std::{
+    io,
+    pin::{Pin, pin},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use batchmill_core::{CancelReason, CancelSignal};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{
     capture::{Capture, Stderr, Stdout},
@@ -25,6 +30,8 @@ pub(crate) struct Limits {
     pub(crate) fail_on_overflow: bool,
     /// Whether its memory is looked at while it runs.
     pub(crate) is_weighed: bool,
+    /// How long it may write nothing.
+    pub(crate) idle: Option<Duration>,
 }
 
 /// How it ended, and what it wrote.
@@ -48,6 +55,8 @@ pub(crate) enum End {
     Stopped,
     /// We killed it, because it wrote too much.
     Overflowed,
+    /// We stopped it, because it wrote nothing for too long.
+    Idle,
 }
 
 /// Sees a process to its end. When this returns the process has been reaped, and if it was ours to end, its group is
@@ -59,19 +68,21 @@ pub(crate) async fn supervise(child: Child, pipes: Pipes, limits: Limits, cancel
     let mut process = Process { child, stdout, stderr, scale };
     let cause = match process.run(limits, cancel).await {
         // An end that has already happened is not undone by an order that comes late.
-        Cause::Cancel(_) if process.child.has_ended() => Cause::Exit,
+        Cause::Cancel(_) | Cause::Idle if process.child.has_ended() => Cause::Exit,
         cause => cause,
     };
     match cause {
         Cause::Exit => process.linger(cancel).await,
         Cause::Overflow => process.kill().await,
         Cause::Cancel(reason) => process.stop(reason, cancel).await,
+        Cause::Idle => process.stop(CancelReason::Timeout, cancel).await,
     }
     let Process { child, stdout, stderr, scale } = process;
     let reaped = child.reap();
     let (cpu, told) = reaped.as_ref().map_or_else(|_| Default::default(), |reaped| (reaped.cpu, reaped.peak));
     let end = match cause {
         Cause::Cancel(_) => End::Stopped,
+        Cause::Idle => End::Idle,
         _ if limits.fail_on_overflow && stdout.kept.overflowed() => End::Overflowed,
         _ => End::Exited(reaped?.status),
     };
@@ -83,7 +94,16 @@ pub(crate) async fn supervise(child: Child, pipes: Pipes, limits: Limits, cancel
 enum Cause {
     Exit,
     Overflow,
+    Idle,
     Cancel(CancelReason),
+}
+
+/// Ready when the timer fires; never, where there is none.
+async fn fired(timer: Option<Pin<&mut Sleep>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
+    }
 }
 
 struct Process {
@@ -96,15 +116,31 @@ struct Process {
 impl Process {
     async fn run(&mut self, limits: Limits, cancel: &CancelSignal) -> Cause {
         let Self { child, stdout, stderr, scale } = self;
+        let mut wrote = Instant::now();
+        // Moved on only when it fires: a process that writes much is not to cost a timer each time.
+        let mut idle = pin!(limits.idle.map(|limit| sleep_until(wrote + limit)));
         loop {
-            // Output comes last: a process that never stops writing must not hide its end or an order to stop it.
+            // Output comes after: a process that never stops writing must not hide its end or an order to stop it. Silence
+            // comes last: what was written while nobody looked is no silence.
             tokio::select! {
                 biased;
                 () = child.ended() => return Cause::Exit,
                 reason = cancel.cancelled() => return Cause::Cancel(reason),
                 () = scale.turn() => {}
-                () = stdout.read() => if limits.fail_on_overflow && stdout.kept.overflowed() { return Cause::Overflow },
-                () = stderr.read() => {}
+                () = stdout.read() => {
+                    wrote = Instant::now();
+                    if limits.fail_on_overflow && stdout.kept.overflowed() {
+                        return Cause::Overflow;
+                    }
+                }
+                () = stderr.read() => wrote = Instant::now(),
+                () = fired(idle.as_mut().as_pin_mut()) => {
+                    let due = limits.idle.map_or(wrote, |limit| wrote + limit);
+                    if due <= Instant::now() {
+                        return Cause::Idle;
+                    }
+                    idle.set(Some(sleep_until(due)));
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use batchmill_core::{CancelReason, CancelSignal};
 use super::{Child, Command, Pipes, SpawnError, spawn};
 use crate::process::{End, Limits, supervise};
 
-const LIMITS: Limits = Limits { stdout: 1 << 20, fail_on_overflow: true, is_weighed: false };
+const LIMITS: Limits = Limits { stdout: 1 << 20, fail_on_overflow: true, is_weighed: false, idle: None };
 
 fn command(arguments: &[&str]) -> Command {
     let arguments = arguments.iter().map(|text| CString::new(*text).unwrap()).collect();

@@ -101,5 +101,5 @@ fn the_schema_describes_every_key() {
         assert!(schema["properties"][key.as_str()]["description"].is_string(), "{key} is described");
         assert!(readme.contains(&format!("| `{key}` |")), "{key} is in the README");
     }
-    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.len(), 11);
 }

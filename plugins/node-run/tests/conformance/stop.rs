@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use batchmill_core::{CancelReason, CancelSignal, NodeError, StateData};
+use batchmill_core::{CancelReason, CancelSignal, ErrorClass, NodeError, StateData};
 use serde_json::{Value, json};
 
 use crate::support::{alive, eventually, node, run_as};
@@ -135,4 +135,21 @@ fn a_runtime_that_ends_takes_its_processes_along() {
     runtime.shutdown_timeout(Duration::from_secs(60));
     let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     other.block_on(eventually("both are dead", || alive("orphans").is_empty()));
+}
+
+#[tokio::test]
+async fn a_process_that_writes_nothing_for_too_long_is_ended_with_its_group() {
+    let silent = json!({"run": "echo begun; sleep 1000 & sleep 1000", "shell": true, "idle_timeout": "300ms"});
+    let ended = run_as(node(silent).as_ref(), json!({}), "idle", &CancelSignal::new()).await.unwrap_err();
+    assert_eq!((ended.class, &*ended.code), (ErrorClass::Timeout, "idle_timeout"));
+    assert_eq!(ended.message, "`/bin/sh` wrote nothing for 300ms and was ended");
+    eventually("the whole group is dead", || alive("idle").is_empty()).await;
+}
+
+#[tokio::test]
+async fn output_on_either_stream_is_no_silence() {
+    let script = "for n in 1 2 3 4 5 6; do echo $n; sleep 0.3; echo $n >&2; sleep 0.3; done";
+    let busy = json!({"run": script, "shell": true, "idle_timeout": "2s", "output": "{text: .stdout}"});
+    let update = run_as(node(busy).as_ref(), json!({}), "busy", &CancelSignal::new()).await.unwrap();
+    assert_eq!(update["text"], "1\n2\n3\n4\n5\n6\n");
 }

@@ -24,6 +24,13 @@ impl Batch {
         job.epoch == 0 && self.is_limit_reached()
     }
 
+    /// Jobs that a trial leaves out wait for another host, not for a start.
+    pub(super) fn leave_out(&mut self) {
+        if self.is_limit_reached() {
+            self.jobs.iter_mut().filter(|job| job.epoch == 0).for_each(|job| job.sealed_at = None);
+        }
+    }
+
     pub(super) fn is_trial_over(&self) -> bool {
         let open = |job: &&Job| job.epoch > 0 && !matches!(job.at, At::Ended(_));
         self.is_limit_reached() && self.recording() == 0 && self.jobs.iter().find(open).is_none()

@@ -88,7 +88,8 @@ impl Model {
         hold!(epoch == job.epoch + 1, "the epoch does not grow by one: {start:?}");
         hold!(start.attempt == job.attempts + 1, "the attempt has a wrong number: {start:?}");
         hold!(start.resume == (epoch > 1 || resumed), "a checkpoint out of nowhere: {start:?}");
-        hold!(start.timeout == job.new.timeout.or(timeout), "a wrong time limit: {start:?}");
+        job.limit = job.limit_from(now, timeout);
+        hold!(start.timeout == job.limit, "a wrong time limit: {start:?}, not {:?}", job.limit);
         hold!(start.queued == job.accepted, "a wrong start: {start:?}");
         let without = std::mem::take(&mut job.given_up);
         hold!(start.given_up.iter().map(|up| &up.node).eq(&without), "without {without:?}, not these: {start:?}");
@@ -98,6 +99,7 @@ impl Model {
         job.first_started.get_or_insert(now);
         (job.stop, job.stop_sent) = (Vec::new(), false);
         let keys = job.new.limits.clone();
+        batch.leave_out();
         self.live.insert(slot.0, start.lease);
         self.limits.start(&keys, now);
         Ok(())
@@ -127,9 +129,8 @@ impl Model {
         let lease = start.lease;
         let goes_on = lease.batch == old.batch && lease.index == old.index && lease.slot == old.slot;
         hold!(goes_on && lease.epoch == old.epoch + 1, "another attempt than {old:?} goes on: {start:?}");
-        let timeout = self.batches[&lease.batch.0].opened.timeout;
         let job = self.job(lease).ok_or("an unknown job goes on")?;
-        let left = job.new.timeout.or(timeout).map(|limit| limit.saturating_sub(now - job.started));
+        let left = job.limit.map(|limit| limit.saturating_sub(now - job.started));
         hold!(start.timeout == left && start.attempt == job.attempts + 1, "time or number changed: {start:?}");
         hold!(start.resume && start.given_up.iter().map(|up| &up.node).eq(&given_up), "wrong nodes: {start:?}");
         job.epoch = lease.epoch;

@@ -20,6 +20,8 @@ impl Model {
             Event::Sealed { batch } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
                     batch.sealed = true;
+                    batch.jobs.iter_mut().for_each(|job| job.sealed_at = Some(now));
+                    batch.leave_out();
                     batch.doom_poison();
                     doom_late(batch, now);
                 }
@@ -53,7 +55,7 @@ impl Model {
                 self.cut_off(batch.0, JournalFailure::Broken(message.clone()));
             }
             Event::JournalFailed { batch, failure } => self.cut_off(batch.0, failure.clone()),
-            Event::LimitChanged { limit } => {
+            Event::LimitChanged { limit, .. } => {
                 self.settings.limit = *limit;
                 self.highest_limit = self.highest_limit.max(limit.get());
             }
@@ -103,7 +105,7 @@ impl Model {
                 match job.at {
                     At::Pending if job.new.after.is_none_or(|after| after <= now) => job.at = At::Ready,
                     At::Backoff(due) if due <= now && batch.opened.budget.is_none() => job.at = At::Ready,
-                    At::Running(_) if !job.deadline_fired && job.is_too_late(now) => {
+                    At::Running(_) if !job.deadline_fired && job.is_past_deadline(now) => {
                         job.told(StopCause::JobDeadline, step);
                     }
                     _ => {}
@@ -112,8 +114,11 @@ impl Model {
             if batch.sealed {
                 doom_late(batch, now);
             }
-            for job in batch.jobs.iter_mut().filter(|job| job.is_too_late(now)) {
+            for job in batch.jobs.iter_mut().filter(|job| job.is_past_deadline(now)) {
                 job.deadline_fired = true;
+            }
+            for job in batch.jobs.iter_mut().filter(|job| job.waits() && job.is_too_late(now)) {
+                job.is_expired = true;
             }
             if batch.opened.deadline.is_some_and(|deadline| deadline <= now) && !batch.deadline_fired {
                 batch.deadline_fired = true;
@@ -249,6 +254,7 @@ fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw,
     let Batch { opened, jobs, .. } = batch;
     let job = &mut jobs[lease.index as usize];
     let elapsed = now - job.first_started.expect("it has started");
+    let is_over = job.job_due().is_some_and(|due| due <= now);
     let (mut delays, mut handled, mut over, mut fatal) = (Vec::new(), Vec::new(), Vec::new(), false);
     for failed in failure.iter() {
         let count = job.failures.entry(failed.node.clone()).or_default();
@@ -277,6 +283,7 @@ fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw,
     match delays.into_iter().max() {
         _ if fatal => end(vec![Status::Failed]),
         _ if !over.is_empty() => end(over[..1].to_vec()),
+        Some(_) if closing.is_empty() && is_over => end(vec![Status::TimedOut]),
         Some(delay) if closing.is_empty() => {
             job.level = u32::try_from(level).expect("a few");
             Expect::Retry { lease, due: now + delay, given_up: handled }

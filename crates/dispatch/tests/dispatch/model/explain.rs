@@ -44,10 +44,12 @@ impl Model {
             (_, Reason::RetryBudget { .. }) => batch.next_token(),
             (At::Running(lease), Reason::Running) => {
                 hold!(said.slot == Some(lease.slot.0) && said.since == now - job.started, "another slot, or time");
-                job.new.timeout.or(batch.opened.timeout).map(|limit| job.started + limit)
+                job.limit.map(|limit| job.started + limit)
             }
             _ => return Ok(()),
         };
+        let expires = job.expiry().filter(|at| job.waits() && *at > now).map(|at| at - now);
+        hold!(said.expires.map(|expiry| expiry.left) == expires, "it expires in {expires:?}");
         hold!(said.due == due.map(|due| due - now), "due at {due:?}");
         hold!(said.last_failure.is_some() == matches!(job.at, At::Backoff(_)), "what failed is what a retry waits for");
         Ok(())

@@ -1,6 +1,6 @@
 //! One job, as the model knows it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use batchmill_core::MonoTime;
 use batchmill_dispatch::{Setback, StopCause};
@@ -12,8 +12,34 @@ impl Job {
         matches!(self.at, At::Pending | At::Ready | At::Backoff(_))
     }
 
-    pub(super) fn is_too_late(&self, now: MonoTime) -> bool {
+    pub(super) fn is_past_deadline(&self, now: MonoTime) -> bool {
         self.new.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether it has waited too long, if it waits.
+    pub(super) fn is_too_late(&self, now: MonoTime) -> bool {
+        self.expiry().is_some_and(|at| at <= now)
+    }
+
+    /// When it has waited too long, for whichever of its limits.
+    pub(super) fn expiry(&self) -> Option<MonoTime> {
+        [self.new.deadline, self.start_due(), self.job_due()].into_iter().flatten().min()
+    }
+
+    fn start_due(&self) -> Option<MonoTime> {
+        let limit = self.queue_timeout.filter(|_| self.epoch == 0)?;
+        let from = self.sealed_at?;
+        Some(self.new.after.map_or(from, |after| after.max(from)) + limit)
+    }
+
+    pub(super) fn job_due(&self) -> Option<MonoTime> {
+        Some(self.first_started? + self.job_timeout?)
+    }
+
+    /// What an attempt is given that starts now.
+    pub(super) fn limit_from(&self, now: MonoTime, usual: Option<Duration>) -> Option<Duration> {
+        let left = self.job_timeout.map(|limit| self.job_due().map_or(limit, |due| due - now));
+        self.new.timeout.or(usual).into_iter().chain(left).min()
     }
 
     /// Whether one more loss of its host is the limit.

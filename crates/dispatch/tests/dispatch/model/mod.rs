@@ -61,6 +61,14 @@ pub(crate) struct Job {
     stop_step: u64,
     stop_sent: bool,
     deadline_fired: bool,
+    /// How long it may wait for its first start, since when its batch is sealed, and how long it may take as a whole.
+    queue_timeout: Option<Duration>,
+    pub(crate) sealed_at: Option<MonoTime>,
+    job_timeout: Option<Duration>,
+    /// What its attempt was given.
+    limit: Option<Duration>,
+    /// It waited when its time was over: it gets in no line any more, and ends when its batch is sealed.
+    is_expired: bool,
     /// Ends that were decided while it waited; due as soon as there is room.
     doomed: Vec<Status>,
 }
@@ -86,6 +94,8 @@ pub(crate) struct Opened {
     pub(crate) policies: Vec<Arc<dyn RetryPolicy>>,
     pub(crate) heard: HeardLog,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) job_timeout: Option<Duration>,
     pub(crate) deadline: Option<MonoTime>,
     pub(crate) crash_limit: u32,
     pub(crate) budget: Option<RetryBudget>,

@@ -30,6 +30,11 @@ impl Batch {
             stop_step: 0,
             stop_sent: false,
             deadline_fired: false,
+            queue_timeout: self.opened.queue_timeout,
+            sealed_at: None,
+            job_timeout: self.opened.job_timeout,
+            limit: None,
+            is_expired: false,
             doomed: Vec::new(),
         };
         match &new.past {

@@ -153,13 +153,18 @@ fn due(batch: &Batch) -> Vec<MonoTime> {
         let wait = match job.at {
             At::Pending => job.new.after,
             // In line for a token, or its end is decided, if only when the batch is sealed.
-            At::Backoff(_) if batch.line.contains(&index) || !job.doomed.is_empty() || job.deadline_fired => None,
+            At::Backoff(_)
+                if batch.line.contains(&index) || !job.doomed.is_empty() || job.deadline_fired || job.is_expired =>
+            {
+                None
+            }
             At::Backoff(due) => Some(due),
             _ => None,
         };
         let may_end_late = job.waits() || matches!(job.at, At::Running(_));
         let deadline = job.new.deadline.filter(|_| may_end_late && !job.deadline_fired);
-        [wait, deadline]
+        let expiry = job.expiry().filter(|_| batch.sealed && job.waits() && job.doomed.is_empty());
+        [wait, deadline, expiry]
     };
     (0..).zip(&batch.jobs).flat_map(of_job).flatten().chain(deadline).chain(batch.next_token()).collect()
 }

@@ -45,6 +45,12 @@ pub(crate) fn resources(seed: u64) -> ResourceSettings {
     settings
 }
 
+/// Whether a life may have jobs that wait, or take, too long. Those before, and kept seeds among those after, stay as they
+/// were.
+pub(crate) fn is_timed(seed: u64) -> bool {
+    (6_000..50_000).contains(&(seed % 1_000_000))
+}
+
 /// The scheduler that belongs to a seed.
 pub(crate) fn scheduler(seed: u64) -> Under {
     let age_step = Duration::from_millis(seed % 40);
@@ -89,6 +95,8 @@ pub(crate) struct Plan {
     pub(crate) script: Vec<(u64, Directive)>,
     pub(crate) halt: Option<PlainHalt>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) job_timeout: Option<Duration>,
     pub(crate) deadline: Option<MonoTime>,
     pub(crate) limit: Option<NonZeroU64>,
     pub(crate) needs: Needs,
@@ -144,7 +152,23 @@ impl World {
         let trial = |later: &mut SplitMix64| if later.one_in(6) { later.below(20) } else { 0 };
         let limit = self.later.as_mut().map(trial).and_then(NonZeroU64::new);
         let needs = self.needs();
-        Plan { crash_limit, budget, policies, script, halt, timeout, deadline, limit, needs }
+        let limit_of_time =
+            |times: &mut SplitMix64, most| times.one_in(3).then(|| Duration::from_micros(times.below(most)));
+        let queue_timeout = self.times.as_mut().and_then(|times| limit_of_time(times, 40_000));
+        let job_timeout = self.times.as_mut().and_then(|times| limit_of_time(times, 60_000));
+        Plan {
+            crash_limit,
+            budget,
+            policies,
+            script,
+            halt,
+            timeout,
+            queue_timeout,
+            job_timeout,
+            deadline,
+            limit,
+            needs,
+        }
     }
 
     /// Opens a batch, perhaps one that an earlier host accepted.
@@ -154,16 +178,31 @@ impl World {
         (setup.timeout, setup.deadline, setup.crash_limit) = (plan.timeout, plan.deadline, plan.crash_limit);
         setup.limit = plan.limit;
         setup.needs = plan.needs.clone();
+        (setup.queue_timeout, setup.job_timeout) = (plan.queue_timeout, plan.job_timeout);
         let resumed = earlier.is_some();
         let Earlier { accepted, closing, paused } = earlier.unwrap_or_default();
         (setup.accepted, setup.resumed) = (accepted, resumed);
         (setup.closing, setup.paused) = (closing.clone(), paused.clone());
         let key = self.dispatch.open(setup, self.now);
-        let Plan { policies, timeout, deadline, crash_limit, budget, limit, halt, needs, .. } = plan.clone();
+        let Plan {
+            policies,
+            timeout,
+            queue_timeout,
+            job_timeout,
+            deadline,
+            crash_limit,
+            budget,
+            limit,
+            halt,
+            needs,
+            ..
+        } = plan.clone();
         let mut opened = Opened {
             policies,
             heard,
             timeout,
+            queue_timeout,
+            job_timeout,
             deadline,
             crash_limit,
             budget,

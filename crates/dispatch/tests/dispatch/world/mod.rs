@@ -60,6 +60,8 @@ pub(crate) struct World {
     limits: Vec<LimitSettings>,
     /// Of lives in which memory runs short.
     pressed: Option<SplitMix64>,
+    /// The same for limits of time, which came later still.
+    times: Option<SplitMix64>,
     now: MonoTime,
     dispatch: Dispatch,
     pub(crate) model: Model,
@@ -106,6 +108,7 @@ impl World {
             rng,
             later: chance::is_later(seed).then(|| SplitMix64::new(!seed)),
             pressed: pressed.then(|| SplitMix64::new(seed.rotate_left(32))),
+            times: chance::is_timed(seed).then(|| SplitMix64::new(seed.rotate_left(16))),
             // For jobs with limits there is a moment before the first.
             now: MonoTime::from_nanos(if chance::is_limited(seed) { 1_000 } else { 0 }),
             stopped: Vec::new(),
@@ -163,7 +166,7 @@ impl World {
         match self.rng.below(40) {
             0..6 => {
                 let limit = at_least_1(1 + self.rng.small(8));
-                self.step(Event::LimitChanged { limit })
+                self.step(Event::LimitChanged { limit, why: None })
             }
             6..12 => self.cancel_jobs(batch),
             12 => self.step(Event::CancelRequested { batch, jobs: None }),

@@ -54,10 +54,12 @@ fn live_lines(out: &mut String, standing: &Standing, live: &Live) {
         paused: None,
         limit: live.limit.and_then(std::num::NonZero::new),
         before: live.before,
+        ..Snapshot::default()
     };
     let rate = Rate { per_second: live.rate, left: live.eta_seconds.map(seconds) };
     let _ = writeln!(out, "  {}", progress::status(&snapshot, rate));
-    let _ = writeln!(out, "  at most {} at once", live.concurrency);
+    let why = live.concurrency_reason.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+    let _ = writeln!(out, "  at most {} at once{why}", live.concurrency);
     for limit in &live.limits {
         let _ = writeln!(out, "  {}", limited(limit));
     }

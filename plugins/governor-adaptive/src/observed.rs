@@ -1,0 +1,65 @@
+//! What happened since the limit was last judged.
+
+use batchmill_core::LoadSample;
+
+/// Sums over the samples of a window.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    /// Ends to come of attempts that began under another limit: they say nothing about this one.
+    earlier: u64,
+    finished: u64,
+    strained: u64,
+    throttled: u64,
+    /// Of the samples that have one, each by its attempts.
+    ratios: f64,
+    weights: f64,
+}
+
+impl Observed {
+    /// A new window, after a change while so many attempts ran.
+    pub(crate) fn begin_anew(&mut self, in_flight: u32) {
+        *self = Self { earlier: in_flight.into(), ..Self::default() };
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a weight")]
+    pub(crate) fn add(&mut self, sample: &LoadSample) {
+        // A sample of which most is of earlier attempts is theirs.
+        if self.earlier > sample.finished / 2 {
+            self.earlier = self.earlier.saturating_sub(sample.finished);
+            return;
+        }
+        self.earlier = 0;
+        self.finished = self.finished.saturating_add(sample.finished);
+        self.strained = self.strained.saturating_add(sample.strained.saturating_sub(sample.throttled));
+        self.throttled = self.throttled.saturating_add(sample.throttled);
+        if let Some(ratio) = sample.latency_ratio.filter(|ratio| ratio.is_finite() && *ratio > 0.0) {
+            let weight = sample.finished.max(1) as f64;
+            self.ratios += ratio * weight;
+            self.weights += weight;
+        }
+    }
+
+    pub(crate) fn finished(&self) -> u64 {
+        self.finished
+    }
+
+    /// Observed over expected time.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        (self.weights > 0.0).then(|| self.ratios / self.weights)
+    }
+
+    /// The share of attempts that failed by strain, those apart that were asked to come back later.
+    pub(crate) fn strained(&self) -> f64 {
+        self.share(self.strained)
+    }
+
+    /// The share of attempts that were asked to come back later.
+    pub(crate) fn throttled(&self) -> f64 {
+        self.share(self.throttled)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn share(&self, part: u64) -> f64 {
+        part as f64 / self.finished.max(1) as f64
+    }
+}
