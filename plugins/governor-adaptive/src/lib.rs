@@ -39,7 +39,10 @@ use std::{ops::RangeInclusive, time::Duration};
 use batchmill_core::{Adjustment, Governor, LoadSample, Problem};
 use batchmill_plugin::{Registry, TypedFactory};
 
-use self::{normal::Normal, observed::Observed};
+use self::{
+    normal::Normal,
+    observed::{Change, Observed},
+};
 
 pub use options::{Algorithm, Options};
 
@@ -61,12 +64,12 @@ const WARM_UP: u32 = 2;
 const LEAST_FACTOR: f64 = 0.5;
 /// What `aimd` keeps at a sign of too much.
 const AIMD_FACTOR: f64 = 0.9;
-/// The first growths in a row, as a share of the limit; so many are of one size, and then twice that.
+/// The first growth of several in a row, as a share of the limit; each is twice the one before. Below a limit that was too
+/// much of late they stay small.
 const GROWTH: f64 = 0.1;
-const GROWTHS: u32 = 2;
 const GROWTH_MAX: f64 = 0.5;
 /// Nothing is known of what is too much: growth is at its quickest.
-const BOLD: u32 = 3 * GROWTHS;
+const BOLD: u32 = 3;
 /// A window of less, once in so many windows, shows whether less makes anything faster. If it does, less still is tried.
 const PROBE_EVERY: u32 = 30;
 const PROBE_FACTOR: f64 = 0.8;
@@ -93,6 +96,8 @@ pub struct Adaptive {
     windows: u32,
     /// Growths in a row.
     growths: u32,
+    /// The limit that was too much when it was last taken from.
+    ceiling: f64,
     since_probe: u32,
     /// Where it stood before a window of less.
     probing: Option<Mark>,
@@ -133,6 +138,7 @@ impl Adaptive {
             normal: Normal::default(),
             windows: 0,
             growths: BOLD,
+            ceiling: 0.0,
             since_probe: 0,
             probing: None,
             falling: None,
@@ -140,10 +146,10 @@ impl Adaptive {
     }
 
     /// Others changed the limit: it goes on from there.
-    fn follow(&mut self, current: u32, in_flight: u32) {
+    fn follow(&mut self, current: u32) {
         (self.estimate, self.limit) = (f64::from(current), current);
         (self.since_probe, self.probing, self.falling) = (0, None, None);
-        self.observed.begin_anew(in_flight);
+        self.observed.begin_anew(None);
     }
 
     fn judge(&mut self, sample: &LoadSample) -> Verdict {
@@ -163,24 +169,23 @@ impl Adaptive {
         }
         let is_used = f64::from(sample.in_flight) >= USED * f64::from(self.limit);
         let slower = here.ratio / self.normal.ratio();
-        let tolerated = self.options.tolerance;
-        // Half of what is tolerated is no reason against more; the rest is neither for more nor for less.
-        let unsuspicious = 1.0 + (tolerated - 1.0) / 2.0;
-        if slower > tolerated {
-            return self.slower(here, unsuspicious / slower);
+        if slower > self.options.tolerance {
+            return self.slower(here, slower);
         }
         self.falling = None;
         if is_used && self.is_probe_due() {
             return self.probe(here);
         }
-        if slower <= unsuspicious && is_used && memory < MEMORY_HIGH { Verdict::Grow } else { Verdict::Hold }
+        let may_grow = is_used && memory < MEMORY_HIGH && self.observed.throttled() == 0.0;
+        if may_grow { Verdict::Grow } else { Verdict::Hold }
     }
 
-    /// What load may cause, and the other side says itself.
+    /// What load may cause, and the other side says itself. An answer 429 takes less time than a served request, so twice as
+    /// many are among the ends as are too many.
     fn judge_errors(&self) -> Option<Verdict> {
         let (throttled, strained) = (self.observed.throttled(), self.observed.strained());
         if throttled > 0.0 && throttled > self.options.error_tolerance {
-            return Some(Verdict::Shrink(1.0 - throttled, "throttled"));
+            return Some(Verdict::Shrink(1.0 - throttled / 2.0, "throttled"));
         }
         let unusual = strained - self.normal.strained();
         (unusual > self.options.error_tolerance).then_some(Verdict::Shrink(1.0 - unusual, "errors"))
@@ -188,7 +193,7 @@ impl Adaptive {
 
     /// Nodes take longer than is tolerated. Where a good deal less concurrency has made nothing faster, it is not our load:
     /// that is what is normal now.
-    fn slower(&mut self, here: Mark, factor: f64) -> Verdict {
+    fn slower(&mut self, here: Mark, slower: f64) -> Verdict {
         match self.falling {
             None => self.falling = Some(here),
             // It is only now that all of it is seen: attempts of before were still under way.
@@ -200,7 +205,8 @@ impl Adaptive {
             }
             Some(_) => {}
         }
-        Verdict::Shrink(factor, "latency")
+        // What waits at the other side makes the latency: without it nodes take as long as normal.
+        Verdict::Shrink(slower.recip(), "latency")
     }
 
     fn probe(&mut self, here: Mark) -> Verdict {
@@ -208,12 +214,13 @@ impl Adaptive {
         Verdict::Set(here.limit * PROBE_FACTOR, "probe")
     }
 
-    /// A window of less is over. If it made nothing faster the limit goes back.
+    /// A window of less is over. If it made nothing faster, nothing waits, so this is what is normal, and the limit goes back.
     fn probed(&mut self, before: Mark, here: Mark) -> Verdict {
         if here.ratio >= FASTER * before.ratio {
+            self.normal.relearn(here.ratio);
             return Verdict::Set(before.limit, "probe");
         }
-        self.normal.relearn(here.ratio);
+        self.normal.relearn(here.ratio.min(self.normal.ratio()));
         self.probe(here)
     }
 
@@ -230,11 +237,13 @@ impl Adaptive {
         let step = match self.options.algorithm {
             Algorithm::Aimd => 1.0,
             Algorithm::Gradient => {
-                let doublings = i32::try_from(self.growths / GROWTHS).unwrap_or(i32::MAX);
+                let doublings = i32::try_from(self.growths).unwrap_or(i32::MAX);
                 (self.estimate * (GROWTH * 2_f64.powi(doublings)).min(GROWTH_MAX)).max(1.0)
             }
         };
-        self.growths = self.growths.saturating_add(1);
+        if self.estimate >= self.ceiling {
+            self.growths = self.growths.saturating_add(1);
+        }
         step
     }
 
@@ -249,7 +258,7 @@ impl Adaptive {
             Verdict::Grow => (self.estimate + self.growth(), "growth"),
             Verdict::Set(limit, reason) => (limit, reason),
             Verdict::Shrink(factor, reason) => {
-                (self.growths, self.probing) = (0, None);
+                (self.growths, self.ceiling, self.probing) = (0, self.estimate, None);
                 let factor = match self.options.algorithm {
                     Algorithm::Gradient => factor.clamp(LEAST_FACTOR, 1.0),
                     Algorithm::Aimd => AIMD_FACTOR,
@@ -266,7 +275,7 @@ impl Adaptive {
 impl Governor for Adaptive {
     fn adjust(&mut self, sample: &LoadSample, current: u32) -> Option<Adjustment> {
         if current != self.limit {
-            self.follow(current, 0);
+            self.follow(current);
         }
         self.observed.add(sample);
         if self.observed.finished() < self.options.min_sample {
@@ -278,7 +287,8 @@ impl Governor for Adaptive {
         let reason = self.act(verdict);
         let limit = rounded(self.estimate);
         let changed = reason.filter(|_| limit != current);
-        self.observed.begin_anew(if changed.is_some() { sample.in_flight } else { 0 });
+        let change = changed.map(|_| Change { is_less: limit < current, in_flight: sample.in_flight });
+        self.observed.begin_anew(change);
         self.limit = limit;
         changed.map(|reason| Adjustment::new(limit, reason))
     }

@@ -5,7 +5,7 @@ use super::observed::Observed;
 /// How fast a lower value is believed, and how slowly a higher one: where values only scatter, what is normal lies low among
 /// them, and where the work itself becomes longer, it follows.
 const DOWN: f64 = 0.15;
-const UP: f64 = 0.02;
+const UP: f64 = 0.005;
 /// A service that fails more often than that is never normal.
 const STRAINED_MAX: f64 = 0.5;
 

@@ -2,11 +2,20 @@
 
 use batchmill_core::LoadSample;
 
+/// The limit was changed while so many attempts ran.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change {
+    pub(crate) is_less: bool,
+    pub(crate) in_flight: u32,
+}
+
 /// Sums over the samples of a window.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     /// Ends to come of attempts that began under another limit: they say nothing about this one.
     earlier: u64,
+    /// A sample counts when it has no more of them than its ends divided by this.
+    purity: u64,
     finished: u64,
     strained: u64,
     throttled: u64,
@@ -16,15 +25,18 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// A new window, after a change while so many attempts ran.
-    pub(crate) fn begin_anew(&mut self, in_flight: u32) {
-        *self = Self { earlier: in_flight.into(), ..Self::default() };
+    /// A new window. How long it takes under less must not be mixed with how long it took under more: that decides whether
+    /// less is of use. After a growth that may be, and half a sample is enough.
+    pub(crate) fn begin_anew(&mut self, after: Option<Change>) {
+        *self = Self::default();
+        if let Some(Change { is_less, in_flight }) = after {
+            (self.earlier, self.purity) = (in_flight.into(), if is_less { 10 } else { 2 });
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a weight")]
     pub(crate) fn add(&mut self, sample: &LoadSample) {
-        // A sample of which most is of earlier attempts is theirs.
-        if self.earlier > sample.finished / 2 {
+        if self.earlier > 0 && self.earlier > sample.finished / self.purity {
             self.earlier = self.earlier.saturating_sub(sample.finished);
             return;
         }

@@ -1,12 +1,45 @@
 //! Governors: what they are told, and what comes of their answers, on paused time.
 
+mod plant;
+
 use std::time::Duration;
 
 use batchmill_core::{Adjustment, Governor, LoadSample, Verdict};
 use batchmill_executor::{Governing, Ladder, Mill, Reason, Settings};
+use batchmill_governor_adaptive::{Adaptive, Options};
 use batchmill_metrics_prometheus::Recorder;
 
 use crate::{after, at_once_at_most, batch, gated, kept, mill, scheduler, settle};
+
+use self::plant::{Excess, Run};
+
+/// What the governor alone does with many seeds is shown beside it; this is the whole way, from nodes over samples to starts.
+async fn follows(excess: Excess) {
+    let mut run = Run::start(excess, 100_000, 10, Box::new(Adaptive::new(Options::default()).unwrap()));
+    for capacity in [50, 10, 80] {
+        let (mut limits, mut served) = (Vec::new(), 0);
+        for _ in 0..120 {
+            let window = run.window(capacity).await;
+            limits.push(window.limit);
+            served += window.served;
+        }
+        let is_near = |limit: &u32| limit.abs_diff(capacity) * 5 <= capacity;
+        assert!(limits[..20].iter().any(is_near), "{excess:?}, {capacity}: {limits:?}");
+        // A request takes 200 ms in the mean, so that is what it can serve at most.
+        let most = 120 * 5 * u64::from(capacity);
+        assert!(served * 100 >= most * 88, "{excess:?}, {capacity}: {served} of {most}, {limits:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_follows_a_service_that_lets_the_rest_wait() {
+    follows(Excess::Waits).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_follows_a_service_that_answers_429() {
+    follows(Excess::IsSentAway).await;
+}
 
 /// Answers what a test says, sample by sample, and keeps the samples.
 #[derive(Debug)]
