@@ -67,7 +67,7 @@ const AIMD_FACTOR: f64 = 0.9;
 /// The first growth of several in a row, as a share of the limit; each is twice the one before. Below a limit that was too
 /// much of late they stay small.
 const GROWTH: f64 = 0.1;
-const GROWTH_MAX: f64 = 0.5;
+const GROWTH_MAX: f64 = 0.7;
 /// Nothing is known of what is too much: growth is at its quickest.
 const BOLD: u32 = 3;
 /// A window of less, once in so many windows, shows whether less makes anything faster. If it does, less still is tried.
@@ -164,12 +164,15 @@ impl Adaptive {
             return Verdict::Learn;
         }
         let here = Mark { limit: self.estimate, ratio: self.observed.ratio().unwrap_or(self.normal.ratio()) };
-        if let Some(before) = self.probing.take() {
+        // Far slower under less is no answer to the question: something else changed meanwhile.
+        let is_answer = |before: &Mark| here.ratio <= before.ratio * self.options.tolerance;
+        if let Some(before) = self.probing.take().filter(is_answer) {
             return self.probed(before, here);
         }
         let is_used = f64::from(sample.in_flight) >= USED * f64::from(self.limit);
         let slower = here.ratio / self.normal.ratio();
-        if slower > self.options.tolerance {
+        let tolerated = self.options.tolerance + self.observed.noise();
+        if slower > tolerated {
             return self.slower(here, slower);
         }
         self.falling = None;

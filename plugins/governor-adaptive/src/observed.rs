@@ -60,6 +60,12 @@ impl Observed {
         (self.weights > 0.0).then(|| self.ratios / self.weights)
     }
 
+    /// By how much the ratio may be off by chance: times of jobs scatter, and the mean of few is no exact number.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub(crate) fn noise(&self) -> f64 {
+        (self.finished.max(1) as f64).sqrt().recip()
+    }
+
     /// The share of attempts that failed by strain, those apart that were asked to come back later.
     pub(crate) fn strained(&self) -> f64 {
         self.share(self.strained)

@@ -88,7 +88,9 @@ impl World {
     }
 
     fn go(&mut self) {
-        while self.serving < self.capacity && let Some(since) = self.waiting.pop_front() {
+        while self.serving < self.capacity
+            && let Some(since) = self.waiting.pop_front()
+        {
             self.serve(since);
         }
         while self.in_flight < self.limit {
@@ -142,8 +144,7 @@ impl World {
         sample.finished = window.served + window.sent_away;
         (sample.failed, sample.strained, sample.throttled) = (window.sent_away, window.sent_away, window.sent_away);
         let expected = self.first.1 as f64 / FIRST as f64;
-        sample.latency_ratio =
-            (window.measured > 0).then(|| window.took as f64 / (window.measured as f64 * expected));
+        sample.latency_ratio = (window.measured > 0).then(|| window.took as f64 / (window.measured as f64 * expected));
         sample
     }
 }
@@ -163,7 +164,7 @@ const CAPACITIES: [u64; 3] = [50, 10, 80];
 const PHASE: usize = 120;
 /// Windows until the limit is within a fifth of the capacity.
 const SETTLED: usize = 20;
-const SEEDS: u64 = 25;
+const SEEDS: u64 = 100;
 
 fn is_near(limit: u32, capacity: u64) -> bool {
     u64::from(limit).abs_diff(capacity) * 5 <= capacity

@@ -24,12 +24,14 @@ output: '{n}'
 const JOBS: &str =
     "{\"id\":\"a\",\"input\":{\"n\":1}}\n{\"id\":\"b\",\"input\":{\"n\":2}}\n{\"id\":\"c\",\"input\":{\"n\":3}}\n";
 
-/// A batch whose host was killed by its second job.
+/// A batch whose first job has ended, and whose host was killed by its second job.
 fn unfinished() -> Stage {
     let stage = Stage::new();
     stage.make_gate();
     stage.write("flow.yaml", FLOW);
     stage.write("jobs.jsonl", JOBS);
+    // By itself: a slot is free before the end of its job is recorded, so the second would race with that.
+    stage.run(&["-j", "1", "--limit", "1"]).expect(0);
     assert_eq!(stage.run(&["-j", "1"]).code, None, "its job killed the host");
     stage
 }
