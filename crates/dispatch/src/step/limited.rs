@@ -98,11 +98,22 @@ fn wake(dispatch: &mut Dispatch, key: KeyId, why: Call, now: MonoTime) {
                 let (batch, index) = of_token(token);
                 queue::mark(dispatch, token, false);
                 queue::give_back(dispatch, batch, index);
+                release_held(dispatch, batch, index);
             }
         }
     }
     if dispatch.limits.as_ref().is_some_and(|limits| limits.is_awaited(key)) {
         arm(dispatch, key, now);
+    }
+}
+
+/// A job that was set aside although its class is held, because the scheduler picked it all the same, would be held in the
+/// scheduler now: its class tries with it.
+fn release_held(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
+    let Some(class) = dispatch.batch(batch).map(|batch| batch.rows[index as usize].class) else { return };
+    if let Some(limits) = dispatch.limits.as_mut().filter(|limits| limits.is_held(class)) {
+        limits.let_go(class);
+        dispatch.scheduler.release(class);
     }
 }
 

@@ -80,8 +80,7 @@ impl Model {
         let idle = self.batches.iter().filter(|(_, batch)| takes_starts(batch, now));
         let may = |batch: &Batch, job: &Job| !batch.leaves_out(job) && !self.is_held_as_suspect(batch, job);
         let idle = idle.flat_map(|(key, batch)| {
-            let fits =
-                move |job: &&Job| !self.is_unfit(*key, batch, job) && !self.may_be_reserved(now, *key, batch, job);
+            let fits = move |job: &&Job| self.has_room(now, *key, batch, job);
             batch.jobs.iter().filter(move |job| may(batch, job)).filter(fits)
         });
         if self.may_open_late(now) {
@@ -104,11 +103,16 @@ impl Model {
     pub(super) fn parked(&self, now: MonoTime) -> usize {
         let late = self.may_open_late(now);
         let may = |key: u32, batch: &Batch, job: &Job| {
-            let unfit = || self.is_unfit(key, batch, job) || self.may_be_reserved(now, key, batch, job);
-            !takes_starts(batch, now) || late || self.is_limited(job, now) || self.is_pressed() && unfit()
+            let unfit = || self.is_pressed() && !self.has_room(now, key, batch, job);
+            !takes_starts(batch, now) || late || self.is_limited(job, now) || unfit()
         };
         let jobs = self.batches.iter().flat_map(|(key, batch)| batch.jobs.iter().map(move |job| (*key, batch, job)));
         jobs.filter(|(key, batch, job)| job.at == At::Ready && may(*key, batch, job)).count()
+    }
+
+    /// Whether memory has room for a job, and is not kept for a larger one.
+    fn has_room(&self, now: MonoTime, key: u32, batch: &Batch, job: &Job) -> bool {
+        !self.is_unfit(key, batch, job) && !self.may_be_reserved(now, key, batch, job)
     }
 
     /// When the first job that waits for nothing but its limits may start.
@@ -116,9 +120,12 @@ impl Model {
         if self.limits.is_empty() || !self.may_start(now) {
             return None;
         }
-        let open = self.batches.values().filter(|batch| takes_starts(batch, now));
-        let may = |batch: &Batch, job: &Job| !batch.leaves_out(job) && !self.is_held_as_suspect(batch, job);
-        let jobs = open.flat_map(|batch| batch.jobs.iter().filter(move |job| may(batch, job)));
+        let open = self.batches.iter().filter(|(_, batch)| takes_starts(batch, now));
+        let may = |key: u32, batch: &Batch, job: &Job| {
+            let waits = batch.leaves_out(job) || self.is_held_as_suspect(batch, job);
+            !waits && self.has_room(now, key, batch, job)
+        };
+        let jobs = open.flat_map(|(key, batch)| batch.jobs.iter().filter(move |job| may(*key, batch, job)));
         jobs.filter(|job| job.at == At::Ready && !job.is_too_late(now)).filter_map(|job| self.opens(job, now)).min()
     }
 
