@@ -13,6 +13,7 @@ mod factory;
 mod failure;
 mod governor;
 mod header;
+mod json;
 mod instance;
 mod load;
 mod offload;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use batchmill_core::{JobResult, WallTime};
 
+use super::json;
 use crate::layout::{RawRecord, Text, status_code};
 
 /// Records whose text is elsewhere until the call.
@@ -30,23 +31,19 @@ impl Records {
     fn push(&mut self, result: &JobResult) {
         let id = self.add(result.job_id.as_str());
         let tenant = self.add(result.tenant.as_str());
-        let output = self.add_json(result.output.as_ref());
-        let error = self.add_json(result.error.as_deref());
+        let output = self.added(|text| result.output.iter().for_each(|output| json::append(text, output)));
+        // Writing to memory does not fail.
+        let error = self.added(|text| result.error.iter().for_each(|error| drop(serde_json::to_writer(text, error))));
         self.rows.push(Row { record: raw(result), parts: [id, tenant, output, error] });
     }
 
     fn add(&mut self, text: &str) -> Range<usize> {
-        let from = self.text.len();
-        self.text.extend_from_slice(text.as_bytes());
-        from..self.text.len()
+        self.added(|all| all.extend_from_slice(text.as_bytes()))
     }
 
-    fn add_json(&mut self, value: Option<&impl serde::Serialize>) -> Range<usize> {
+    fn added(&mut self, add: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let from = self.text.len();
-        if let Some(value) = value {
-            // Writing to memory does not fail, and these have no keys but texts.
-            let _ = serde_json::to_writer(&mut self.text, value);
-        }
+        add(&mut self.text);
         from..self.text.len()
     }
 

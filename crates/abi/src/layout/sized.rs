@@ -17,6 +17,11 @@ pub(crate) unsafe fn read_sized<T: Plain>(from: *const T) -> Option<T> {
     }
     // SAFETY: not null, and readable as the caller promises.
     let size = unsafe { ptr::read_unaligned(from.cast::<u32>()) } as usize;
+    if size == size_of::<T>() {
+        // The other side was built from the same layout, as nearly always: one move instead of a call of `memcpy`.
+        // SAFETY: readable that far; every pattern of bytes is a value of a `Plain` struct.
+        return Some(unsafe { ptr::read_unaligned(from) });
+    }
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: at most as many bytes as there are at both ends, which do not overlap.
     unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), value.as_mut_ptr().cast::<u8>(), size.min(size_of::<T>())) };
@@ -35,6 +40,11 @@ pub(crate) unsafe fn write_sized<T: Plain>(to: *mut T, value: &T) {
     let head = size_of::<u32>();
     // SAFETY: not null, and readable as the caller promises.
     let room = unsafe { ptr::read_unaligned(to.cast::<u32>()) } as usize;
+    if room == size_of::<T>() {
+        // SAFETY: writable that far.
+        unsafe { ptr::write_unaligned(to, *value) };
+        return;
+    }
     let bytes = room.min(size_of::<T>()).saturating_sub(head);
     // SAFETY: at most as many bytes as there are at both ends, behind the size.
     unsafe { ptr::copy_nonoverlapping(ptr::from_ref(value).cast::<u8>().add(head), to.cast::<u8>().add(head), bytes) };
