@@ -215,6 +215,11 @@ pub trait StartLog: Send + Sync + fmt::Debug {
     /// An attempt of the job at `place` is about to run in `slot`, which ends whatever ran there before.
     fn started(&self, slot: u32, place: u64);
 
+    /// The same for attempts that will run one after the other within microseconds, as slots and places.
+    fn started_all(&self, starts: &[(u32, u64)]) {
+        starts.iter().for_each(|(slot, place)| self.started(*slot, *place));
+    }
+
     /// Nothing of this batch runs in `slot` any more.
     fn ended(&self, slot: u32);
 

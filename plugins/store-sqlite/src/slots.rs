@@ -26,11 +26,16 @@ const STOPPED_AT: u64 = 16;
 /// So many slots have their bytes from the beginning: a disk that fills later does not concern them.
 const SLOTS: usize = 4096;
 
+/// Slots so near to each other are written with all between them at once: a call of the system costs more than these bytes.
+const NEAR: usize = 1024;
+
 /// The start log of a host.
 #[derive(Debug)]
 pub(crate) struct Slots {
     file: File,
     path: PathBuf,
+    /// What the file says of the first slots. Held while it is written, so that no older word comes after a newer one.
+    said: Mutex<Vec<u64>>,
     /// The first failure since somebody asked.
     trouble: Mutex<Option<JournalError>>,
 }
@@ -44,7 +49,7 @@ impl Slots {
         bytes[8..16].copy_from_slice(&incarnation.to_le_bytes());
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).at(&path)?;
         file.write_all_at(&bytes, 0).at(&path)?;
-        Ok(Self { file, path, trouble: Mutex::default() })
+        Ok(Self { file, path, said: Mutex::new(vec![0; SLOTS]), trouble: Mutex::default() })
     }
 
     /// Why the last writes failed, once: the next append of the journal tells it.
@@ -52,8 +57,33 @@ impl Slots {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn write(&self, at: u64, value: u64) {
-        if let Err(error) = self.file.write_all_at(&value.to_le_bytes(), at) {
+    /// Says of slots what runs there.
+    fn say(&self, slots: &[(u32, u64)]) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut first, mut last) = (SLOTS, 0);
+        for (slot, value) in slots {
+            match said.get_mut(*slot as usize) {
+                Some(place) => {
+                    *place = *value;
+                    (first, last) = (first.min(*slot as usize), last.max(*slot as usize));
+                }
+                None => self.write(at(*slot), &value.to_le_bytes()),
+            }
+        }
+        if first > last {
+            return;
+        }
+        if last - first < NEAR {
+            let bytes: Vec<u8> = said[first..=last].iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.write(HEADER as u64 + first as u64 * 8, &bytes);
+        } else {
+            let known = slots.iter().filter(|(slot, _)| (*slot as usize) < SLOTS);
+            known.for_each(|(slot, value)| self.write(at(*slot), &value.to_le_bytes()));
+        }
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) {
+        if let Err(error) = self.file.write_all_at(bytes, at) {
             let told = format!("{}: {error}", self.path.display());
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
             let trouble = if full { JournalError::full(told) } else { JournalError::new(told) };
@@ -64,15 +94,20 @@ impl Slots {
 
 impl StartLog for Slots {
     fn started(&self, slot: u32, place: u64) {
-        self.write(at(slot), place.saturating_add(1));
+        self.say(&[(slot, place.saturating_add(1))]);
+    }
+
+    fn started_all(&self, starts: &[(u32, u64)]) {
+        let words: Vec<_> = starts.iter().map(|(slot, place)| (*slot, place.saturating_add(1))).collect();
+        self.say(&words);
     }
 
     fn ended(&self, slot: u32) {
-        self.write(at(slot), 0);
+        self.say(&[(slot, 0)]);
     }
 
     fn stopped(&self) {
-        self.write(STOPPED_AT, 1);
+        self.write(STOPPED_AT, &1_u64.to_le_bytes());
     }
 }
 
@@ -125,6 +160,20 @@ mod tests {
         slots.started(5000, 100);
         assert_eq!(left(folder.path(), 1), [0, 8, 100]);
         assert_eq!(left(folder.path(), 2), [0_u64; 0], "of another host");
+    }
+
+    #[test]
+    fn starts_that_are_told_together_stand_as_if_told_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let slots = Slots::begin(folder.path(), 1).unwrap();
+        slots.started(3, 30);
+        slots.started_all(&[(5, 50), (1, 10)]);
+        assert_eq!(left(folder.path(), 1), [10, 30, 50], "what is between them stays");
+        slots.started_all(&[(0, 0), (4095, 1), (4096, 2), (9000, 3)]);
+        slots.ended(5);
+        assert_eq!(left(folder.path(), 1), [0, 1, 2, 3, 10, 30]);
+        slots.started_all(&[]);
+        assert_eq!(left(folder.path(), 1), [0, 1, 2, 3, 10, 30]);
     }
 
     #[test]

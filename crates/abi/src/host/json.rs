@@ -61,10 +61,10 @@ const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// Whether one of eight bytes is special. A byte below `n` borrows from its own top bit when `n` is taken from it, and only
 /// bytes that had that bit clear count; what a borrow spills into the next byte can only be a second alarm beside a true one.
-const fn has_special(word: u64) -> bool {
-    let below = |word: u64, n: u8| word.wrapping_sub(LOWS * n as u64) & !word & HIGHS;
-    let quote = word ^ (LOWS * b'"' as u64);
-    let backslash = word ^ (LOWS * b'\\' as u64);
+fn has_special(word: u64) -> bool {
+    let below = |word: u64, n: u8| word.wrapping_sub(LOWS * u64::from(n)) & !word & HIGHS;
+    let quote = word ^ (LOWS * u64::from(b'"'));
+    let backslash = word ^ (LOWS * u64::from(b'\\'));
     (below(word, b' ') | below(quote, 1) | below(backslash, 1)) != 0
 }
 

@@ -31,9 +31,17 @@ impl Records {
     fn push(&mut self, result: &JobResult) {
         let id = self.add(result.job_id.as_str());
         let tenant = self.add(result.tenant.as_str());
-        let output = self.added(|text| result.output.iter().for_each(|output| json::append(text, output)));
-        // Writing to memory does not fail.
-        let error = self.added(|text| result.error.iter().for_each(|error| drop(serde_json::to_writer(text, error))));
+        let output = self.added(|text| {
+            if let Some(output) = &result.output {
+                json::append(text, output);
+            }
+        });
+        let error = self.added(|text| {
+            if let Some(error) = &result.error {
+                // Writing to memory does not fail.
+                let _ = serde_json::to_writer(text, error);
+            }
+        });
         self.rows.push(Row { record: raw(result), parts: [id, tenant, output, error] });
     }
 

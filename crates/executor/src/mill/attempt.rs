@@ -11,8 +11,7 @@ use std::{
 };
 
 use batchmill_core::{
-    AttemptFailure, CancelReason, CancelSignal, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, fault,
-    format_duration,
+    AttemptFailure, CancelReason, CancelSignal, ErrorClass, MonoTime, NodeError, NodeFailure, Outcome, format_duration,
 };
 use tokio::time::Sleep;
 
@@ -44,7 +43,7 @@ pub(super) async fn run<W: Workload>(
     report: &mut AttemptReport,
     before_waiting: impl FnOnce(),
 ) {
-    let Work { start, batch, signal } = work;
+    let Work { start, batch, signal, .. } = work;
     let attempt = Attempt {
         batch: &batch.id,
         index: start.lease.index.into(),
@@ -55,11 +54,6 @@ pub(super) async fn run<W: Workload>(
         weighs: shared.weighs,
         cancel: signal,
     };
-    if let Some(starts) = &batch.starts {
-        fault::point("start.before-log");
-        starts.started(start.lease.slot.0, attempt.index);
-        fault::point("start.after-log");
-    }
     let span = tracing::debug_span!(parent: &batch.span, "attempt", job = start.lease.index, attempt = start.attempt);
     let mut watch = Watch { signal, timer, first_reason: None, reason: None };
     // Most attempts of a fast flow never wait, and need neither timer nor hand-over.

@@ -165,7 +165,7 @@ impl<W: Workload> Brain<W> {
                 {
                     seat.left = Some(std::mem::replace(&mut work.batch, batch));
                 }
-                work.start = next;
+                (work.start, work.is_logged) = (next, false);
                 seat.work = Some(work);
             }
             _ => seat.left = Some(work.batch),
@@ -378,7 +378,7 @@ impl<W: Workload> Brain<W> {
             self.signals.push(CancelSignal::new());
         }
         let signal = self.signals[slot].clone();
-        self.put(shared, Work { start, batch, signal });
+        self.put(shared, Work { start, batch, signal, is_logged: false });
     }
 }
 

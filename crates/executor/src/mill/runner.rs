@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Outcome};
+use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Outcome, fault};
 use batchmill_dispatch::{Effect, Start};
 use tokio::sync::Notify;
 
@@ -47,6 +47,8 @@ pub(super) struct Work<W> {
     pub(super) batch: Arc<OpenBatch<W>>,
     /// That of its slot.
     pub(super) signal: CancelSignal,
+    /// Whether the start log of its batch knows it.
+    pub(super) is_logged: bool,
 }
 
 /// An attempt that has ended.
@@ -154,6 +156,8 @@ struct Runner<W> {
     timer: Timer,
     draws: Draws,
     turns: usize,
+    /// Starts of a hand that are about to be logged, as slots and places.
+    starts: Vec<(u32, u64)>,
 }
 
 /// Runs starts whenever it is called, until the mill is gone.
@@ -165,6 +169,7 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>)
         timer: Timer::default(),
         draws: Draws::new(),
         turns: 0,
+        starts: Vec::new(),
     };
     loop {
         runner.call.notified().await;
@@ -183,7 +188,8 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>)
 impl<W: Workload> Runner<W> {
     /// Runs the starts of its hand, until one waits or takes long. All that ran have ended then.
     async fn run_hand(&mut self, shared: &Arc<Shared<W>>) {
-        let Self { hand: Hand { seats, reach }, outbox, timer, draws, turns, .. } = self;
+        let Self { hand: Hand { seats, reach }, outbox, timer, draws, turns, starts, .. } = self;
+        log_starts(seats, starts);
         let began = shared.clock.now();
         let mut started = began;
         for place in 0..seats.len() {
@@ -238,6 +244,27 @@ impl<W: Workload> Runner<W> {
         if self.hand.held() == 0 {
             shared.lock().answer(shared, &self.call, &mut self.hand);
         }
+    }
+}
+
+/// Tells the start logs of durable batches what a hand is about to run: all of it at once, because a word costs more than most
+/// attempts that end without waiting. If one of them takes the host down, the few that were to follow look as if they had run
+/// too; jobs that were about to take it down for the last time run alone.
+fn log_starts<W>(seats: &mut [Seat<W>], starts: &mut Vec<(u32, u64)>) {
+    let works = seats.iter_mut().filter_map(|seat| seat.work.as_mut());
+    let mut fresh = works.filter(|work| work.batch.starts.is_some() && !work.is_logged).peekable();
+    while let Some(work) = fresh.next() {
+        work.is_logged = true;
+        starts.push((work.start.lease.slot.0, work.start.lease.index.into()));
+        if fresh.peek().is_some_and(|next| Arc::ptr_eq(&next.batch, &work.batch)) {
+            continue;
+        }
+        if let Some(log) = &work.batch.starts {
+            fault::point("start.before-log");
+            log.started_all(starts);
+            fault::point("start.after-log");
+        }
+        starts.clear();
     }
 }
 

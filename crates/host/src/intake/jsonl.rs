@@ -5,7 +5,6 @@ use std::{
     fmt,
     fs::File,
     io::{self, ErrorKind},
-    os::unix::fs::FileExt,
     path::Path,
     sync::OnceLock,
 };
@@ -15,6 +14,7 @@ use batchmill_executor::JobSource;
 
 use super::{
     accept,
+    ahead::Ahead,
     bad_line::LeftOut,
     fingerprint::Fingerprint,
     index::{self, INPUT_IS_LINE, Index, IndexWriter, Row, SPOOLED},
@@ -37,6 +37,7 @@ const COPY: &str = "jobs.jsonl";
 pub(crate) struct JsonLines {
     name: String,
     file: File,
+    ahead: Ahead,
     index: Index,
     left_out: LeftOut,
     /// The source as a whole, where it is a file.
@@ -55,8 +56,8 @@ impl fmt::Debug for JsonLines {
 
 impl JsonLines {
     pub(super) fn new(name: String, file: File, index: Index) -> Self {
-        let (left_out, broken) = (LeftOut::default(), OnceLock::new());
-        Self { name, file, index, left_out, fingerprint: None, made: None, broken }
+        let (ahead, left_out, broken) = (Ahead::default(), LeftOut::default(), OnceLock::new());
+        Self { name, file, ahead, index, left_out, fingerprint: None, made: None, broken }
     }
 
     /// The jobs of a batch as its `folder` has them. `source` is the file where they are read in place.
@@ -252,15 +253,14 @@ impl JsonLines {
         if row.is_gone {
             return Err(self.changed(row));
         }
-        let mut bytes = vec![0; row.length as usize];
-        let read = self.file.read_exact_at(&mut bytes, row.offset);
-        if let Err(error) = read
-            && error.kind() != ErrorKind::UnexpectedEof
-        {
-            let message = format!("{}: could not be read: {error}", self.place(row));
-            return Err(self.stop("source_unreadable", Refusal::storage(message)));
+        match self.ahead.read(&self.file, row.offset, row.length as usize) {
+            Ok(bytes) if index::hash(&bytes) == row.hash => Ok(bytes),
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+                let message = format!("{}: could not be read: {error}", self.place(row));
+                Err(self.stop("source_unreadable", Refusal::storage(message)))
+            }
+            _ => Err(self.changed(row)),
         }
-        if index::hash(&bytes) == row.hash { Ok(bytes) } else { Err(self.changed(row)) }
     }
 
     fn changed(&self, row: &Row) -> JobError {

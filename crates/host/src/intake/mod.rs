@@ -8,6 +8,7 @@
 //! ```
 
 mod accept;
+mod ahead;
 mod bad_line;
 mod compare;
 mod cursor;
