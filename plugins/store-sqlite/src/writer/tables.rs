@@ -11,6 +11,12 @@ use serde::Serialize;
 use super::request::{Entry, Put};
 use crate::rows::{self, RowAt, Rows};
 
+const CLASS: &str = "INSERT INTO class(tenant, priority) VALUES (?1, ?2)";
+const TALLY: &str = "INSERT INTO tally VALUES (?1, ?2) ON CONFLICT(status) DO UPDATE SET jobs = jobs + excluded.jobs";
+
+/// What the first results of a batch need. To compile it takes as long as half a commit, so it is done before they come.
+pub(crate) const OF_FIRST_RESULTS: [&str; 3] = [rows::INSERT, CLASS, TALLY];
+
 /// Why a request was not done.
 #[derive(Debug)]
 pub(crate) enum Undone {
@@ -146,7 +152,7 @@ impl Tables<'_> {
         if let Some(id) = self.known.classes.get(&key) {
             return Ok(*id);
         }
-        let mut insert = self.connection.prepare_cached("INSERT INTO class(tenant, priority) VALUES (?1, ?2)")?;
+        let mut insert = self.connection.prepare_cached(CLASS)?;
         let id = insert.insert(params![key.0.as_str(), key.1])?;
         self.known.undo.classes.push(key.clone());
         self.known.classes.insert(key, id);
@@ -266,9 +272,7 @@ impl Tables<'_> {
     /// What concerns the transaction as a whole, last.
     pub(crate) fn finish(&mut self) -> Result<(), Undone> {
         for (status, jobs) in (0_i64..).zip(self.tally).filter(|(_, jobs)| *jobs > 0) {
-            let mut add = self.connection.prepare_cached(
-                "INSERT INTO tally VALUES (?1, ?2) ON CONFLICT(status) DO UPDATE SET jobs = jobs + excluded.jobs",
-            )?;
+            let mut add = self.connection.prepare_cached(TALLY)?;
             add.execute([status, jobs])?;
         }
         Ok(())

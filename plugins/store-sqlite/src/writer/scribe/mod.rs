@@ -81,6 +81,7 @@ impl Scribe {
              PRAGMA journal_size_limit = 67108864"
         ))?;
         connection.set_prepared_statement_cache_capacity(32);
+        transaction::prepare(&connection)?;
         let (known, threads) = (Known::load(&connection)?, Arc::new(Threads::load(&connection)?));
         let (lock, slots, log, broken) = (None, None, None, None);
         let (is_synced, is_fenced, frames_next) = (true, false, FRAMES);

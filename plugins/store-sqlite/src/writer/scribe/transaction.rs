@@ -13,9 +13,20 @@ use super::{
         Tables, Undone,
         group::superseded,
         request::{Amendment, Queued, Request},
+        tables::OF_FIRST_RESULTS,
     },
     Keep, Scribe,
 };
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const INCARNATION: &str = "SELECT value FROM meta WHERE key = 'incarnation'";
+
+/// Compiles what the first commit will need, which nobody waits for yet.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    let mut all = [BEGIN, INCARNATION, COMMIT].into_iter().chain(OF_FIRST_RESULTS);
+    all.try_for_each(|sql| connection.prepare_cached(sql).map(drop))
+}
 
 /// Why a group was not written.
 pub(super) enum Stop {
@@ -54,7 +65,7 @@ impl Scribe {
         let skip = if *keep == Keep::Latest { superseded(group) } else { Vec::new() };
         let is_skipped = |index: usize| skip.get(index).copied().unwrap_or(false);
         let execute = |sql| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-        execute("BEGIN IMMEDIATE").map_err(|error| storage(&error))?;
+        execute(BEGIN).map_err(|error| storage(&error))?;
         let owner = incarnation_of(connection).map_err(|error| storage(&error))?;
         if owner != *incarnation && !fault::breaks(Sabotage::SkipFence) {
             return Err(Stop::Fenced);
@@ -88,13 +99,13 @@ impl Scribe {
             Err(Undone::Refused(why)) => return Err(Stop::Storage(JournalError::new(why))),
         }
         fault::point("store.before-commit");
-        execute("COMMIT").map_err(|error| storage(&error))?;
+        execute(COMMIT).map_err(|error| storage(&error))?;
         fault::point("store.after-commit");
         Ok(positions)
     }
 }
 
 pub(super) fn incarnation_of(connection: &Connection) -> rusqlite::Result<i64> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = 'incarnation'")?;
+    let mut statement = connection.prepare_cached(INCARNATION)?;
     statement.query_row([], |row| row.get(0))
 }
