@@ -19,7 +19,7 @@ use crate::{
     edge::{Decider, ask},
     resources::DemandId,
     step::waiting::WaitingEnd,
-    trouble::Trouble,
+    trouble::{Trouble, TroubleId, Troubles},
 };
 
 /// How a batch wants to be treated.
@@ -99,7 +99,10 @@ pub(crate) struct Row {
     /// Where its attempt runs, while it does.
     pub(crate) slot: u32,
     pub(crate) attempts: u32,
-    pub(crate) crashes: u32,
+    /// What is remembered of it, if it is in trouble.
+    pub(crate) trouble: TroubleId,
+    /// Of one that has ended, how often it was lost with its host; 255 and more look alike then.
+    pub(crate) crashes: u8,
     pub(crate) state: JobState,
     /// Picked and set aside: until its batch takes starts, or no other suspect runs, or, beyond the limit of a trial, for
     /// good.
@@ -133,7 +136,7 @@ pub(crate) struct Batch {
     pub(crate) setup: BatchSetup,
     pub(crate) rows: Vec<Row>,
     pub(crate) wishes: HashMap<u32, Wishes>,
-    pub(crate) troubles: HashMap<u32, Box<Trouble>>,
+    pub(crate) troubles: Troubles,
     pub(crate) counts: BatchCounts,
     pub(crate) retries: u64,
     pub(crate) budget: Option<Budget>,
@@ -170,7 +173,7 @@ impl Batch {
             closing: setup.closing.clone(),
             setup,
             wishes: HashMap::new(),
-            troubles: HashMap::new(),
+            troubles: Troubles::default(),
             counts: BatchCounts::default(),
             retries: 0,
             budget,
@@ -212,7 +215,48 @@ impl Batch {
 
     /// What the next attempt of a job that failed goes on without.
     pub(crate) fn take_given_up(&mut self, index: u32) -> Vec<GivenUp> {
-        self.troubles.get_mut(&index).map(|trouble| std::mem::take(&mut trouble.given_up)).unwrap_or_default()
+        self.trouble_mut(index).map(Trouble::take_given_up).unwrap_or_default()
+    }
+
+    /// What is remembered of a job that failed.
+    pub(crate) fn trouble(&self, index: u32) -> Option<&Trouble> {
+        self.troubles.get(self.rows[index as usize].trouble)
+    }
+
+    pub(crate) fn trouble_mut(&mut self, index: u32) -> Option<&mut Trouble> {
+        self.troubles.get_mut(self.rows[index as usize].trouble)
+    }
+
+    /// How often a job was lost with its host or worker.
+    pub(crate) fn crashes(&self, row: &Row) -> u32 {
+        self.troubles.get(row.trouble).map_or(row.crashes.into(), Trouble::crashes)
+    }
+
+    /// Where that of a job is whose first attempt started at `started`, if nothing was remembered yet.
+    pub(crate) fn in_trouble(&mut self, index: u32, started: MonoTime) -> TroubleId {
+        let row = &mut self.rows[index as usize];
+        if row.trouble == TroubleId::NONE {
+            row.trouble = self.troubles.add(Trouble::new(started));
+        }
+        let id = row.trouble;
+        if let Some(trouble) = self.troubles.get_mut(id) {
+            trouble.begun(started);
+        }
+        id
+    }
+
+    /// The jobs of which something is remembered.
+    pub(crate) fn all_in_trouble(&self) -> impl Iterator<Item = u32> {
+        let rows = if self.troubles.is_empty() { &[] } else { &self.rows[..] };
+        (0..).zip(rows).filter(|(_, row)| row.trouble != TroubleId::NONE).map(|(index, _)| index)
+    }
+
+    /// What is remembered of a job: no more from here on.
+    pub(crate) fn take_trouble(&mut self, index: u32) -> Option<Trouble> {
+        let id = std::mem::replace(&mut self.rows[index as usize].trouble, TroubleId::NONE);
+        let trouble = self.troubles.remove(id)?;
+        self.rows[index as usize].crashes = u8::try_from(trouble.crashes()).unwrap_or(u8::MAX);
+        Some(trouble)
     }
 
     pub(crate) fn policy(&self, retry: RetryRef) -> &dyn RetryPolicy {
@@ -228,7 +272,8 @@ impl Batch {
 
     /// Whether one more loss of its host would be the last: it may be what takes hosts down.
     pub(crate) fn is_suspect(&self, row: &Row) -> bool {
-        row.crashes > 0 && row.crashes + 1 == self.setup.crash_limit
+        let crashes = self.crashes(row);
+        crashes > 0 && crashes + 1 == self.setup.crash_limit
     }
 
     /// Whether a job lost its host as often as may be.
@@ -279,7 +324,7 @@ impl Batch {
     /// When a job must have ended that has started and does not run.
     pub(crate) fn job_due(&self, index: u32) -> Option<MonoTime> {
         let limit = self.setup.job_timeout?;
-        self.troubles.get(&index)?.first_started.map(|started| started + limit)
+        self.trouble(index)?.first_started().map(|started| started + limit)
     }
 
     /// How long the attempt of a job may take that starts now, and what is left of the time of its job if that is less.

@@ -51,6 +51,8 @@
 //! assert!(matches!(effects.pop(), Some(Effect::BatchEnded { verdict: Verdict::Succeeded, .. })));
 //! ```
 
+#[cfg(test)]
+mod backlog;
 mod batch;
 mod budget;
 mod classes;
@@ -65,6 +67,7 @@ mod resources;
 mod shares;
 mod slots;
 mod step;
+mod texts;
 mod timers;
 mod trouble;
 

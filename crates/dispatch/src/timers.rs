@@ -115,6 +115,12 @@ impl Timers {
         earliest
     }
 
+    /// The bytes that are kept for entries.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.heap.capacity() * size_of::<Reverse<(MonoTime, u64, Due)>>()
+    }
+
     /// The body's alarm has gone off: whatever is next must be announced anew.
     pub(crate) fn alarm_went_off(&mut self) {
         self.announced = None;

@@ -24,6 +24,7 @@ use crate::{
     },
     slots::Live,
     timers::Due,
+    trouble::Trouble,
 };
 
 pub use explanation::{Expiry, Explanation, LastFailure, Share};
@@ -55,8 +56,8 @@ impl Dispatch {
         let mut explanation = Explanation {
             state: counter(row.state),
             attempts: row.attempts,
-            crashes: row.crashes,
-            kills: batch.troubles.get(&index).map_or(0, |trouble| trouble.kills),
+            crashes: batch.crashes(row),
+            kills: batch.trouble(index).map_or(0, Trouble::kills),
             since: now - row.enqueued,
             due: self.due(batch, index, &reason, now),
             ahead: position.as_ref().and_then(|position| position.ahead),
@@ -303,8 +304,8 @@ fn in_line(batch: &Batch, now: MonoTime) -> impl Iterator<Item = u32> {
 }
 
 fn last_failure(batch: &Batch, index: u32) -> Option<LastFailure> {
-    let tried = batch.troubles.get(&index)?.tries.last()?;
-    Some(LastFailure { attempt: tried.attempt, class: tried.class, message: tried.message.clone() })
+    let tried = batch.trouble(index)?.last_try()?;
+    Some(LastFailure { attempt: tried.attempt, class: tried.class, message: tried.message.to_string() })
 }
 
 /// The share of a reason, made where there is none.

@@ -11,7 +11,7 @@ use crate::{
     dispatch::Dispatch,
     step::{close, queue, waiting},
     timers::Due,
-    trouble::Trouble,
+    trouble::TroubleId,
 };
 
 pub(crate) fn step(
@@ -41,7 +41,8 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
         limits.know(class, (&known.limits, known.share(), known.priority), now);
     }
     let enqueued = batch.setup.accepted.unwrap_or(now).max(earliest);
-    batch.rows.push(Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, crashes: 0, state, parked: false });
+    let trouble = TroubleId::NONE;
+    batch.rows.push(Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, trouble, crashes: 0, state, parked: false });
     batch.counts.accepted(state);
     if !state.is_ended() {
         wish(dispatch, key, index, &job);
@@ -113,7 +114,7 @@ fn interrupted(dispatch: &mut Dispatch, key: BatchKey, index: u32, setback: Setb
     batch.begun_open += 1;
     let is_poison = batch.is_poison(setback.crashes);
     let row = &mut batch.rows[index as usize];
-    (row.epoch, row.attempts, row.crashes) = (EARLIER, setback.attempts, setback.crashes);
+    (row.epoch, row.attempts) = (EARLIER, setback.attempts);
     for _ in 0..setback.memory_level {
         let demand = resources.more(classes.get(row.class).demand, &batch.setup.needs);
         row.class = classes.asking_for(row.class, demand);
@@ -122,7 +123,7 @@ fn interrupted(dispatch: &mut Dispatch, key: BatchKey, index: u32, setback: Setb
             limits.know(row.class, (&known.limits, known.share(), known.priority), now);
         }
     }
-    batch.troubles.insert(index, Box::new(Trouble::recalled(setback)));
+    row.trouble = batch.troubles.recall(setback);
     if is_poison {
         batch.poison.push(index);
     }

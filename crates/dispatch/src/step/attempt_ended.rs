@@ -175,13 +175,14 @@ fn decide(
     draw: Draw,
     now: MonoTime,
 ) -> Decision {
-    let mut trouble = batch.troubles.remove(&lease.index).unwrap_or_else(|| Box::new(Trouble::new(live.started)));
-    let elapsed = now - trouble.begun(live.started);
+    let trouble = batch.in_trouble(lease.index, live.started);
+    let begun = batch.troubles.get(trouble).and_then(Trouble::first_started);
+    let elapsed = now - begun.unwrap_or(live.started);
     let (mut delay, mut given_up) = (None::<Duration>, Vec::new());
     let (mut fatal, mut over) = (None, None);
     let number = batch.rows[lease.index as usize].attempts.saturating_add(1);
     for (place, failed) in failure.iter().enumerate() {
-        let attempt = trouble.count(failed.node.as_ref());
+        let attempt = batch.troubles.count(trouble, failed.node.as_ref());
         match verdict(batch, failed, attempt, elapsed, draw) {
             Some(wait) => delay = Some(delay.map_or(wait, |longest| longest.max(wait))),
             // Before every handler: it stops the batch.
@@ -192,16 +193,16 @@ fn decide(
             },
         }
     }
-    let decision = match (fatal.or(over), delay) {
+    match (fatal.or(over), delay) {
         (Some(place), _) => Decision::GiveUp(place),
         (None, Some(delay)) => {
-            trouble.given_up = given_up;
+            if let Some(trouble) = batch.troubles.get_mut(trouble) {
+                trouble.give_up(given_up);
+            }
             Decision::Retry(delay)
         }
         (None, None) => Decision::GoOn(given_up),
-    };
-    batch.troubles.insert(lease.index, trouble);
-    decision
+    }
 }
 
 fn verdict(batch: &Batch, failed: &NodeFailure, attempt: u32, elapsed: Duration, draw: Draw) -> Option<Duration> {
@@ -232,11 +233,10 @@ fn remember(dispatch: &mut Dispatch, lease: Lease, live: Live, failure: &Attempt
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
     let attempt = batch.rows[lease.index as usize].attempts;
     let first = &failure.first.error;
-    let tried =
-        FailedTry { attempt, class: first.class, message: first.message.clone(), at: now, ran: now - live.started };
-    let trouble = batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started)));
-    trouble.begun(live.started);
-    trouble.tries.push(tried);
+    let message = batch.troubles.message(&first.message);
+    let tried = FailedTry { attempt, class: first.class, message, at: now, ran: now - live.started };
+    let trouble = batch.in_trouble(lease.index, live.started);
+    batch.troubles.failed(trouble, tried);
 }
 
 fn retry(
@@ -252,8 +252,7 @@ fn retry(
     batch.retries += 1;
     let row = batch.rows[lease.index as usize];
     let due = now + delay;
-    let trouble = batch.troubles.get(&lease.index).expect("the attempt that failed is remembered");
-    let setback = Box::new(trouble.setback(row.attempts, row.crashes, due));
+    let setback = Box::new(batch.troubles.setback(row.trouble, row.attempts, due));
     dispatch.backing_off += 1;
     dispatch.timers.arm(due, Due::Retry(lease.batch, lease.index, row.epoch));
     waiting::arm_job_timeout(dispatch, lease.batch, lease.index);
@@ -273,9 +272,8 @@ fn closed(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effe
 
 fn lost(dispatch: &mut Dispatch, lease: Lease, live: Live, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
-    let row = &mut batch.rows[lease.index as usize];
-    row.crashes = row.crashes.saturating_add(1);
-    let crashes = row.crashes;
+    let trouble = batch.in_trouble(lease.index, live.started);
+    let crashes = batch.troubles.get_mut(trouble).map_or(1, Trouble::count_crash);
     if batch.is_poison(crashes) {
         let end = End::running(Status::Quarantined, waiting::crash_limit(crashes), live.started, Heard::Yes);
         finish(dispatch, lease.batch, lease.index, end, now, effects);
@@ -296,7 +294,7 @@ pub(crate) fn back_to_queue(
     }
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
     // It has started, whatever became of that.
-    batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started))).begun(live.started);
+    batch.in_trouble(lease.index, live.started);
     batch.apply(lease.index, Transition::Lost);
     waiting::arm_job_timeout(dispatch, lease.batch, lease.index);
     queue::push(dispatch, lease.batch, lease.index);

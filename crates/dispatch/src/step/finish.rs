@@ -78,10 +78,9 @@ fn record(dispatch: &mut Dispatch, key: BatchKey, index: u32, end: End, now: Mon
         batch.begun_open -= 1;
     }
     let class = classes.get(row.class);
-    // Most jobs have no trouble: do not hash for them.
-    let trouble = if batch.troubles.is_empty() { None } else { batch.troubles.remove(&index) };
+    let trouble = batch.take_trouble(index);
     let (started, tries) = match trouble {
-        Some(trouble) => (trouble.first_started.or(started), trouble.tries),
+        Some(trouble) => (trouble.first_started().or(started), trouble.tries()),
         None => (started, Vec::new()),
     };
     effects.push(Effect::Record(Record {

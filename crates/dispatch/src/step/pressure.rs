@@ -18,12 +18,11 @@ pub(crate) fn ended(dispatch: &mut Dispatch, lease: Lease, live: Live, now: Mono
     let (limit, closes) = (dispatch.resources.settings.kill_limit, is_closing(dispatch, lease));
     let Some(batch) = dispatch.batch_mut(lease.batch) else { return };
     let row = batch.rows[lease.index as usize];
-    let trouble = batch.troubles.entry(lease.index).or_insert_with(|| Box::new(Trouble::new(live.started)));
-    trouble.begun(live.started);
-    trouble.kills = trouble.kills.saturating_add(1);
+    let (trouble, message) = (batch.in_trouble(lease.index, live.started), batch.troubles.message(KILLED));
     let number = row.attempts.saturating_add(1);
-    trouble.tries.push(FailedTry::new(number, ErrorClass::Resource, KILLED, now, now - live.started));
-    let (kills, setback) = (trouble.kills, trouble.setback(row.attempts, row.crashes, now));
+    batch.troubles.failed(trouble, FailedTry::new(number, ErrorClass::Resource, message, now, now - live.started));
+    let kills = batch.troubles.get_mut(trouble).map_or(1, Trouble::count_kill);
+    let setback = batch.troubles.setback(trouble, row.attempts, now);
     if closes || kills <= limit {
         if !closes {
             effects.push(Effect::Requeued { lease, setback: Box::new(setback) });

@@ -104,8 +104,8 @@ pub(crate) fn ask_for_more(dispatch: &mut Dispatch, lease: Lease, failure: &Atte
     if !failure.iter().any(|failed| failed.error.is_out_of_memory()) {
         return;
     }
-    if let Some(trouble) = batch.troubles.get_mut(&lease.index) {
-        trouble.memory_level = trouble.memory_level.saturating_add(1);
+    if let Some(trouble) = batch.trouble_mut(lease.index) {
+        trouble.count_memory();
     }
     let row = &mut batch.rows[lease.index as usize];
     let demand = resources.more(classes.get(row.class).demand, &batch.setup.needs);

@@ -37,7 +37,7 @@ fn quarantine(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &m
 /// Jobs whose time was over before the total was known.
 fn end_those_too_late(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime, effects: &mut Vec<Effect>) {
     let Some(batch) = dispatch.batch(key) else { return };
-    let watched = batch.wishes.keys().chain(batch.troubles.keys()).copied();
+    let watched = batch.wishes.keys().copied().chain(batch.all_in_trouble());
     let why = |index| batch.expiry(index).filter(|(at, _)| *at <= now).map(|(_, why)| (index, why));
     let mut late: Vec<(u32, WaitingEnd)> = watched.filter_map(why).collect();
     late.sort_unstable_by_key(|(index, _)| *index);

@@ -97,7 +97,7 @@ fn end_if_too_late(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: Mono
         }
         // Should it wait again, it is looked at again.
         _ => {
-            if let Some(trouble) = batch.troubles.get_mut(&index) {
+            if let Some(trouble) = batch.trouble_mut(index) {
                 trouble.is_timed = false;
             }
         }

@@ -97,8 +97,8 @@ fn end_now(
         }
         WaitingEnd::JobTimeout => End::waiting(why.status(), job_timeout(dispatch.batch(key)), Heard::Yes),
         WaitingEnd::CrashLimit => {
-            let row = dispatch.batch(key).map(|batch| batch.rows[index as usize]);
-            End::waiting(why.status(), crash_limit(row.map_or(0, |row| row.crashes)), Heard::Yes)
+            let crashes = dispatch.batch(key).map_or(0, |batch| batch.crashes(&batch.rows[index as usize]));
+            End::waiting(why.status(), crash_limit(crashes), Heard::Yes)
         }
     };
     finish(dispatch, key, index, end, now, effects);
@@ -116,7 +116,7 @@ pub(crate) fn arm_job_timeout(dispatch: &mut Dispatch, key: BatchKey, index: u32
     let Some(batch) = dispatch.batch_mut(key) else { return };
     let Some(due) = batch.job_due(index) else { return };
     // Once: the moment never changes.
-    let is_armed = batch.troubles.get_mut(&index).map(|trouble| std::mem::replace(&mut trouble.is_timed, true));
+    let is_armed = batch.trouble_mut(index).map(|trouble| std::mem::replace(&mut trouble.is_timed, true));
     if is_armed == Some(false) {
         dispatch.timers.arm(due, Due::JobTimeout(key, index));
     }

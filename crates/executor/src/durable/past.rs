@@ -227,7 +227,8 @@ pub(crate) fn on_the_wall(place: u32, setback: dispatch::Setback, clock: &Clock)
     recorded.failures = setback.failures;
     recorded.given_up = setback.given_up;
     let tries = setback.tries.into_iter();
-    recorded.history =
-        tries.map(|t| AttemptRecord::new(t.attempt, t.class, t.message, clock.wall(t.at), t.ran)).collect();
+    recorded.history = tries
+        .map(|t| AttemptRecord::new(t.attempt, t.class, t.message.as_ref().into(), clock.wall(t.at), t.ran))
+        .collect();
     recorded
 }

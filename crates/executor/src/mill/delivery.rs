@@ -138,6 +138,8 @@ pub(super) fn result<W: Workload>(
 fn job_error(clock: &Clock, failure: batchmill_dispatch::Failure) -> JobError {
     let mut error = failure.error;
     let tries = failure.tries.into_iter();
-    error.history = tries.map(|t| AttemptRecord::new(t.attempt, t.class, t.message, clock.wall(t.at), t.ran)).collect();
+    error.history = tries
+        .map(|t| AttemptRecord::new(t.attempt, t.class, t.message.as_ref().into(), clock.wall(t.at), t.ran))
+        .collect();
     error
 }
