@@ -1,4 +1,4 @@
-/* The plugin ABI of Batchmill, version 1.0.
+/* The plugin ABI of Batchmill, version 1.1.
  *
  * FROZEN. Fields and functions are appended at the end of a struct, with a new minor version; none is ever removed, moved,
  * retyped or given another meaning. Every struct begins with its size in bytes as the side that made it knows it: look at a
@@ -36,7 +36,7 @@ extern "C" {
 
 #define BM_MAGIC UINT64_C(0x424d504c5547494e) /* "BMPLUGIN" */
 #define BM_ABI_MAJOR 1
-#define BM_ABI_MINOR 0
+#define BM_ABI_MINOR 1
 #define BM_NEVER UINT64_MAX /* no moment, no deadline, not known */
 
 /* Answers of functions. Any other negative number is an error. */
@@ -188,7 +188,12 @@ typedef struct bm_build_info {
 
 /* ---- Scheduler: which job is next ---------------------------------------------------------------------------------- */
 
-#define BM_CAN_HOLD UINT64_C(1) /* of capabilities: hold and release are implemented */
+#define BM_CAN_HOLD UINT64_C(1)   /* of capabilities: hold and release are implemented */
+#define BM_HAS_SHARES UINT64_C(2) /* of capabilities: it divides by shares (1.1) */
+#define BM_CHARGES_MEMORY UINT64_C(4) /* of capabilities: by memory, so that it is worth to look at it (1.1) */
+
+#define BM_USED_MEMORY UINT64_C(1) /* of bm_usage.measured */
+#define BM_USED_CPU UINT64_C(2)
 
 typedef struct bm_entry {
     uint32_t size;
@@ -205,6 +210,10 @@ typedef struct bm_usage {
     uint32_t size;
     uint32_t reserved;
     uint64_t ran_ns; /* how long the attempt held its slot */
+    /* Since 1.1. */
+    uint64_t measured;    /* bits BM_USED_* of what is known of the rest */
+    uint64_t peak_memory; /* the most memory that its processes held at once, in bytes */
+    uint64_t cpu_ns;      /* how long its processes kept a CPU busy */
 } bm_usage;
 
 #define BM_PICK_RUN 0        /* start this one: value is its token, which leaves the scheduler */
@@ -216,6 +225,29 @@ typedef struct bm_pick {
     uint32_t answer; /* BM_PICK_* */
     uint64_t value;
 } bm_pick;
+
+/* Since 1.1: what a share used. */
+typedef struct bm_share_usage {
+    uint32_t size;
+    uint32_t reserved;
+    bm_str share; /* as entries name it */
+    double amount; /* finite and not below 0 */
+} bm_share_usage;
+
+/* Since 1.1: the way for it out of a plugin, one call a share. The host takes a million a call. */
+typedef struct bm_share_writer {
+    uint32_t size;
+    uint32_t reserved;
+    void *ctx;
+    int32_t (*write)(void *ctx, const bm_share_usage *used);
+} bm_share_writer;
+
+/* Since 1.1: how use is remembered. */
+typedef struct bm_usage_memory {
+    uint32_t size;
+    uint32_t reserved;
+    uint64_t half_life_ns; /* after this time an amount counts half; above 0 */
+} bm_usage_memory;
 
 /* Promises: every pushed token leaves exactly once, by pop or by remove; the same calls give the same picks. */
 typedef struct bm_scheduler {
@@ -240,6 +272,17 @@ typedef struct bm_scheduler {
     /* `last`: why it stopped before `max`, BM_PICK_RUN if it did not. Null: pop one by one. */
     int32_t (*pop_many)(void *self, uint64_t now, size_t max, uint64_t *tokens, size_t *picked, bm_pick *last,
                         const bm_writer *error);
+    /* Since 1.1, all null without BM_HAS_SHARES, none of them with it. */
+    int32_t (*weight)(void *self, bm_str share, double *out, const bm_writer *error);
+    /* BM_NONE: it cannot be, and `why` says why. */
+    int32_t (*set_weight)(void *self, bm_str share, double weight, const bm_writer *why, const bm_writer *error);
+    /* How use is remembered, and the word for what amounts count. BM_NONE: it is not. Asked once an instance. */
+    int32_t (*memory)(void *self, bm_usage_memory *out, const bm_writer *unit, const bm_writer *error);
+    /* What shares used elsewhere or before; amounts lie `stride` bytes apart. */
+    int32_t (*recall)(void *self, uint64_t now, const bm_share_usage *used, size_t count, size_t stride,
+                      const bm_writer *error);
+    /* Hands out what was used since it was last asked, each amount once. */
+    int32_t (*take_usage)(void *self, const bm_share_writer *out, const bm_writer *error);
 } bm_scheduler;
 
 /* ---- Retry policy: whether and when a failed attempt is repeated --------------------------------------------------- */
@@ -329,6 +372,9 @@ typedef struct bm_load_sample { /* a ratio that is not known is not a number (Na
     double memory_ratio;    /* used over allowed */
     double cpu_ratio;       /* used over available */
     double memory_pressure; /* PSI some avg10, 0 to 100 */
+    /* Since 1.1. */
+    uint64_t strained;  /* of those that failed: in a way that too much load may cause */
+    uint64_t throttled; /* of these: were asked to come back later */
 } bm_load_sample;
 
 typedef struct bm_adjustment {
@@ -344,6 +390,10 @@ typedef struct bm_governor {
     /* BM_NONE: the limit stays. `reason`: one word of a closed set. */
     int32_t (*adjust)(void *self, const bm_load_sample *sample, uint32_t current, bm_adjustment *out,
                       const bm_writer *reason, const bm_writer *error);
+    /* Since 1.1. How often it is asked, 100 ms or more. BM_NONE: never. Asked once an instance. Null: each second. */
+    int32_t (*window)(void *self, uint64_t *nanoseconds, const bm_writer *error);
+    /* Since 1.1. The limits that it answers, from 1 or more. Asked once an instance. Null: all. */
+    int32_t (*range)(void *self, uint32_t *least, uint32_t *most, const bm_writer *error);
 } bm_governor;
 
 /* ---- Sink: where results go ---------------------------------------------------------------------------------------- */
@@ -383,6 +433,8 @@ typedef struct bm_sink {
     int32_t (*resume)(void *self, uint64_t ticket, uint32_t has_mark, bm_str mark, const bm_writer *error);
     /* Stands for everything that was written: at most 1,024 bytes. BM_NONE, or null: none. */
     int32_t (*mark)(void *self, const bm_writer *mark, const bm_writer *error);
+    /* Since 1.1: JSON about the batch for its report, asked for after `close`. BM_NONE, or null: nothing. */
+    int32_t (*summary)(void *self, const bm_writer *json, const bm_writer *error);
 } bm_sink;
 
 /* The one function that a plugin exports. */
@@ -407,12 +459,12 @@ _Static_assert(sizeof(bm_host) == 72, "bm_host");
 _Static_assert(sizeof(bm_plugin_desc) == 56, "bm_plugin_desc");
 _Static_assert(sizeof(bm_ext_desc) == 80, "bm_ext_desc");
 _Static_assert(sizeof(bm_entry) == 64, "bm_entry");
-_Static_assert(sizeof(bm_scheduler) == 112, "bm_scheduler");
+_Static_assert(sizeof(bm_scheduler) == 152, "bm_scheduler");
 _Static_assert(sizeof(bm_retry) == 40, "bm_retry");
 _Static_assert(sizeof(bm_failure) == 32, "bm_failure");
-_Static_assert(sizeof(bm_governor) == 32, "bm_governor");
+_Static_assert(sizeof(bm_governor) == 48, "bm_governor");
 _Static_assert(sizeof(bm_record) == 128, "bm_record");
-_Static_assert(sizeof(bm_sink) == 64, "bm_sink");
+_Static_assert(sizeof(bm_sink) == 72, "bm_sink");
 #endif
 
 #ifdef __cplusplus

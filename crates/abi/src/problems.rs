@@ -19,17 +19,20 @@ pub(crate) fn to_json(problems: &[Problem]) -> String {
     Value::Array(list).to_string()
 }
 
+/// A refusal without a reason is a refusal.
+#[cfg(feature = "host")]
+const UNSAID: &str = "the plugin refuses the options and does not say why";
+
 /// What the other side wrote; a text that is no such list is one problem of the whole.
 #[cfg(feature = "host")]
 pub(crate) fn from_json(text: &str) -> Vec<Problem> {
-    let Ok(Value::Array(list)) = serde_json::from_str::<Value>(text) else {
-        return vec![Problem::new([""; 0], text)];
-    };
-    let mut problems: Vec<Problem> = list.iter().map(one).collect();
-    if problems.is_empty() {
-        problems.push(Problem::new([""; 0], "the plugin refuses the options and does not say why"));
+    let whole = |message: &str| vec![Problem::new([""; 0], message)];
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Array(list)) if !list.is_empty() => list.iter().map(one).collect(),
+        Ok(Value::Array(_)) => whole(UNSAID),
+        _ if text.trim().is_empty() => whole(UNSAID),
+        _ => whole(text),
     }
-    problems
 }
 
 #[cfg(feature = "host")]
@@ -38,7 +41,8 @@ fn one(value: &Value) -> Problem {
         Value::String(key) => key.clone(),
         other => other.to_string(),
     });
-    let message = value["message"].as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let message = value["message"].as_str().filter(|said| !said.trim().is_empty());
+    let message = message.map_or_else(|| value.to_string(), str::to_owned);
     let mut problem = Problem::new(path, message);
     problem.at_key = value["at_key"].as_bool().unwrap_or(false);
     problem.offset = value["offset"].as_u64().and_then(|offset| usize::try_from(offset).ok());
@@ -54,6 +58,8 @@ mod tests {
         let problems = [Problem::unknown_key(["a", "0"], &["b"]), Problem::new([""; 0], "whole \"x\"").at_offset(3)];
         assert_eq!(from_json(&to_json(&problems)), problems);
         assert_eq!(from_json("not JSON")[0].message, "not JSON");
-        assert_eq!(from_json("[]").len(), 1, "a refusal without a reason is a refusal");
+        for silent in ["[]", "", " \n"] {
+            assert_eq!(from_json(silent), [Problem::new([""; 0], UNSAID)], "{silent:?}");
+        }
     }
 }

@@ -16,6 +16,12 @@ pub(crate) unsafe fn read<'a>(text: Text) -> Cow<'a, str> {
     String::from_utf8_lossy(unsafe { text.bytes() })
 }
 
+/// For screens and logs: nothing in it may steer them.
+#[cfg(feature = "host")]
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 /// Gives text to the caller.
 ///
 /// # Safety

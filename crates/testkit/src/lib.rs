@@ -26,6 +26,7 @@
 
 mod case;
 mod clock;
+mod options;
 mod results;
 mod seed;
 
@@ -40,6 +41,7 @@ pub mod sink;
 
 pub use case::{Case, Ending, Make, Report, Row};
 pub use clock::FakeClock;
+pub use options::options;
 pub use results::ResultBuilder;
 pub use scheduler::QueuedJob;
 pub use seed::Seed;

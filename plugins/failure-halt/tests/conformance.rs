@@ -3,20 +3,12 @@
 mod model;
 
 use batchmill_core::{
-    BuildContext, Directive, ErrorClass, FailureStrategy, FinalResult, JobError, MonoTime, Options as Table, Status,
-    StopReason,
+    BuildContext, Directive, ErrorClass, FailureStrategy, FinalResult, JobError, MonoTime, Status, StopReason,
 };
 use batchmill_failure_halt::{Halt, Options, Rule, register};
 use batchmill_plugin::Registry;
-use batchmill_testkit::failure;
+use batchmill_testkit::{failure, options as table};
 use serde_json::{Value, json};
-
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
 
 fn built(options: Value) -> Box<dyn FailureStrategy> {
     let mut registry = Registry::default();

@@ -58,6 +58,8 @@ pub fn register(registry: &mut Registry) {
     );
 }
 
+batchmill_plugin::export_plugin!(register, [governor]);
+
 /// Windows in which it only learns what is normal.
 const WARM_UP: u32 = 2;
 /// No single window takes away more.

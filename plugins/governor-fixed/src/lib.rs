@@ -32,6 +32,8 @@ pub fn register(registry: &mut Registry) {
     ));
 }
 
+batchmill_plugin::export_plugin!(register, [governor]);
+
 /// Leaves the limit where it is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fixed;

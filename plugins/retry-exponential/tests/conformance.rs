@@ -2,19 +2,12 @@
 
 use std::time::Duration;
 
-use batchmill_core::{BuildContext, Draw, ErrorClass, FailedAttempt, Options as Table, RetryDecision, RetryPolicy};
+use batchmill_core::{BuildContext, Draw, ErrorClass, FailedAttempt, RetryDecision, RetryPolicy};
 use batchmill_plugin::Registry;
 use batchmill_retry_exponential::{Backoff, Exponential, Jitter, Options, RetryClass, register};
-use batchmill_testkit::retry;
+use batchmill_testkit::{options as table, retry};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
 
 fn built(options: Value) -> Box<dyn RetryPolicy> {
     let mut registry = Registry::default();

@@ -128,11 +128,6 @@ impl Options {
 
     fn refused_memory(&self) -> Option<Problem> {
         let by_memory = self.charge == Charge::Memory;
-        // A library is told of an attempt only how long it ran.
-        if by_memory && cfg!(batchmill_export) {
-            let message = "a scheduler that is loaded is told of no memory (ABI 1.0): the built-in `fair-share` is";
-            return Some(Problem::new(["charge"], message));
-        }
         let message = match self.slot_memory {
             Some(_) if !by_memory => "`slot_memory` says something of `charge = \"memory\"`, and `charge` is another",
             Some(ByteSize(0)) => "must be above 0: a slot that holds no memory is still one that others wait for",

@@ -23,18 +23,11 @@ mod shares;
 #[path = "conformance/weights.rs"]
 mod weights;
 
-use batchmill_core::{BuildContext, ClassId, MonoTime, Options as Table, Pick, Scheduler};
+use batchmill_core::{BuildContext, ClassId, MonoTime, Pick, Scheduler};
 use batchmill_plugin::Registry;
 use batchmill_scheduler_fair_share::{FairShare, Options, register};
-use batchmill_testkit::{QueuedJob, scheduler};
+use batchmill_testkit::{QueuedJob, options as table, scheduler};
 use serde_json::{Value, json};
-
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
 
 fn built(options: Value) -> Box<dyn Scheduler> {
     let mut registry = Registry::default();

@@ -2,19 +2,12 @@
 
 use std::time::Duration;
 
-use batchmill_core::{BuildContext, ClassId, MonoTime, Options as Table, Pick, Scheduler, Token};
+use batchmill_core::{BuildContext, ClassId, MonoTime, Pick, Scheduler, Token};
 use batchmill_plugin::Registry;
 use batchmill_scheduler_priority::{Options, PriorityScheduler, register};
-use batchmill_testkit::{QueuedJob, scheduler};
+use batchmill_testkit::{QueuedJob, options as table, scheduler};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
 
 fn built(options: Value) -> Box<dyn Scheduler> {
     let mut registry = Registry::default();

@@ -2,39 +2,20 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use batchmill_core::{
-    BatchId, BuildContext, BuildError, ErrorClass, JobResult, Options as Table, ResultSink, Resumed, Status,
-};
+use batchmill_core::{BatchId, BuildError, ErrorClass, JobResult, ResultSink, Resumed, Status};
 use batchmill_plugin::Registry;
 use batchmill_sink_aggregate::register;
 use batchmill_testkit::{
     ResultBuilder,
-    sink::{self, Subject},
+    sink::{self, Maker, Subject},
 };
 use serde_json::{Value, json};
 
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
-
-fn made(options: Value, context: &BuildContext) -> Result<Box<dyn ResultSink>, BuildError> {
+/// As hosts make them.
+fn sinks() -> Maker {
     let mut registry = Registry::default();
     register(&mut registry);
-    registry.get::<dyn ResultSink>("aggregate").unwrap().build(&table(options), context)
-}
-
-fn build(options: Value, folder: &Path) -> Result<Box<dyn ResultSink>, BuildError> {
-    made(options, &BuildContext::new(folder))
-}
-
-/// The sink of a later host of the batch.
-fn rebuild(options: Value, folder: &Path) -> Box<dyn ResultSink> {
-    let mut context = BuildContext::new(folder);
-    context.resumes = true;
-    made(options, &context).unwrap()
+    Maker::new(registry.get::<dyn ResultSink>("aggregate").unwrap().clone())
 }
 
 fn stored(path: &Path) -> Value {
@@ -73,7 +54,7 @@ fn a_file_keeps_the_contract() {
     for key in ["status", "job_id"] {
         sink::run(|| {
             let folder = tempfile::tempdir().unwrap();
-            let sink = build(counting(key), folder.path()).unwrap();
+            let sink = sinks().build(counting(key), folder.path()).unwrap();
             let (path, later) = (folder.path().join("sums.json"), folder.path().to_owned());
             Subject::boxed(sink, move || {
                 let _kept = &folder;
@@ -85,7 +66,7 @@ fn a_file_keeps_the_contract() {
                 vec![stored]
             })
             .keeping(|records| vec![counted(records, key)])
-            .resumed_by(move || rebuild(counting(key), &later))
+            .resumed_by(move || sinks().rebuild(counting(key), &later))
         })
         .assert_passed();
     }
@@ -102,7 +83,7 @@ fn result(place: u64, tenant: &str, millis: u64) -> JobResult {
 
 /// What one aggregate says of results.
 async fn of(aggregate: Value, results: &[JobResult]) -> Value {
-    let mut sink = build(json!({"aggregates": [aggregate]}), Path::new("/nowhere")).unwrap();
+    let mut sink = sinks().build(json!({"aggregates": [aggregate]}), Path::new("/nowhere")).unwrap();
     sink.write(&batch(), results).await.unwrap();
     sink.close().await.unwrap();
     sink.summary().unwrap()["aggregates"][0].clone()
@@ -185,9 +166,9 @@ async fn a_batch_that_goes_on_counts_each_result_once_wherever_its_host_died() {
     let folder = tempfile::tempdir().unwrap();
     let options = || json!({"path": "sums.json", "aggregates": [{"name": "d", "group": ".tenant"}]});
     let results: Vec<_> = (0..40).map(|n| result(n, if n % 3 == 0 { "a" } else { "b" }, 7 * n + 1)).collect();
-    let mut whole = build(json!({"aggregates": options()["aggregates"].clone()}), folder.path()).unwrap();
+    let mut whole = sinks().build(json!({"aggregates": options()["aggregates"].clone()}), folder.path()).unwrap();
     whole.write(&batch(), &results).await.unwrap();
-    let (mut sink, mut from) = (build(options(), folder.path()).unwrap(), 0);
+    let (mut sink, mut from) = (sinks().build(options(), folder.path()).unwrap(), 0);
     let mut kept = 0;
     for upto in [3, 9, 20, 40] {
         sink.write(&batch(), &results[from..upto]).await.unwrap();
@@ -195,7 +176,7 @@ async fn a_batch_that_goes_on_counts_each_result_once_wherever_its_host_died() {
         // Written after the mark, on the disk, and to be taken back.
         sink.write(&batch(), &results[..2]).await.unwrap();
         sink.flush().await.unwrap();
-        sink = rebuild(options(), folder.path());
+        sink = sinks().rebuild(options(), folder.path());
         from = match sink.resume(Some(&mark)).await.unwrap() {
             Resumed::AtMark => upto,
             _ => 0,
@@ -213,11 +194,11 @@ async fn a_batch_that_goes_on_counts_each_result_once_wherever_its_host_died() {
 async fn other_options_count_anew() {
     let folder = tempfile::tempdir().unwrap();
     let options = |name: &str| json!({"path": "sums.json", "aggregates": [{"name": name}]});
-    let mut sink = build(options("one"), folder.path()).unwrap();
+    let mut sink = sinks().build(options("one"), folder.path()).unwrap();
     sink.write(&batch(), &[result(1, "a", 1)]).await.unwrap();
     let mark = sink.mark().unwrap();
-    assert_eq!(rebuild(options("one"), folder.path()).resume(Some(&mark)).await.unwrap(), Resumed::AtMark);
-    assert_eq!(rebuild(options("two"), folder.path()).resume(Some(&mark)).await.unwrap(), Resumed::Empty);
+    assert_eq!(sinks().rebuild(options("one"), folder.path()).resume(Some(&mark)).await.unwrap(), Resumed::AtMark);
+    assert_eq!(sinks().rebuild(options("two"), folder.path()).resume(Some(&mark)).await.unwrap(), Resumed::Empty);
 }
 
 #[tokio::test]
@@ -228,15 +209,15 @@ async fn a_file_of_somebody_else_is_left_alone() {
     let other = "{\"batch\": \"other\", \"results\": 1, \"aggregates\": []}";
     for precious in ["precious\n", other] {
         fs::write(&path, precious).unwrap();
-        let error = build(options(false), folder.path()).unwrap_err().to_string();
+        let error = sinks().build(options(false), folder.path()).unwrap_err().to_string();
         assert!(error.ends_with("name another file, remove it, or set `overwrite = true`"), "{error}");
-        let mut later = rebuild(options(false), folder.path());
+        let mut later = sinks().rebuild(options(false), folder.path());
         later.write(&batch(), &[result(1, "a", 1)]).await.unwrap();
         let error = later.flush().await.unwrap_err();
         assert!(error.message.contains("is not the file that this batch wrote to") && !error.temporary, "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), precious);
     }
-    let mut sink = build(options(true), folder.path()).unwrap();
+    let mut sink = sinks().build(options(true), folder.path()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), other, "a sink that is built does nothing yet");
     sink.close().await.unwrap();
     assert_eq!(stored(&path)["results"], 0);
@@ -246,7 +227,7 @@ async fn a_file_of_somebody_else_is_left_alone() {
 #[test]
 fn wrong_options_are_refused_with_their_place() {
     let problems = |options: Value| {
-        let BuildError::Options(problems) = build(options, Path::new("/nowhere")).unwrap_err() else {
+        let BuildError::Options(problems) = sinks().build(options, Path::new("/nowhere")).unwrap_err() else {
             panic!("not the options")
         };
         problems.iter().map(ToString::to_string).collect::<Vec<_>>()

@@ -2,39 +2,20 @@
 
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
-use batchmill_core::{
-    BatchId, BuildContext, BuildError, ErrorClass, JobResult, Options as Table, ResultSink, Resumed, Status,
-};
+use batchmill_core::{BatchId, BuildError, ErrorClass, JobResult, ResultSink, Resumed, Status};
 use batchmill_plugin::Registry;
 use batchmill_sink_csv::register;
 use batchmill_testkit::{
     ResultBuilder,
-    sink::{self, Subject},
+    sink::{self, Maker, Subject},
 };
 use serde_json::{Value, json};
 
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
-
-fn made(options: Value, context: &BuildContext) -> Result<Box<dyn ResultSink>, BuildError> {
+/// As hosts make them.
+fn sinks() -> Maker {
     let mut registry = Registry::default();
     register(&mut registry);
-    registry.get::<dyn ResultSink>("csv").unwrap().build(&table(options), context)
-}
-
-fn build(options: Value, folder: &Path) -> Result<Box<dyn ResultSink>, BuildError> {
-    made(options, &BuildContext::new(folder))
-}
-
-/// The sink of a later host of the batch.
-fn rebuild(options: Value, folder: &Path) -> Box<dyn ResultSink> {
-    let mut context = BuildContext::new(folder);
-    context.resumes = true;
-    made(options, &context).unwrap()
+    Maker::new(registry.get::<dyn ResultSink>("csv").unwrap().clone())
 }
 
 /// Every field, and a column that is computed.
@@ -97,14 +78,14 @@ fn stored(path: &Path) -> Vec<Value> {
 fn a_file_keeps_the_contract() {
     sink::run(|| {
         let folder = tempfile::tempdir().unwrap();
-        let sink = build(whole(), folder.path()).unwrap();
+        let sink = sinks().build(whole(), folder.path()).unwrap();
         let (path, later) = (folder.path().join("results.csv"), folder.path().to_owned());
         Subject::boxed(sink, move || {
             let _kept = &folder;
             stored(&path)
         })
         .keeping(|records| records.iter().map(row).collect())
-        .resumed_by(move || rebuild(whole(), &later))
+        .resumed_by(move || sinks().rebuild(whole(), &later))
     })
     .assert_passed();
 }
@@ -127,7 +108,7 @@ fn lines() -> Value {
 async fn a_host_that_dies_at_any_byte_leaves_one_row_a_job() {
     let folder = tempfile::tempdir().unwrap();
     let (batch, path) = (BatchId::new("b").unwrap(), folder.path().join("results.csv"));
-    let mut sink = build(lines(), folder.path()).unwrap();
+    let mut sink = sinks().build(lines(), folder.path()).unwrap();
     let mut marks = vec![(0, sink.mark().unwrap())];
     for upto in 1..=4 {
         sink.write(&batch, &results(upto - 1..upto)).await.unwrap();
@@ -141,7 +122,7 @@ async fn a_host_that_dies_at_any_byte_leaves_one_row_a_job() {
             let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
             file.write_all_at(&whole, 0).unwrap();
             file.set_len(bytes as u64).unwrap();
-            let mut sink = rebuild(lines(), folder.path());
+            let mut sink = sinks().rebuild(lines(), folder.path());
             let begins = match sink.resume(Some(mark)).await.unwrap() {
                 Resumed::AtMark => *marked,
                 _ => 0,
@@ -156,7 +137,7 @@ async fn a_host_that_dies_at_any_byte_leaves_one_row_a_job() {
 async fn a_batch_that_goes_on_with_other_columns_gets_a_file_of_one_form() {
     let folder = tempfile::tempdir().unwrap();
     let (batch, path) = (BatchId::new("b").unwrap(), folder.path().join("results.csv"));
-    let mut sink = build(lines(), folder.path()).unwrap();
+    let mut sink = sinks().build(lines(), folder.path()).unwrap();
     sink.write(&batch, &results(0..2)).await.unwrap();
     let mark = sink.mark().unwrap();
     sink.close().await.unwrap();
@@ -164,7 +145,7 @@ async fn a_batch_that_goes_on_with_other_columns_gets_a_file_of_one_form() {
         json!({"path": "results.csv", "columns": ["sequence", "status"]}),
         json!({"path": "results.csv", "columns": ["sequence", "text"], "expressions": {"text": ".job_id"}}),
     ] {
-        let mut sink = rebuild(other, folder.path());
+        let mut sink = sinks().rebuild(other, folder.path());
         assert_eq!(sink.resume(Some(&mark)).await.unwrap(), Resumed::Empty);
         drop(sink);
         fs::write(&path, "").unwrap();
@@ -175,20 +156,20 @@ async fn a_batch_that_goes_on_with_other_columns_gets_a_file_of_one_form() {
 async fn another_file_under_its_name_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.csv");
-    let mut sink = build(lines(), folder.path()).unwrap();
+    let mut sink = sinks().build(lines(), folder.path()).unwrap();
     sink.write(&BatchId::new("b").unwrap(), &results(0..2)).await.unwrap();
     let mark = sink.mark().unwrap();
     drop(sink);
     let precious = "precious\n".repeat(500);
     fs::OpenOptions::new().write(true).open(&path).unwrap().write_all_at(precious.as_bytes(), 0).unwrap();
-    let error = rebuild(lines(), folder.path()).resume(Some(&mark)).await.unwrap_err();
+    let error = sinks().rebuild(lines(), folder.path()).resume(Some(&mark)).await.unwrap_err();
     assert!(error.message.contains("is not the file that this batch wrote to"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), precious);
 }
 
 async fn written(options: Value, results: &[JobResult]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = build(options, folder.path()).unwrap();
+    let mut sink = sinks().build(options, folder.path()).unwrap();
     sink.write(&BatchId::new("b").unwrap(), results).await.unwrap();
     sink.close().await.unwrap();
     fs::read_to_string(folder.path().join("results.csv")).unwrap()
@@ -246,10 +227,10 @@ async fn what_is_there_is_refused_unless_it_may_be_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.csv");
     fs::write(&path, "precious\n").unwrap();
-    let error = build(json!({"path": "results.csv"}), folder.path()).unwrap_err().to_string();
+    let error = sinks().build(json!({"path": "results.csv"}), folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("name another file, remove it, or set `overwrite = true`"), "{error}");
     let options = json!({"path": "results.csv", "overwrite": true, "columns": ["sequence"]});
-    let mut sink = build(options, folder.path()).unwrap();
+    let mut sink = sinks().build(options, folder.path()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious\n", "a sink that is built does nothing yet");
     sink.write(&BatchId::new("b").unwrap(), &results(0..2)).await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "sequence\n0\n1\n");
@@ -259,7 +240,7 @@ async fn what_is_there_is_refused_unless_it_may_be_overwritten() {
 fn wrong_options_are_refused_with_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let problems = |options: Value| {
-        let BuildError::Options(problems) = build(options, folder.path()).unwrap_err() else {
+        let BuildError::Options(problems) = sinks().build(options, folder.path()).unwrap_err() else {
             panic!("not the options")
         };
         problems.iter().map(ToString::to_string).collect::<Vec<_>>()

@@ -2,36 +2,20 @@
 
 use std::{fs, os::unix::fs::FileExt, path::Path};
 
-use batchmill_core::{BatchId, BuildContext, BuildError, JobResult, Options as Table, ResultSink, Resumed};
+use batchmill_core::{BatchId, BuildError, JobResult, ResultSink, Resumed};
 use batchmill_plugin::Registry;
 use batchmill_sink_jsonl::{JsonLinesWriter, register};
 use batchmill_testkit::{
     ResultBuilder,
-    sink::{self, Subject},
+    sink::{self, Maker, Subject},
 };
 use serde_json::{Value, json};
 
-fn table(json: Value) -> Table {
-    match json {
-        Value::Object(table) => table,
-        other => panic!("options are an object, not {other}"),
-    }
-}
-
-fn build(options: Value, folder: &Path) -> Result<Box<dyn ResultSink>, BuildError> {
+/// As hosts make them.
+fn sinks() -> Maker {
     let mut registry = Registry::default();
     register(&mut registry);
-    let factory = registry.get::<dyn ResultSink>("jsonl").unwrap();
-    factory.build(&table(options), &BuildContext::new(folder))
-}
-
-/// The sink of a later host of the batch.
-fn rebuild(options: Value, folder: &Path) -> Box<dyn ResultSink> {
-    let mut registry = Registry::default();
-    register(&mut registry);
-    let mut context = BuildContext::new(folder);
-    context.resumes = true;
-    registry.get::<dyn ResultSink>("jsonl").unwrap().build(&table(options), &context).unwrap()
+    Maker::new(registry.get::<dyn ResultSink>("jsonl").unwrap().clone())
 }
 
 fn records(path: &Path) -> Vec<Value> {
@@ -44,13 +28,13 @@ fn records(path: &Path) -> Vec<Value> {
 fn a_file_keeps_the_contract() {
     sink::run(|| {
         let folder = tempfile::tempdir().unwrap();
-        let sink = build(json!({"path": "results.jsonl"}), folder.path()).unwrap();
+        let sink = sinks().build(json!({"path": "results.jsonl"}), folder.path()).unwrap();
         let (path, later) = (folder.path().join("results.jsonl"), folder.path().to_owned());
         Subject::boxed(sink, move || {
             let _kept = &folder;
             records(&path)
         })
-        .resumed_by(move || rebuild(json!({"path": "results.jsonl"}), &later))
+        .resumed_by(move || sinks().rebuild(json!({"path": "results.jsonl"}), &later))
     })
     .assert_passed();
 }
@@ -78,7 +62,7 @@ fn places(path: &Path) -> Vec<u64> {
 async fn a_host_that_dies_at_any_byte_leaves_one_line_a_job() {
     let folder = tempfile::tempdir().unwrap();
     let (batch, path) = (BatchId::new("b").unwrap(), folder.path().join("results.jsonl"));
-    let mut sink = build(json!({"path": "results.jsonl"}), folder.path()).unwrap();
+    let mut sink = sinks().build(json!({"path": "results.jsonl"}), folder.path()).unwrap();
     let mut marks = vec![(0, sink.mark().unwrap())];
     for upto in 1..=4 {
         sink.write(&batch, &results(upto - 1..upto)).await.unwrap();
@@ -92,7 +76,7 @@ async fn a_host_that_dies_at_any_byte_leaves_one_line_a_job() {
             let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
             file.write_all_at(&whole, 0).unwrap();
             file.set_len(bytes as u64).unwrap();
-            let mut sink = rebuild(json!({"path": "results.jsonl"}), folder.path());
+            let mut sink = sinks().rebuild(json!({"path": "results.jsonl"}), folder.path());
             let begins = match sink.resume(Some(mark)).await.unwrap() {
                 Resumed::AtMark => *marked,
                 _ => 0,
@@ -107,12 +91,12 @@ async fn a_host_that_dies_at_any_byte_leaves_one_line_a_job() {
 async fn resumed_after(happens: impl FnOnce(&Path), options: Value) -> (Result<Resumed, String>, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
-    let mut sink = build(json!({"path": "results.jsonl"}), folder.path()).unwrap();
+    let mut sink = sinks().build(json!({"path": "results.jsonl"}), folder.path()).unwrap();
     sink.write(&BatchId::new("b").unwrap(), &results(0..2)).await.unwrap();
     let mark = sink.mark().unwrap();
     sink.close().await.unwrap();
     happens(&path);
-    let mut sink = rebuild(options, folder.path());
+    let mut sink = sinks().rebuild(options, folder.path());
     let resumed = sink.resume(Some(&mark)).await.map_err(|error| {
         assert!(!error.temporary, "{error:?}");
         error.message.replace(folder.path().to_str().unwrap(), "FOLDER")
@@ -162,19 +146,19 @@ async fn a_sink_that_is_new_in_a_batch_that_goes_on_refuses_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     fs::write(&path, "precious\n").unwrap();
-    let mut sink = rebuild(json!({"path": "results.jsonl"}), folder.path());
+    let mut sink = sinks().rebuild(json!({"path": "results.jsonl"}), folder.path());
     let error = sink.write(&BatchId::new("b").unwrap(), &results(0..1)).await.unwrap_err();
     assert!(error.message.ends_with("name another file, remove it, or set `overwrite = true`"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious\n");
     fs::write(&path, "").unwrap();
-    write_one(&mut *rebuild(json!({"path": "results.jsonl"}), folder.path())).await;
+    write_one(&mut *sinks().rebuild(json!({"path": "results.jsonl"}), folder.path())).await;
     assert_eq!(places(&path), [0]);
 }
 
 #[tokio::test]
 async fn a_mark_that_is_none_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = rebuild(json!({"path": "results.jsonl"}), folder.path());
+    let mut sink = sinks().rebuild(json!({"path": "results.jsonl"}), folder.path());
     let error = sink.resume(Some("17")).await.unwrap_err();
     assert!(error.message.contains("results.jsonl: the mark of this file can not be read: "), "{error}");
 }
@@ -182,7 +166,7 @@ async fn a_mark_that_is_none_is_told() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn what_is_no_file_has_no_marks() {
-    let mut sink = rebuild(json!({"path": "/dev/null"}), Path::new("/"));
+    let mut sink = sinks().rebuild(json!({"path": "/dev/null"}), Path::new("/"));
     assert_eq!((sink.mark(), sink.resume(None).await.unwrap()), (None, Resumed::AtMark));
     write_one(&mut *sink).await;
 }
@@ -197,7 +181,7 @@ async fn a_file_with_content_is_refused_with_the_mend_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     fs::write(&path, "precious\n").unwrap();
-    let error = build(json!({"path": "results.jsonl"}), folder.path()).unwrap_err().to_string();
+    let error = sinks().build(json!({"path": "results.jsonl"}), folder.path()).unwrap_err().to_string();
     assert!(error.starts_with(path.to_str().unwrap()), "{error}");
     assert!(
         error.ends_with("exists and is not empty: name another file, remove it, or set `overwrite = true`"),
@@ -211,7 +195,7 @@ async fn an_empty_file_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     fs::write(&path, "").unwrap();
-    write_one(&mut *build(json!({"path": path}), Path::new("/nowhere")).unwrap()).await;
+    write_one(&mut *sinks().build(json!({"path": path}), Path::new("/nowhere")).unwrap()).await;
     assert_eq!(records(&path).len(), 1);
 }
 
@@ -220,7 +204,7 @@ async fn overwrite_empties_the_file_with_the_first_call_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     fs::write(&path, "old\n".repeat(1000)).unwrap();
-    let mut sink = build(json!({"path": "results.jsonl", "overwrite": true}), folder.path()).unwrap();
+    let mut sink = sinks().build(json!({"path": "results.jsonl", "overwrite": true}), folder.path()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap().len(), 4000, "a sink that is built does nothing yet");
     write_one(&mut *sink).await;
     assert_eq!(records(&path).len(), 1);
@@ -231,7 +215,7 @@ async fn overwrite_empties_the_file_for_a_batch_without_results_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     fs::write(&path, "old\n").unwrap();
-    build(json!({"path": "results.jsonl", "overwrite": true}), folder.path()).unwrap().close().await.unwrap();
+    sinks().build(json!({"path": "results.jsonl", "overwrite": true}), folder.path()).unwrap().close().await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "");
 }
 
@@ -239,7 +223,7 @@ async fn overwrite_empties_the_file_for_a_batch_without_results_too() {
 fn places_that_cannot_be_written_are_refused_when_the_sink_is_built() {
     let folder = tempfile::tempdir().unwrap();
     for (path, reason) in [("missing/results.jsonl", "No such file or directory"), (".", "Is a directory")] {
-        let error = build(json!({"path": path}), folder.path()).unwrap_err().to_string();
+        let error = sinks().build(json!({"path": path}), folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("cannot open ") && error.contains(reason), "{error}");
     }
 }
@@ -254,7 +238,9 @@ fn wrong_options_are_refused_with_their_place() {
         (json!({"path": "x", "overwite": true}), "overwite: unknown key `overwite`, did you mean `overwrite`?"),
         (json!({"path": "x", "overwrite": "yes"}), "overwrite: invalid type: string \"yes\", expected a boolean"),
     ] {
-        let BuildError::Options(problems) = build(wrong, folder.path()).unwrap_err() else { panic!("{message}") };
+        let BuildError::Options(problems) = sinks().build(wrong, folder.path()).unwrap_err() else {
+            panic!("{message}")
+        };
         assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [message]);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made for options that are refused");
@@ -263,7 +249,7 @@ fn wrong_options_are_refused_with_their_place() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_is_told_with_the_place() {
-    let mut sink = build(json!({"path": "/dev/full"}), Path::new("/")).unwrap();
+    let mut sink = sinks().build(json!({"path": "/dev/full"}), Path::new("/")).unwrap();
     let result = ResultBuilder::new(0).build();
     let error = sink.write(&BatchId::new("b").unwrap(), &[result]).await.unwrap_err();
     assert!(error.message.starts_with("/dev/full: No space left on device"), "{error}");
@@ -272,5 +258,5 @@ async fn a_full_disk_is_told_with_the_place() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn what_is_no_file_is_written_without_being_synced() {
-    write_one(&mut *build(json!({"path": "/dev/null"}), Path::new("/")).unwrap()).await;
+    write_one(&mut *sinks().build(json!({"path": "/dev/null"}), Path::new("/")).unwrap()).await;
 }

@@ -9,27 +9,32 @@ mod scheduler;
 mod sink;
 
 use batchmill_plugin::{Registry, TypedFactory, core};
-use core::{BuildError, FailureStrategy, Governor, ResultSink, RetryPolicy, Scheduler};
+use core::{BuildError, Factory, FailureStrategy, Governor, ResultSink, RetryPolicy, Scheduler};
 
-pub use options::{Fault, Options};
+pub use options::{Fault, Method, Options};
 
 /// Adds everything.
 pub fn register(registry: &mut Registry) {
-    registry.register::<dyn Scheduler>(TypedFactory::new("faulty", "first in, first out", |options, _| {
-        made(&options).map(|()| Box::new(scheduler::Faulty::new(options)) as Box<dyn Scheduler>)
+    registry.register::<dyn Scheduler>(extension("first in, first out", |options| {
+        Box::new(scheduler::Faulty::new(options)) as Box<dyn Scheduler>
     }));
-    registry.register::<dyn RetryPolicy>(TypedFactory::new("faulty", "three attempts", |options, _| {
-        made(&options).map(|()| Box::new(retry::Faulty::new(options)) as Box<dyn RetryPolicy>)
+    registry.register::<dyn RetryPolicy>(extension("three attempts", |options| {
+        Box::new(retry::Faulty::new(options)) as Box<dyn RetryPolicy>
     }));
-    registry.register::<dyn FailureStrategy>(TypedFactory::new("faulty", "never stops", |options, _| {
-        made(&options).map(|()| Box::new(failure::Faulty::new(options)) as Box<dyn FailureStrategy>)
+    registry.register::<dyn FailureStrategy>(extension("never stops", |options| {
+        Box::new(failure::Faulty::new(options)) as Box<dyn FailureStrategy>
     }));
-    registry.register::<dyn Governor>(TypedFactory::new("faulty", "leaves the limit", |options, _| {
-        made(&options).map(|()| Box::new(governor::Faulty::new(options)) as Box<dyn Governor>)
+    registry.register::<dyn Governor>(extension("leaves the limit", |options| {
+        Box::new(governor::Faulty::new(options)) as Box<dyn Governor>
     }));
-    registry.register::<dyn ResultSink>(TypedFactory::new("faulty", "counts results", |options, _| {
-        made(&options).map(|()| Box::new(sink::Faulty::new(options)) as Box<dyn ResultSink>)
+    registry.register::<dyn ResultSink>(extension("counts results", |options| {
+        Box::new(sink::Faulty::new(options)) as Box<dyn ResultSink>
     }));
+}
+
+fn extension<P: ?Sized + 'static>(about: &'static str, make: fn(Options) -> Box<P>) -> impl Factory<P> {
+    TypedFactory::new("faulty", about, move |options, _| made(&options).map(|()| make(options)))
+        .check(Options::problems)
 }
 
 batchmill_plugin::export_plugin!(register, [scheduler, retry, failure, governor, sink]);

@@ -18,6 +18,8 @@ pub enum Fault {
     None,
     /// It panics while it is made.
     PanicCreate,
+    /// It panics while its options are checked.
+    PanicCheck,
     /// It says that it cannot be made.
     RefuseCreate,
     /// It panics in a call.
@@ -38,6 +40,44 @@ pub enum Fault {
     PanicThread,
 }
 
+/// The methods of the traits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is named like the method that it stands for")]
+#[non_exhaustive]
+pub enum Method {
+    Push,
+    Pop,
+    Remove,
+    Len,
+    OnFinish,
+    CanHold,
+    Hold,
+    Release,
+    Explain,
+    PushMany,
+    PopMany,
+    Shares,
+    Weight,
+    SetWeight,
+    ChargesMemory,
+    Memory,
+    Recall,
+    TakeUsage,
+    Decide,
+    Budget,
+    OnResult,
+    Adjust,
+    Window,
+    Range,
+    Write,
+    Flush,
+    Mark,
+    Resume,
+    Close,
+    Summary,
+}
+
 /// The options of each extension.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -47,12 +87,15 @@ pub struct Options {
     pub fault: Fault,
     /// Calls that go well before.
     pub after: u64,
+    /// The one method that it does it in. Without it: `pop`, `decide`, `on_result`, `adjust` and `write`.
+    pub method: Option<Method>,
 }
 
 /// Counts calls, and makes the faults that need no answer.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     options: Options,
+    method: Method,
     calls: AtomicU64,
 }
 
@@ -66,12 +109,22 @@ impl Drop for Mine {
 }
 
 impl Trouble {
-    pub(crate) fn new(options: Options) -> Self {
-        Self { options, calls: AtomicU64::new(0) }
+    /// Of an extension whose only method with a fault is `main`, unless the options name another.
+    pub(crate) fn new(options: Options, main: Method) -> Self {
+        Self { method: options.method.unwrap_or(main), options, calls: AtomicU64::new(0) }
+    }
+
+    /// Whether it is asked for shares, which it has only then.
+    pub(crate) fn is_of_shares(&self) -> bool {
+        use Method::{ChargesMemory, Memory, Recall, SetWeight, Shares, TakeUsage, Weight};
+        [Shares, Weight, SetWeight, ChargesMemory, Memory, Recall, TakeUsage].contains(&self.method)
     }
 
     /// What is wrong with this call; panics and hangs happen here.
-    pub(crate) fn call(&self) -> Fault {
+    pub(crate) fn call(&self, method: Method) -> Fault {
+        if method != self.method {
+            return Fault::None;
+        }
         metrics::counter!("faulty_calls").increment(1);
         if self.calls.fetch_add(1, Ordering::Relaxed) < self.options.after {
             return Fault::None;
@@ -88,6 +141,14 @@ impl Trouble {
             _ => {}
         }
         self.options.fault
+    }
+}
+
+impl Options {
+    /// Nothing is wrong with them.
+    pub(crate) fn problems(&self) -> Vec<batchmill_core::Problem> {
+        assert!(self.fault != Fault::PanicCheck, "it panics while its options are checked");
+        Vec::new()
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) static TABLE: GovernorTable = GovernorTable {
     create: Some(create::create::<Subject>),
     destroy: Some(guard::destroy::<Subject>),
     adjust: Some(adjust),
+    window: Some(window),
+    range: Some(range),
 };
 
 fn sample_of(raw: &RawLoadSample) -> LoadSample {
@@ -32,6 +34,8 @@ fn sample_of(raw: &RawLoadSample) -> LoadSample {
     sample.queued = raw.queued;
     sample.finished = raw.finished;
     sample.failed = raw.failed;
+    sample.strained = raw.strained;
+    sample.throttled = raw.throttled;
     sample.latency_ratio = known(raw.latency_ratio);
     sample.memory_ratio = known(raw.memory_ratio);
     sample.cpu_ratio = known(raw.cpu_ratio);
@@ -55,6 +59,27 @@ unsafe extern "C" fn adjust(
             let Some(adjustment) = governor.adjust(&sample_of(&raw), current) else { return NONE };
             text::write(reason, &adjustment.reason);
             write_sized(out, &RawAdjustment { size: size_of::<RawAdjustment>() as u32, limit: adjustment.limit });
+            OK
+        })
+    }
+}
+
+unsafe extern "C" fn window(this: *mut c_void, out: *mut u64, error: *const Writer) -> i32 {
+    // SAFETY: the host's pointers, valid for the call; the instance is one of ours that nobody else calls meanwhile.
+    unsafe {
+        exclusive::<Subject>(this, error, |governor| {
+            let Some(window) = governor.window() else { return NONE };
+            *out = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+            OK
+        })
+    }
+}
+
+unsafe extern "C" fn range(this: *mut c_void, least: *mut u32, most: *mut u32, error: *const Writer) -> i32 {
+    // SAFETY: as above.
+    unsafe {
+        exclusive::<Subject>(this, error, |governor| {
+            (*least, *most) = governor.range().into_inner();
             OK
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{ffi::c_void, mem::size_of, time::Duration};
 
-use batchmill_core::{ClassId, Entry, MonoTime, Pick, Priority, Scheduler, Token, Usage};
+use batchmill_core::{ClassId, Entry, MonoTime, Pick, Priority, Scheduler, ShareUsage, Shares, Token, Usage};
 
 use super::{
     create,
@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     layout::{
-        CAN_HOLD, ERROR, NEVER, NONE, OK, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry, RawPick, RawUsage,
-        SchedulerTable, Writer, read_sized, write_sized,
+        CAN_HOLD, CHARGES_MEMORY, ERROR, HAS_SHARES, NEVER, NONE, OK, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry,
+        RawPick, RawShareUsage, RawUsage, RawUsageMemory, SchedulerTable, ShareWriter, Text, USED_CPU, USED_MEMORY,
+        Writer, read_sized, write_sized,
     },
     text,
 };
@@ -34,6 +35,11 @@ pub(super) static TABLE: SchedulerTable = SchedulerTable {
     explain: Some(explain),
     push_many: Some(push_many),
     pop_many: Some(pop_many),
+    weight: Some(weight),
+    set_weight: Some(set_weight),
+    memory: Some(memory),
+    recall: Some(recall),
+    take_usage: Some(take_usage),
 };
 
 // In each of these functions the pointers are the host's, valid for the call as `batchmill_plugin.h` says, and the instance is
@@ -43,6 +49,9 @@ unsafe extern "C" fn capabilities(this: *mut c_void) -> u64 {
     let mut bits = 0;
     let set = |scheduler: &mut Subject| {
         bits = if scheduler.can_hold() { CAN_HOLD } else { 0 };
+        if let Some(shares) = scheduler.shares() {
+            bits |= HAS_SHARES | if shares.charges_memory() { CHARGES_MEMORY } else { 0 };
+        }
         OK
     };
     // SAFETY: see above.
@@ -114,13 +123,22 @@ unsafe extern "C" fn len(this: *mut c_void, out: *mut u64, error: *const Writer)
 unsafe extern "C" fn on_finish(this: *mut c_void, token: u64, usage: *const RawUsage, error: *const Writer) -> i32 {
     // SAFETY: see above.
     let Some(usage) = (unsafe { read_sized(usage) }) else { return ERROR };
+    let usage = usage_of(&usage);
     // SAFETY: see above.
     unsafe {
         exclusive::<Subject>(this, error, |scheduler| {
-            scheduler.on_finish(Token(token), Usage::new(Duration::from_nanos(usage.ran_ns)));
+            scheduler.on_finish(Token(token), usage);
             OK
         })
     }
+}
+
+/// What an older host does not tell was not measured.
+fn usage_of(raw: &RawUsage) -> Usage {
+    let mut usage = Usage::new(Duration::from_nanos(raw.ran_ns));
+    usage.peak_memory = (raw.measured & USED_MEMORY != 0).then_some(raw.peak_memory);
+    usage.cpu_time = (raw.measured & USED_CPU != 0).then(|| Duration::from_nanos(raw.cpu_ns));
+    usage
 }
 
 unsafe extern "C" fn hold(this: *mut c_void, class: u32, error: *const Writer) -> i32 {
@@ -199,6 +217,95 @@ unsafe extern "C" fn pop_many(
             }
             *picked = all.len().min(max);
             write_sized(last, &raw_pick(end.unwrap_or(Pick::Run(Token(0)))));
+            OK
+        })
+    }
+}
+
+/// Asks the shares of a scheduler; `NONE` where it has none.
+///
+/// # Safety
+/// As of [`exclusive`].
+unsafe fn of_shares(this: *mut c_void, error: *const Writer, ask: impl FnOnce(&mut dyn Shares) -> i32) -> i32 {
+    // SAFETY: as the caller promises.
+    unsafe { exclusive::<Subject>(this, error, |scheduler| scheduler.shares().map_or(NONE, ask)) }
+}
+
+unsafe extern "C" fn weight(this: *mut c_void, share: Text, out: *mut f64, error: *const Writer) -> i32 {
+    // SAFETY: see above.
+    unsafe {
+        of_shares(this, error, |shares| {
+            *out = shares.weight(&text::read(share));
+            OK
+        })
+    }
+}
+
+unsafe extern "C" fn set_weight(
+    this: *mut c_void,
+    share: Text,
+    weight: f64,
+    why: *const Writer,
+    error: *const Writer,
+) -> i32 {
+    // SAFETY: see above.
+    unsafe {
+        of_shares(this, error, |shares| match shares.set_weight(&text::read(share), weight) {
+            Ok(()) => OK,
+            Err(reason) => create::refuse(why, NONE, &reason),
+        })
+    }
+}
+
+unsafe extern "C" fn memory(
+    this: *mut c_void,
+    out: *mut RawUsageMemory,
+    unit: *const Writer,
+    error: *const Writer,
+) -> i32 {
+    // SAFETY: see above.
+    unsafe {
+        of_shares(this, error, |shares| {
+            let Some(memory) = shares.memory() else { return NONE };
+            let half_life_ns = u64::try_from(memory.half_life.as_nanos()).unwrap_or(u64::MAX);
+            let size = size_of::<RawUsageMemory>() as u32;
+            write_sized(out, &RawUsageMemory { size, reserved: 0, half_life_ns });
+            text::write(unit, memory.unit)
+        })
+    }
+}
+
+unsafe extern "C" fn recall(
+    this: *mut c_void,
+    now: u64,
+    used: *const RawShareUsage,
+    count: usize,
+    stride: usize,
+    error: *const Writer,
+) -> i32 {
+    // SAFETY: see above; `count` amounts lie `stride` bytes apart.
+    unsafe {
+        of_shares(this, error, |shares| {
+            let at = |place: usize| read_sized(used.byte_add(place * stride));
+            let one = |raw: RawShareUsage| ShareUsage::new(text::read(raw.share), raw.amount);
+            let all: Vec<ShareUsage> = (0..count).filter_map(at).map(one).collect();
+            shares.recall(MonoTime::from_nanos(now), &all);
+            OK
+        })
+    }
+}
+
+unsafe extern "C" fn take_usage(this: *mut c_void, out: *const ShareWriter, error: *const Writer) -> i32 {
+    // SAFETY: see above.
+    unsafe {
+        of_shares(this, error, |shares| {
+            let Some(ShareWriter { ctx, write: Some(write), .. }) = read_sized(out) else { return ERROR };
+            for used in shares.take_usage() {
+                let size = size_of::<RawShareUsage>() as u32;
+                let raw = RawShareUsage { size, reserved: 0, share: Text::of(&used.share), amount: used.amount };
+                // What the host does not want it counts.
+                write(ctx, &raw const raw);
+            }
             OK
         })
     }

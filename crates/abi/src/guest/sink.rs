@@ -43,6 +43,7 @@ pub(super) static TABLE: SinkTable = SinkTable {
     close: Some(close),
     resume: Some(resume),
     mark: Some(mark),
+    summary: Some(summary),
 };
 
 type Shared = Arc<Mutex<Box<dyn ResultSink>>>;
@@ -254,8 +255,17 @@ unsafe extern "C" fn resume(this: *mut c_void, ticket: u64, has_mark: u32, mark:
     unsafe { hand_over(this, ticket, error, call) }
 }
 
-unsafe extern "C" fn mark(this: *mut c_void, out: *const Writer, error: *const Writer) -> i32 {
-    // SAFETY: an instance of ours.
+/// Asks for a text while no call is open.
+///
+/// # Safety
+/// `this` is an instance of ours; the writers are the host's, or null.
+unsafe fn text_of(
+    this: *mut c_void,
+    out: *const Writer,
+    error: *const Writer,
+    ask: impl FnOnce(&dyn ResultSink) -> Option<String>,
+) -> i32 {
+    // SAFETY: as the caller promises.
     let instance = unsafe { &*this.cast::<Instance>() };
     guard::answered(error, || {
         if instance.poisoned.load(Ordering::Acquire) {
@@ -263,14 +273,24 @@ unsafe extern "C" fn mark(this: *mut c_void, out: *const Writer, error: *const W
         }
         let Ok(sink) = instance.sink.try_lock() else {
             // SAFETY: a writer of the host.
-            return unsafe { create::refuse(error, ERROR, "asked for a mark while a call is not complete") };
+            return unsafe { create::refuse(error, ERROR, "asked while a call is not complete") };
         };
-        match sink.mark() {
+        match ask(&**sink) {
             // SAFETY: a writer of the host.
-            Some(mark) => unsafe { text::write(out, &mark) },
+            Some(text) => unsafe { text::write(out, &text) },
             None => NONE,
         }
     })
+}
+
+unsafe extern "C" fn mark(this: *mut c_void, out: *const Writer, error: *const Writer) -> i32 {
+    // SAFETY: an instance of ours and writers of the host.
+    unsafe { text_of(this, out, error, |sink| sink.mark()) }
+}
+
+unsafe extern "C" fn summary(this: *mut c_void, out: *const Writer, error: *const Writer) -> i32 {
+    // SAFETY: an instance of ours and writers of the host.
+    unsafe { text_of(this, out, error, |sink| sink.summary().map(|summary| summary.to_string())) }
 }
 
 /// Ends the thread, which drops the sink.

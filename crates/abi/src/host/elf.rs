@@ -2,7 +2,10 @@
 //! was cut off kills the host inside `dlopen`.
 
 use super::FileProblem;
-use crate::layout::{ENTRY, SECTION};
+use crate::{
+    layout::{ENTRY, SECTION},
+    text::printable,
+};
 
 /// This machine in ELF, by what this was compiled for.
 const MACHINE: (u16, &str) = if cfg!(target_arch = "x86_64") {
@@ -205,7 +208,7 @@ impl<'a> Elf<'a> {
                     let name = usize::try_from(value).ok().and_then(|at| text_at(names, at));
                     let name = name.ok_or(FileProblem::Damaged("a library has no name"))?;
                     if !ALLOWED.contains(&name) {
-                        return Err(FileProblem::ForeignLibrary(name.to_owned()));
+                        return Err(FileProblem::ForeignLibrary(printable(name)));
                     }
                 }
                 _ => {}

@@ -1,12 +1,13 @@
 //! A failure strategy of a plugin, as core knows them.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use batchmill_core::{BuildContext, BuildError, Directive, Factory, FailureStrategy, FinalResult, Options, StopReason};
+use batchmill_core::{BuildContext, BuildError, Directive, FailureStrategy, FinalResult, Options, StopReason};
 
 use super::{
     Containment,
-    instance::{Fault, Instance, Maker, Patience, Remedy},
+    instance::{Fault, Instance, Maker},
+    succession::{Now, Succession},
 };
 use crate::{
     layout::{
@@ -20,19 +21,10 @@ type Remote = Instance<FailureTable>;
 
 /// The strategy that decides now, and what it takes to put another in its place.
 pub(super) struct Contained {
-    now: Now,
+    now: Now<FailureTable, dyn FailureStrategy>,
     /// What it was told: a strategy's state derives from this alone. Kept where another may take its place; one entry a job.
     told: Option<Vec<(FinalResult, u64)>>,
-    patience: Patience,
-    maker: Maker<FailureTable>,
-    options: Options,
-    context: BuildContext,
-    fallback: Option<Arc<dyn Factory<dyn FailureStrategy>>>,
-}
-
-enum Now {
-    Plugin(Remote),
-    BuiltIn(Box<dyn FailureStrategy>),
+    succession: Succession<FailureTable, dyn FailureStrategy>,
 }
 
 impl Contained {
@@ -42,17 +34,10 @@ impl Contained {
         options: &Options,
         context: &BuildContext,
     ) -> Result<Self, BuildError> {
-        let instance = maker.make(options, context)?;
-        let patience = Patience::new(containment.on_fault);
-        Ok(Self {
-            now: Now::Plugin(instance),
-            told: patience.keeps().then(Vec::new),
-            patience,
-            maker,
-            options: options.clone(),
-            context: context.clone(),
-            fallback: containment.fallbacks.failure.clone(),
-        })
+        let fallback = containment.fallbacks.failure.as_ref();
+        let succession = Succession::new(maker, containment.on_fault, fallback, options, context);
+        let told = succession.keeps().then(Vec::new);
+        Ok(Self { now: Now::Plugin(succession.make()?), told, succession })
     }
 
     /// Puts another in the place of one that failed, told all but the last of what happened; what it answered to that is
@@ -61,41 +46,18 @@ impl Contained {
     /// # Panics
     /// Where config says that this ends the host.
     #[cold]
-    fn mend(&mut self, mut fault: Fault) {
-        let who = self.maker.who();
+    fn mend(&mut self, fault: Fault) {
         let past = self.told.as_deref().unwrap_or_default();
         let past = &past[..past.len().saturating_sub(1)];
-        loop {
-            tracing::error!(plugin = self.maker.plugin.header().name, "{who}: {fault}");
-            match self.patience.next() {
-                Remedy::Recreate => match self.maker.make(&self.options, &self.context) {
-                    Ok(instance) => {
-                        let replayed =
-                            past.iter().try_for_each(|(result, total)| ask(&instance, result, *total).map(drop));
-                        match replayed {
-                            Ok(()) => {
-                                tracing::warn!("{who}: a fresh instance takes its place");
-                                self.now = Now::Plugin(instance);
-                                return;
-                            }
-                            Err(again) => fault = again,
-                        }
-                    }
-                    Err(error) => fault = Fault { call: "create", code: -1, message: error.to_string() },
-                },
-                Remedy::Fallback => {
-                    let built = self.fallback.as_ref().map(|factory| factory.build(&Options::new(), &self.context));
-                    let Some(Ok(mut built)) = built else { panic!("{who}: {fault}, and there is no fallback") };
-                    for (result, total) in past {
-                        built.on_result(result, *total);
-                    }
-                    tracing::warn!("{who}: a built-in takes its place");
-                    self.now = Now::BuiltIn(built);
-                    return;
+        self.now = self.succession.next(
+            fault,
+            |instance| past.iter().try_for_each(|(result, total)| ask(instance, result, *total).map(drop)),
+            |built_in| {
+                for (result, total) in past {
+                    built_in.on_result(result, *total);
                 }
-                Remedy::Fail => panic!("{who}: {fault}"),
-            }
-        }
+            },
+        );
     }
 }
 
@@ -163,7 +125,7 @@ impl fmt::Debug for Contained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.now {
             Now::Plugin(remote) => remote.fmt(f),
-            Now::BuiltIn(strategy) => write!(f, "{strategy:?} in place of {}", self.maker.who()),
+            Now::BuiltIn(strategy) => write!(f, "{strategy:?} in place of {}", self.succession.maker.who()),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! A governor of a plugin, as core knows them.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, ops::RangeInclusive, time::Duration};
 
-use batchmill_core::{Adjustment, BuildContext, BuildError, Factory, Governor, LoadSample, Options};
+use batchmill_core::{Adjustment, BuildContext, BuildError, Governor, LoadSample, Options};
 
 use super::{
     Containment,
     header::is_name,
-    instance::{Fault, Instance, Maker, Patience, Remedy},
+    instance::{Fault, Instance, Maker},
+    succession::{Now, Succession},
 };
 use crate::{
     layout::{GovernorTable, NONE, RawAdjustment, RawLoadSample},
@@ -21,18 +22,12 @@ type Remote = Instance<GovernorTable>;
 
 /// The governor that decides now, and what it takes to put another in its place.
 pub(super) struct Contained {
-    now: Now,
+    now: Now<GovernorTable, dyn Governor>,
     reasons: BTreeSet<String>,
-    patience: Patience,
-    maker: Maker<GovernorTable>,
-    options: Options,
-    context: BuildContext,
-    fallback: Option<Arc<dyn Factory<dyn Governor>>>,
-}
-
-enum Now {
-    Plugin(Remote),
-    BuiltIn(Box<dyn Governor>),
+    /// Asked once: they never change, whoever decides.
+    window: Option<Duration>,
+    range: RangeInclusive<u32>,
+    succession: Succession<GovernorTable, dyn Governor>,
 }
 
 impl Contained {
@@ -42,16 +37,11 @@ impl Contained {
         options: &Options,
         context: &BuildContext,
     ) -> Result<Self, BuildError> {
-        let instance = maker.make(options, context)?;
-        Ok(Self {
-            now: Now::Plugin(instance),
-            reasons: BTreeSet::new(),
-            patience: Patience::new(containment.on_fault),
-            maker,
-            options: options.clone(),
-            context: context.clone(),
-            fallback: containment.fallbacks.governor.clone(),
-        })
+        let fallback = containment.fallbacks.governor.as_ref();
+        let succession = Succession::new(maker, containment.on_fault, fallback, options, context);
+        let instance = succession.make()?;
+        let (window, range) = (window(&instance), range(&instance));
+        Ok(Self { now: Now::Plugin(instance), reasons: BTreeSet::new(), window, range, succession })
     }
 
     /// Puts another in the place of one that failed; what it had learned is learned anew.
@@ -59,27 +49,16 @@ impl Contained {
     /// # Panics
     /// Where config says that this ends the host.
     #[cold]
-    fn mend(&mut self, mut fault: Fault) {
-        let who = self.maker.who();
-        loop {
-            tracing::error!(plugin = self.maker.plugin.header().name, "{who}: {fault}");
-            self.now = match self.patience.next() {
-                Remedy::Recreate => match self.maker.make(&self.options, &self.context) {
-                    Ok(instance) => Now::Plugin(instance),
-                    Err(error) => {
-                        fault = Fault { call: "create", code: -1, message: error.to_string() };
-                        continue;
-                    }
-                },
-                Remedy::Fallback => match self.fallback.as_ref().map(|f| f.build(&Options::new(), &self.context)) {
-                    Some(Ok(built)) => Now::BuiltIn(built),
-                    _ => panic!("{who}: {fault}, and there is no fallback"),
-                },
-                Remedy::Fail => panic!("{who}: {fault}"),
-            };
-            tracing::warn!("{who}: another takes its place");
-            return;
+    fn mend(&mut self, fault: Fault) {
+        self.now = self.succession.next(fault, |_| Ok(()), |_| {});
+    }
+
+    #[cold]
+    fn out_of_range(&self, limit: u32) -> Option<Adjustment> {
+        if let Now::Plugin(remote) = &self.now {
+            remote.wrong(&format!("`adjust` answers {limit}, and its range is {:?}; the limit stays", self.range));
         }
+        None
     }
 
     /// A word of a closed set, or `other`.
@@ -102,10 +81,51 @@ fn raw_sample(sample: &LoadSample) -> RawLoadSample {
         queued: sample.queued,
         finished: sample.finished,
         failed: sample.failed,
+        strained: sample.strained,
+        throttled: sample.throttled,
         latency_ratio: sample.latency_ratio.unwrap_or(f64::NAN),
         memory_ratio: sample.memory_ratio.unwrap_or(f64::NAN),
         cpu_ratio: sample.cpu_ratio.unwrap_or(f64::NAN),
         memory_pressure: sample.memory_pressure.unwrap_or(f64::NAN),
+    }
+}
+
+/// The shortest window of the contract.
+const WINDOW_MIN: Duration = Duration::from_millis(100);
+
+/// What core has for a governor that does not say.
+const WINDOW: Duration = Duration::from_secs(1);
+
+fn window(remote: &Remote) -> Option<Duration> {
+    let Some(window) = remote.table.window else { return Some(WINDOW) };
+    let mut nanos = 0;
+    // SAFETY: a function of its table with its own instance and a place for the answer.
+    let code = remote.call("window", |_, this, error| unsafe { window(this, &raw mut nanos, error) });
+    match code {
+        Ok(NONE) => None,
+        Ok(_) if Duration::from_nanos(nanos) >= WINDOW_MIN => Some(Duration::from_nanos(nanos)),
+        Ok(_) => {
+            remote.wrong("`window` answers with less than 100 ms");
+            Some(WINDOW)
+        }
+        // The next call that can put another in its place will.
+        Err(_) => Some(WINDOW),
+    }
+}
+
+fn range(remote: &Remote) -> RangeInclusive<u32> {
+    let all = 1..=u32::MAX;
+    let Some(range) = remote.table.range else { return all };
+    let (mut least, mut most) = (0, 0);
+    // SAFETY: a function of its table with its own instance and places for the answer.
+    let code = remote.call("range", |_, this, error| unsafe { range(this, &raw mut least, &raw mut most, error) });
+    match code {
+        Ok(_) if least >= 1 && least <= most => least..=most,
+        Ok(_) => {
+            remote.wrong(&format!("`range` answers {least} to {most}"));
+            all
+        }
+        Err(_) => all,
     }
 }
 
@@ -135,14 +155,29 @@ impl Governor for Contained {
         loop {
             let answered = match &mut self.now {
                 Now::Plugin(remote) => ask(remote, sample, current),
-                Now::BuiltIn(governor) => return governor.adjust(sample, current),
+                Now::BuiltIn(governor) => {
+                    let mut answer = governor.adjust(sample, current)?;
+                    answer.limit = answer.limit.clamp(*self.range.start(), *self.range.end());
+                    return (answer.limit != current).then_some(answer);
+                }
             };
             match answered {
                 Ok(None) => return None,
-                Ok(Some((limit, said))) => return Some(Adjustment::new(limit, self.reason(said))),
+                Ok(Some((limit, said))) if self.range.contains(&limit) => {
+                    return Some(Adjustment::new(limit, self.reason(said)));
+                }
+                Ok(Some((limit, _))) => return self.out_of_range(limit),
                 Err(fault) => self.mend(fault),
             }
         }
+    }
+
+    fn window(&self) -> Option<Duration> {
+        self.window
+    }
+
+    fn range(&self) -> RangeInclusive<u32> {
+        self.range.clone()
     }
 }
 
@@ -150,7 +185,7 @@ impl fmt::Debug for Contained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.now {
             Now::Plugin(remote) => remote.fmt(f),
-            Now::BuiltIn(governor) => write!(f, "{governor:?} in place of {}", self.maker.who()),
+            Now::BuiltIn(governor) => write!(f, "{governor:?} in place of {}", self.succession.maker.who()),
         }
     }
 }

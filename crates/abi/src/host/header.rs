@@ -3,8 +3,9 @@
 use batchmill_core::PluginKind;
 
 use super::{FileProblem, elf};
-use crate::layout::{
-    ABI_MAJOR, ABI_MINOR, FLAG_DEBUG, FLAG_PANIC_ABORT, FLAG_THREADS, Header, MAGIC, Plain, kind_word,
+use crate::{
+    layout::{ABI_MAJOR, ABI_MINOR, FLAG_DEBUG, FLAG_PANIC_ABORT, FLAG_THREADS, Header, MAGIC, Plain, kind_word},
+    text::printable,
 };
 
 /// A plugin's header.
@@ -79,10 +80,10 @@ fn read(section: &[u8]) -> Result<Header, FileProblem> {
     Ok(unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast::<Header>()) })
 }
 
-/// The text before the first zero; what is no printable character becomes `?`.
+/// The text before the first zero, which may not be a text.
 fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    printable(&String::from_utf8_lossy(&bytes[..end]))
 }
 
 /// Whether a name may stand in config, logs and labels.

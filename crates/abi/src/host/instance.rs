@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use std::{
 use batchmill_core::{BuildContext, BuildError, Options};
 use metrics::counter;
 
-use super::{Extension, OnFault, Plugin, offload, pulse::Pulse, warden};
+use super::{Extension, Plugin, offload, pulse::Pulse, warden};
 use crate::{
     layout::{BuildInfo, CONFIG, OK, PANIC, POISONED, Text, Writer},
     problems,
@@ -89,6 +89,8 @@ pub(super) struct Instance<T> {
     /// Others wait for it: it has a budget.
     is_decision: bool,
     slow: AtomicU32,
+    /// Whether its panic is counted: after one it is not called any more.
+    panicked: AtomicBool,
 }
 
 /// Counts for a plugin. The handle is asked for each time: a policy may be made before there is a recorder, and faults are rare.
@@ -124,6 +126,7 @@ impl<T: Copy> Maker<T> {
             pulse,
             is_decision: self.is_decision,
             slow: AtomicU32::new(0),
+            panicked: AtomicBool::new(false),
         })
     }
 
@@ -147,6 +150,9 @@ impl<T: Copy> Maker<T> {
             Some((OK, handle, _)) if handle != 0 => Ok(Handle(handle)),
             Some((CONFIG, _, said)) => Err(BuildError::Options(problems::from_json(&said))),
             Some((code, _, message)) => {
+                if code == PANIC {
+                    count(PANICS, &self.plugin.header().name);
+                }
                 let fault = Fault { call: "create", code, message };
                 Err(BuildError::environment(format!("{}: {fault}", self.who())))
             }
@@ -192,8 +198,8 @@ impl<T> Instance<T> {
 
     #[cold]
     fn fault(&self, call: &'static str, code: i32, said: Buffer) -> Fault {
-        if code == PANIC {
-            count(PANICS, &self.pulse.plugin);
+        if matches!(code, PANIC | POISONED) {
+            self.count_panic();
         }
         Fault { call, code, message: said.into_text() }
     }
@@ -221,9 +227,11 @@ impl<T> Instance<T> {
         tracing::warn!(plugin = self.pulse.plugin, "{}: {what}", self.pulse.who);
     }
 
-    /// A panic that was told otherwise than by the code of a call.
+    /// Counts its panic, once, whichever call tells of it first.
     pub(super) fn count_panic(&self) {
-        count(PANICS, &self.pulse.plugin);
+        if !self.panicked.swap(true, Ordering::Relaxed) {
+            count(PANICS, &self.pulse.plugin);
+        }
     }
 }
 
@@ -252,42 +260,5 @@ impl<T> Drop for Instance<T> {
 impl<T> fmt::Debug for Instance<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.pulse.who)
-    }
-}
-
-/// How often something may still be made anew.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    on_fault: OnFault,
-    used: u32,
-}
-
-/// What to do about a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
-    Fail,
-    Recreate,
-    Fallback,
-}
-
-impl Patience {
-    pub(super) fn new(on_fault: OnFault) -> Self {
-        Self { on_fault, used: 0 }
-    }
-
-    /// Whether what is needed for a remedy must be kept.
-    pub(super) fn keeps(&self) -> bool {
-        self.on_fault != OnFault::Fail
-    }
-
-    pub(super) fn next(&mut self) -> Remedy {
-        match self.on_fault {
-            OnFault::Fallback => Remedy::Fallback,
-            OnFault::Recreate { max } if self.used < max => {
-                self.used += 1;
-                Remedy::Recreate
-            }
-            _ => Remedy::Fail,
-        }
     }
 }

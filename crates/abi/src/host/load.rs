@@ -11,26 +11,14 @@ use std::{
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::{
-    FileProblem, LoadError, Pin, header,
-    header::{Inspected, is_name, kind_of},
-    place,
-    plugin::{Extension, Plugin, Raw},
-    services,
-};
+use super::{FileProblem, LoadError, Pin, descriptor, header, place, plugin::Plugin, services};
 use crate::{
-    layout::{
-        ABI_MAJOR, ENTRY, ExtensionDescriptor, FailureTable, GovernorTable, KIND_VERSION, MAGIC, OK, PluginDescriptor,
-        RetryTable, SchedulerTable, SinkTable, kind_word, read_sized,
-    },
-    text::{self, Buffer},
+    layout::{ENTRY, OK, PluginDescriptor},
+    text::Buffer,
 };
 
 /// Keeps it mapped whatever happens: threads and destructors of a library outlive every handle on it.
 const RTLD_NODELETE: c_int = 0x1000;
-
-/// The most extensions that one plugin has.
-const EXTENSIONS_MAX: u32 = 64;
 
 /// What is to be loaded.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +57,7 @@ pub fn load(request: &LoadRequest) -> Result<Arc<Plugin>, LoadError> {
     let descriptor = enter(&library)?;
     // Never unloaded: the handle is gone, the library stays.
     let _ = std::mem::ManuallyDrop::new(library);
-    let extensions = extensions(&descriptor, &inspected)?;
+    let extensions = descriptor::extensions(&descriptor, &inspected)?;
     start(&descriptor, &inspected.name)?;
     Ok(Arc::new(Plugin::new(inspected, pin, request.path.clone(), extensions)))
 }
@@ -106,79 +94,14 @@ fn seal(bytes: &[u8]) -> Option<std::fs::File> {
 
 fn enter(library: &Library) -> Result<PluginDescriptor, LoadError> {
     type Entry = unsafe extern "C" fn() -> *const PluginDescriptor;
-    let wrong = |why: &str| LoadError::Descriptor(why.to_owned());
     // SAFETY: the type is that of the one entry function of this major version.
     let entry = unsafe { library.get::<Entry>(ENTRY.as_bytes()) }.map_err(|_| FileProblem::NoEntry)?;
-    // SAFETY: as above; it is called before anything else of the plugin.
-    let told = unsafe { entry() };
-    // SAFETY: null, or static and as long as it says.
-    let descriptor =
-        unsafe { read_sized(told) }.ok_or_else(|| wrong("there is none: making its factories panicked"))?;
-    if descriptor.magic != MAGIC || descriptor.abi_major != ABI_MAJOR {
-        return Err(wrong("its magic number or version is not that of its header"));
-    }
-    if descriptor.extension_count > EXTENSIONS_MAX {
-        return Err(LoadError::Descriptor(format!(
-            "{} extensions, at most {EXTENSIONS_MAX}",
-            descriptor.extension_count
-        )));
-    }
-    if descriptor.extension_count == 0 || descriptor.extensions.is_null() {
-        return Err(wrong("it has no extension"));
-    }
-    if (descriptor.extension_stride as usize) < size_of::<ExtensionDescriptor>() {
-        return Err(wrong("its extensions are shorter than those of version 1.0"));
-    }
-    Ok(descriptor)
+    // SAFETY: as above; it is called before anything else of the plugin, and what it answers is null, or static and as long
+    // as it says.
+    unsafe { descriptor::read(entry()) }
 }
 
-fn extensions(descriptor: &PluginDescriptor, inspected: &Inspected) -> Result<Vec<Extension>, LoadError> {
-    let mut all: Vec<Extension> = Vec::new();
-    for place in 0..descriptor.extension_count as usize {
-        // SAFETY: so many extensions lie so far apart, says the descriptor.
-        let at = unsafe { descriptor.extensions.byte_add(place * descriptor.extension_stride as usize) };
-        // SAFETY: as above, as long as it says.
-        let raw = unsafe { read_sized(at) };
-        let raw = raw.ok_or_else(|| LoadError::Descriptor("an extension is missing".into()))?;
-        let extension = extension(&raw, inspected)?;
-        if all.iter().any(|other| other.kind == extension.kind && other.name == extension.name) {
-            let why = format!("a second {} of this name in the same plugin", extension.kind);
-            return Err(LoadError::Kind { name: extension.name, why });
-        }
-        all.push(extension);
-    }
-    Ok(all)
-}
-
-fn extension(raw: &ExtensionDescriptor, inspected: &Inspected) -> Result<Extension, LoadError> {
-    // SAFETY: static text of the plugin.
-    let name = unsafe { text::read(raw.name) }.into_owned();
-    let refuse = |why: String| LoadError::Kind { name: name.clone(), why };
-    if !is_name(&name) {
-        return Err(refuse("its name is not 1 to 63 characters of a-z, 0-9, `-` and `_`".into()));
-    }
-    let Some(kind) = kind_of(raw.kind) else {
-        let word = kind_word(raw.kind).map_or_else(|| format!("kind {}", raw.kind), str::to_owned);
-        return Err(refuse(format!(
-            "{word} is no kind that this host loads; frozen are scheduler, retry, failure, governor, sink"
-        )));
-    };
-    if raw.kind_version != KIND_VERSION {
-        return Err(refuse(format!("version {} of kind {kind}, this host knows {KIND_VERSION}", raw.kind_version)));
-    }
-    if inspected.kind_bits & 1 << raw.kind == 0 {
-        return Err(refuse(format!("it is a {kind}, which the header does not say")));
-    }
-    // SAFETY: null, or a static table that begins with its size.
-    let raw_table = unsafe { Raw::read(kind, raw.table) };
-    let table = raw_table
-        .ok_or_else(|| refuse("it has no table, or one without the functions that every one must have".into()))?;
-    // SAFETY: static text of the plugin.
-    let about = unsafe { text::read(raw.about) }.into_owned();
-    Ok(Extension { kind, name, about, ctx: raw.ctx as usize, table, schema: raw.schema, validate: raw.validate })
-}
-
-fn start(descriptor: &PluginDescriptor, name: &str) -> Result<(), LoadError> {
+pub(super) fn start(descriptor: &PluginDescriptor, name: &str) -> Result<(), LoadError> {
     let Some(init) = descriptor.init else { return Ok(()) };
     let mut said = Buffer::default();
     let writer = said.writer();
@@ -189,47 +112,4 @@ fn start(descriptor: &PluginDescriptor, name: &str) -> Result<(), LoadError> {
     }
     let said = said.into_text();
     Err(LoadError::Init(if said.is_empty() { format!("code {code}") } else { said }))
-}
-
-/// A table that lacks what every one of its kind must have is none.
-impl Raw {
-    /// # Safety
-    /// `table` is null or a table of this kind that begins with its size.
-    unsafe fn read(kind: batchmill_core::PluginKind, table: *const std::ffi::c_void) -> Option<Self> {
-        use batchmill_core::PluginKind;
-        // SAFETY: as the caller promises, for each of them.
-        unsafe {
-            match kind {
-                PluginKind::Scheduler => read_sized(table.cast::<SchedulerTable>())
-                    .filter(|t| {
-                        t.create.is_some()
-                            && t.destroy.is_some()
-                            && t.push.is_some()
-                            && t.pop.is_some()
-                            && t.remove.is_some()
-                            && t.len.is_some()
-                    })
-                    .map(Self::Scheduler),
-                PluginKind::Retry => read_sized(table.cast::<RetryTable>())
-                    .filter(|t| t.create.is_some() && t.destroy.is_some() && t.decide.is_some())
-                    .map(Self::Retry),
-                PluginKind::Failure => read_sized(table.cast::<FailureTable>())
-                    .filter(|t| t.create.is_some() && t.destroy.is_some() && t.on_result.is_some())
-                    .map(Self::Failure),
-                PluginKind::Governor => read_sized(table.cast::<GovernorTable>())
-                    .filter(|t| t.create.is_some() && t.destroy.is_some() && t.adjust.is_some())
-                    .map(Self::Governor),
-                PluginKind::Sink => read_sized(table.cast::<SinkTable>())
-                    .filter(|t| {
-                        t.create.is_some()
-                            && t.destroy.is_some()
-                            && t.write.is_some()
-                            && t.flush.is_some()
-                            && t.close.is_some()
-                    })
-                    .map(Self::Sink),
-                _ => None,
-            }
-        }
-    }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod contain;
+mod descriptor;
 mod elf;
 mod error;
 mod factory;
@@ -26,7 +27,9 @@ mod retry;
 mod scheduler;
 mod services;
 mod shadow;
+mod shares;
 mod sink;
+mod succession;
 mod tickets;
 mod warden;
 

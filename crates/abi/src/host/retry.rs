@@ -7,13 +7,12 @@ use std::{
     time::Duration,
 };
 
-use batchmill_core::{
-    BuildContext, BuildError, Factory, FailedAttempt, Options, RetryBudget, RetryDecision, RetryPolicy,
-};
+use batchmill_core::{BuildContext, BuildError, FailedAttempt, Options, RetryBudget, RetryDecision, RetryPolicy};
 
 use super::{
     Containment,
-    instance::{Fault, Instance, Maker, Patience, Remedy},
+    instance::{Fault, Instance, Maker},
+    succession::{Now, Succession},
 };
 use crate::{
     layout::{RETRY_AFTER, RETRY_GIVE_UP, RawBudget, RawFailedAttempt, RawRetryDecision, RetryTable, class_code},
@@ -25,19 +24,11 @@ const DELAY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 type Remote = Instance<RetryTable>;
 
-/// The policy that decides now, and what it takes to put another in its place.
+/// The policy that decides now, and what it takes to put another in its place. Many ask at once.
 pub(super) struct Contained {
-    now: RwLock<Now>,
-    patience: Mutex<Patience>,
-    maker: Maker<RetryTable>,
-    options: Options,
-    context: BuildContext,
-    fallback: Option<Arc<dyn Factory<dyn RetryPolicy>>>,
-}
-
-enum Now {
-    Plugin(Arc<Remote>),
-    BuiltIn(Arc<dyn RetryPolicy>),
+    now: RwLock<Arc<Now<RetryTable, dyn RetryPolicy>>>,
+    succession: Mutex<Succession<RetryTable, dyn RetryPolicy>>,
+    who: String,
 }
 
 impl Contained {
@@ -47,15 +38,14 @@ impl Contained {
         options: &Options,
         context: &BuildContext,
     ) -> Result<Self, BuildError> {
-        let instance = maker.make(options, context)?;
-        Ok(Self {
-            now: RwLock::new(Now::Plugin(Arc::new(instance))),
-            patience: Mutex::new(Patience::new(containment.on_fault)),
-            maker,
-            options: options.clone(),
-            context: context.clone(),
-            fallback: containment.fallbacks.retry.clone(),
-        })
+        let (who, fallback) = (maker.who(), containment.fallbacks.retry.as_ref());
+        let succession = Succession::new(maker, containment.on_fault, fallback, options, context);
+        let now = RwLock::new(Arc::new(Now::Plugin(succession.make()?)));
+        Ok(Self { now, succession: Mutex::new(succession), who })
+    }
+
+    fn now(&self) -> Arc<Now<RetryTable, dyn RetryPolicy>> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts another in the place of one that failed, unless somebody did so already.
@@ -63,45 +53,25 @@ impl Contained {
     /// # Panics
     /// Where config says that this ends the host.
     #[cold]
-    fn mend(&self, failed: &Arc<Remote>, mut fault: Fault) {
-        let who = self.maker.who();
-        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(&*self.now.read().unwrap_or_else(PoisonError::into_inner), Now::Plugin(now) if Arc::ptr_eq(now, failed))
-        {
-            return;
-        }
-        loop {
-            tracing::error!(plugin = self.maker.plugin.header().name, "{who}: {fault}");
-            let next = match patience.next() {
-                Remedy::Recreate => match self.maker.make(&self.options, &self.context) {
-                    Ok(instance) => Now::Plugin(Arc::new(instance)),
-                    Err(error) => {
-                        fault = Fault { call: "create", code: -1, message: error.to_string() };
-                        continue;
-                    }
-                },
-                Remedy::Fallback => match self.fallback.as_ref().map(|f| f.build(&Options::new(), &self.context)) {
-                    Some(Ok(built)) => Now::BuiltIn(built.into()),
-                    _ => panic!("{who}: {fault}, and there is no fallback"),
-                },
-                Remedy::Fail => panic!("{who}: {fault}"),
-            };
-            tracing::warn!("{who}: another takes its place");
-            *self.now.write().unwrap_or_else(PoisonError::into_inner) = next;
-            return;
+    fn mend(&self, failed: &Arc<Now<RetryTable, dyn RetryPolicy>>, fault: Fault) {
+        let mut succession = self.succession.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&self.now(), failed) {
+            let next = succession.next(fault, |_| Ok(()), |_| {});
+            *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         }
     }
 
     /// Asks whoever decides now, until one answers.
     fn ask<R>(&self, plugin: impl Fn(&Remote) -> Result<R, Fault>, built_in: impl Fn(&dyn RetryPolicy) -> R) -> R {
         loop {
-            let remote = match &*self.now.read().unwrap_or_else(PoisonError::into_inner) {
-                Now::Plugin(remote) => Arc::clone(remote),
+            let now = self.now();
+            let answered = match &*now {
+                Now::Plugin(remote) => plugin(remote),
                 Now::BuiltIn(policy) => return built_in(&**policy),
             };
-            match plugin(&remote) {
+            match answered {
                 Ok(answer) => return answer,
-                Err(fault) => self.mend(&remote, fault),
+                Err(fault) => self.mend(&now, fault),
             }
         }
     }
@@ -184,9 +154,9 @@ impl RetryPolicy for Contained {
 
 impl fmt::Debug for Contained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.now.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.now() {
             Now::Plugin(remote) => remote.fmt(f),
-            Now::BuiltIn(policy) => write!(f, "{policy:?} in place of {}", self.maker.who()),
+            Now::BuiltIn(policy) => write!(f, "{policy:?} in place of {}", self.who),
         }
     }
 }

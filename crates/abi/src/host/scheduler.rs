@@ -1,19 +1,22 @@
 //! A scheduler of a plugin, as core knows schedulers.
 
-use std::{fmt, sync::Arc};
+use std::{cell::RefCell, convert::Infallible, fmt, time::Duration};
 
 use batchmill_core::{
-    BuildContext, ClassId, Entry, Factory, MonoTime, Options, Pick, QueuePosition, Scheduler, Token, Usage,
+    BuildContext, BuildError, ClassId, Entry, MonoTime, Options, Pick, QueuePosition, Scheduler, Shares, Token, Usage,
 };
 
 use super::{
     Containment,
-    instance::{Fault, Instance, Maker, Patience, Remedy},
-    shadow::Shadow,
+    instance::{Fault, Instance, Maker},
+    shadow::{Heir, Shadow},
+    shares::{self, Divided},
+    succession::{Now, Succession},
 };
 use crate::{
     layout::{
-        CAN_HOLD, NEVER, NONE, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry, RawPick, RawUsage, SchedulerTable, Text,
+        CAN_HOLD, CHARGES_MEMORY, HAS_SHARES, NEVER, NONE, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry, RawPick,
+        RawUsage, SchedulerTable, Text, USED_CPU, USED_MEMORY,
     },
     text::Buffer,
 };
@@ -21,28 +24,21 @@ use crate::{
 /// So many wrong answers in a row are no accident.
 const MADE_UP_MAX: u32 = 100;
 
-type Remote = Instance<SchedulerTable>;
+pub(super) type Remote = Instance<SchedulerTable>;
 
 /// The scheduler that decides now, and what it takes to put another in its place.
 pub(super) struct Contained {
-    now: Now,
+    pub(super) now: Now<SchedulerTable, dyn Scheduler>,
     can_hold: bool,
+    /// Where it divides by shares.
+    shares: Option<Divided>,
     /// Jobs that are queued, by our own count.
     queued: usize,
     /// Kept where another may take its place.
-    shadow: Option<Shadow>,
+    pub(super) shadow: Option<Shadow>,
     /// Answers in a row that are no jobs that wait.
     made_up: u32,
-    patience: Patience,
-    maker: Maker<SchedulerTable>,
-    options: Options,
-    context: BuildContext,
-    fallback: Option<Arc<dyn Factory<dyn Scheduler>>>,
-}
-
-enum Now {
-    Plugin(Remote),
-    BuiltIn(Box<dyn Scheduler>),
+    succession: Succession<SchedulerTable, dyn Scheduler>,
 }
 
 impl Contained {
@@ -51,26 +47,25 @@ impl Contained {
         containment: &Containment,
         options: &Options,
         context: &BuildContext,
-    ) -> Result<Self, batchmill_core::BuildError> {
-        let instance = maker.make(options, context)?;
-        let patience = Patience::new(containment.on_fault);
+    ) -> Result<Self, BuildError> {
+        let fallback = containment.fallbacks.scheduler.as_ref();
+        let succession = Succession::new(maker, containment.on_fault, fallback, options, context);
+        let instance = succession.make()?;
+        // No bit beyond those of a positive answer.
+        let known = CAN_HOLD | HAS_SHARES | CHARGES_MEMORY;
         let own = instance.table.capabilities.map_or(0, |ask| {
             // SAFETY: a function of its table with its own instance.
-            instance.call("capabilities", |_, this, _| (unsafe { ask(this) } & 1) as i32).unwrap_or(0)
+            instance.call("capabilities", |_, this, _| (unsafe { ask(this) } & known) as i32).unwrap_or(0)
         });
-        let can_hold = own as u64 & CAN_HOLD != 0 && instance.table.hold.is_some() && instance.table.release.is_some();
-        Ok(Self {
-            now: Now::Plugin(instance),
-            can_hold,
-            queued: 0,
-            shadow: patience.keeps().then(Shadow::default),
-            made_up: 0,
-            patience,
-            maker,
-            options: options.clone(),
-            context: context.clone(),
-            fallback: containment.fallbacks.scheduler.clone(),
-        })
+        let has = |bit: u64| own as u64 & bit != 0;
+        let can_hold = has(CAN_HOLD) && instance.table.hold.is_some() && instance.table.release.is_some();
+        let shares = if has(HAS_SHARES) { Divided::of(&instance, has(CHARGES_MEMORY)) } else { None };
+        let shadow = succession.keeps().then(Shadow::default);
+        Ok(Self { now: Now::Plugin(instance), can_hold, shares, queued: 0, shadow, made_up: 0, succession })
+    }
+
+    pub(super) fn divided(&self) -> Option<&Divided> {
+        self.shares.as_ref()
     }
 
     /// Whether a job that was picked can be one that is queued.
@@ -97,37 +92,61 @@ impl Contained {
     /// # Panics
     /// Where config says that this ends the host.
     #[cold]
-    fn mend(&mut self, mut fault: Fault) {
-        let who = self.maker.who();
-        loop {
-            tracing::error!(plugin = self.maker.plugin.header().name, "{who}: {fault}");
-            let (remedy, shadow) = (self.patience.next(), self.shadow.as_mut());
-            match (remedy, shadow) {
-                (Remedy::Recreate, Some(shadow)) => match self.maker.make(&self.options, &self.context) {
-                    Ok(instance) => match shadow.hand_over(|e| push(&instance, &e), |class| hold(&instance, class)) {
-                        Ok(()) => {
-                            tracing::warn!("{who}: a fresh instance takes its place");
-                            self.now = Now::Plugin(instance);
-                            return;
-                        }
-                        Err(again) => fault = again,
-                    },
-                    Err(error) => fault = Fault { call: "create", code: -1, message: error.to_string() },
-                },
-                (Remedy::Fallback, Some(shadow)) => {
-                    let built =
-                        self.fallback.as_ref().map(|factory| (factory.build(&Options::new(), &self.context), factory));
-                    if let Some((Ok(mut built), factory)) = built {
-                        shadow.hand_to(&mut *built);
-                        tracing::warn!("{who}: the built-in `{}` takes its place", factory.name());
-                        self.now = Now::BuiltIn(built);
-                        return;
-                    }
-                    panic!("{who}: {fault}, and there is no fallback");
-                }
-                _ => panic!("{who}: {fault}"),
+    pub(super) fn mend(&mut self, fault: Fault) {
+        let shadow = RefCell::new(self.shadow.as_mut());
+        let teach_instance = |instance: &Remote| match shadow.borrow_mut().as_mut() {
+            Some(shadow) => shadow.teach(&mut Fresh(instance)),
+            None => Ok(()),
+        };
+        let teach_built_in = |scheduler: &mut (dyn Scheduler + 'static)| {
+            if let Some(shadow) = shadow.borrow_mut().as_mut() {
+                let Ok(()) = shadow.teach(&mut BuiltIn(scheduler));
             }
+        };
+        self.now = self.succession.next(fault, teach_instance, teach_built_in);
+    }
+}
+
+/// An instance that takes the place of one that failed, and may fail itself.
+struct Fresh<'a>(&'a Remote);
+
+impl Heir for Fresh<'_> {
+    type Error = Fault;
+
+    fn weight(&mut self, share: &str, weight: f64) -> Result<(), Fault> {
+        shares::set_weight(self.0, share, weight).map(drop)
+    }
+
+    fn push(&mut self, entry: Entry<'_>) -> Result<(), Fault> {
+        push(self.0, &entry)
+    }
+
+    fn hold(&mut self, class: ClassId) -> Result<(), Fault> {
+        hold(self.0, class)
+    }
+}
+
+struct BuiltIn<'a>(&'a mut dyn Scheduler);
+
+impl Heir for BuiltIn<'_> {
+    type Error = Infallible;
+
+    fn weight(&mut self, share: &str, weight: f64) -> Result<(), Infallible> {
+        if let Some(shares) = self.0.shares() {
+            // It may not want a weight that another took: then it keeps its own.
+            let _ = shares.set_weight(share, weight);
         }
+        Ok(())
+    }
+
+    fn push(&mut self, entry: Entry<'_>) -> Result<(), Infallible> {
+        self.0.push(entry);
+        Ok(())
+    }
+
+    fn hold(&mut self, class: ClassId) -> Result<(), Infallible> {
+        self.0.hold(class);
+        Ok(())
     }
 }
 
@@ -148,6 +167,18 @@ fn raw_entry(entry: &Entry<'_>) -> RawEntry {
         enqueued: entry.enqueued.as_nanos(),
         deadline: entry.deadline.map_or(NEVER, MonoTime::as_nanos),
         priority: entry.priority.0.into(),
+    }
+}
+
+fn raw_usage(usage: Usage) -> RawUsage {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    RawUsage {
+        size: size_of::<RawUsage>() as u32,
+        reserved: 0,
+        ran_ns: nanos(usage.ran),
+        measured: usage.peak_memory.map_or(0, |_| USED_MEMORY) | usage.cpu_time.map_or(0, |_| USED_CPU),
+        peak_memory: usage.peak_memory.unwrap_or_default(),
+        cpu_ns: usage.cpu_time.map_or(0, nanos),
     }
 }
 
@@ -281,8 +312,7 @@ impl Scheduler for Contained {
         }
         match &mut self.now {
             Now::Plugin(remote) => {
-                let ran_ns = u64::try_from(usage.ran.as_nanos()).unwrap_or(u64::MAX);
-                let raw = RawUsage { size: size_of::<RawUsage>() as u32, reserved: 0, ran_ns };
+                let raw = raw_usage(usage);
                 let tell = |t: &SchedulerTable, this, error| {
                     // SAFETY: a function of its table with its own instance and what was used, for this call.
                     t.on_finish.map_or(0, |tell| unsafe { tell(this, token.0, &raw const raw, error) })
@@ -325,6 +355,14 @@ impl Scheduler for Contained {
             }
             Now::BuiltIn(scheduler) => scheduler.release(class),
         }
+    }
+
+    fn shares(&mut self) -> Option<&mut dyn Shares> {
+        if let Now::BuiltIn(_) = self.now {
+            let Now::BuiltIn(scheduler) = &mut self.now else { unreachable!("it was looked at") };
+            return scheduler.shares();
+        }
+        self.shares.is_some().then_some(self as &mut dyn Shares)
     }
 
     fn push_many(&mut self, entries: &[Entry<'_>]) {
@@ -405,7 +443,7 @@ impl fmt::Debug for Contained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.now {
             Now::Plugin(remote) => remote.fmt(f),
-            Now::BuiltIn(scheduler) => write!(f, "{scheduler:?} in place of {}", self.maker.who()),
+            Now::BuiltIn(scheduler) => write!(f, "{scheduler:?} in place of {}", self.succession.maker.who()),
         }
     }
 }

@@ -1,13 +1,22 @@
 //! What a scheduler knows, kept beside it, so that another one can take its place.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use batchmill_core::{ClassId, Entry, MonoTime, Priority, Scheduler, Token};
+use batchmill_core::{ClassId, Entry, MonoTime, Priority, Token};
 
-/// The queued jobs, and what is held.
+/// A scheduler that takes the place of another.
+pub(super) trait Heir {
+    type Error;
+
+    fn weight(&mut self, share: &str, weight: f64) -> Result<(), Self::Error>;
+    fn push(&mut self, entry: Entry<'_>) -> Result<(), Self::Error>;
+    fn hold(&mut self, class: ClassId) -> Result<(), Self::Error>;
+}
+
+/// The queued jobs, what is held, and the weights that were set.
 #[derive(Debug, Default)]
 pub(super) struct Shadow {
     queued: HashMap<Token, Kept>,
@@ -17,6 +26,7 @@ pub(super) struct Shadow {
     picked: HashSet<Token>,
     /// Shares by their text: many jobs have one.
     shares: HashSet<Arc<str>>,
+    weights: BTreeMap<String, f64>,
 }
 
 #[derive(Debug)]
@@ -79,35 +89,23 @@ impl Shadow {
         self.held.remove(&class);
     }
 
-    /// Everything in the order in which it was pushed, for a scheduler that takes the place of the one before.
-    pub(super) fn hand_over<E>(
-        &mut self,
-        mut push: impl FnMut(Entry<'_>) -> Result<(), E>,
-        hold: impl FnMut(ClassId) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(super) fn weigh(&mut self, share: &str, weight: f64) {
+        self.weights.insert(share.to_owned(), weight);
+    }
+
+    /// Everything, jobs in the order in which they were pushed, to a scheduler that takes the place of the one before. What
+    /// shares used is not known here: it counts anew.
+    pub(super) fn teach<H: Heir>(&mut self, heir: &mut H) -> Result<(), H::Error> {
         self.picked.clear();
+        self.weights.iter().try_for_each(|(share, weight)| heir.weight(share, *weight))?;
         let mut all: Vec<(&Token, &Kept)> = self.queued.iter().collect();
         all.sort_unstable_by_key(|(_, kept)| kept.turn);
         for (token, kept) in all {
             let mut entry = Entry::new(*token, kept.class, kept.priority, &kept.share, kept.enqueued);
             entry.cost = kept.cost;
             entry.deadline = kept.deadline;
-            push(entry)?;
+            heir.push(entry)?;
         }
-        self.held.iter().copied().try_for_each(hold)
-    }
-
-    /// The same to a scheduler that cannot fail.
-    pub(super) fn hand_to(&mut self, scheduler: &mut dyn Scheduler) {
-        let scheduler = std::cell::RefCell::new(scheduler);
-        let push = |entry: Entry<'_>| {
-            scheduler.borrow_mut().push(entry);
-            Ok::<(), std::convert::Infallible>(())
-        };
-        let hold = |class| {
-            scheduler.borrow_mut().hold(class);
-            Ok(())
-        };
-        let Ok(()) = self.hand_over(push, hold);
+        self.held.iter().try_for_each(|class| heir.hold(*class))
     }
 }

@@ -5,6 +5,7 @@
 //! called again, and what it has stays with it.
 
 use std::{
+    ffi::c_void,
     fmt,
     sync::{Arc, mpsc},
     thread,
@@ -12,20 +13,24 @@ use std::{
 
 use async_trait::async_trait;
 use batchmill_core::{BatchId, BuildContext, BuildError, JobResult, Options, ResultSink, Resumed, SinkError};
+use serde_json::Value;
 
 use super::{
     Containment,
-    instance::{Fault, Instance, Maker, Patience, Remedy},
+    instance::{Fault, Instance, Maker},
     records::Records,
+    succession::Succession,
     tickets::{self, Answer, LOST, Ticket},
     warden,
 };
 use crate::{
-    layout::{CLOSED, NONE, OK, PANIC, POISONED, RESUMED_EMPTY, SinkTable, TEMPORARY, Text},
+    layout::{CLOSED, NONE, OK, PANIC, POISONED, RESUMED_EMPTY, SinkTable, TEMPORARY, Text, Writer},
     text::Buffer,
 };
 
 type Remote = Instance<SinkTable>;
+
+type AskText = unsafe extern "C" fn(*mut c_void, *const Writer, *const Writer) -> i32;
 
 /// The longest mark of the contract.
 const MARK_MAX: usize = 1024;
@@ -39,10 +44,8 @@ pub(super) struct Contained {
     renews: bool,
     /// The mark after the last call that ended well.
     mark: Option<String>,
-    patience: Patience,
-    maker: Maker<SinkTable>,
-    options: Options,
-    context: BuildContext,
+    /// Sinks have no fallback.
+    succession: Succession<SinkTable, dyn ResultSink>,
 }
 
 /// An instance and the thread that calls it.
@@ -84,17 +87,28 @@ impl Served {
         Ok(Self { remote, calls })
     }
 
-    /// What was written stands for this.
-    fn mark(&self) -> Result<Option<String>, Fault> {
-        let Some(mark) = self.remote.table.mark else { return Ok(None) };
+    /// Asks for a text, while no ticket is open.
+    fn text(&self, name: &'static str, ask: Option<AskText>) -> Result<Option<String>, Fault> {
+        let Some(ask) = ask else { return Ok(None) };
         let mut buffer = Buffer::default();
         let writer = buffer.writer();
         // SAFETY: a function of its table with its own instance and writers for this call; no ticket is open.
-        let code = self.remote.call_shared("mark", |_, this, error| unsafe { mark(this, &raw const writer, error) })?;
-        let mark = buffer.into_text();
-        if code == NONE {
-            return Ok(None);
+        let code = self.remote.call_shared(name, |_, this, error| unsafe { ask(this, &raw const writer, error) })?;
+        Ok((code != NONE).then(|| buffer.into_text()))
+    }
+
+    fn summary(&self) -> Result<Option<Value>, Fault> {
+        let Some(text) = self.text("summary", self.remote.table.summary)? else { return Ok(None) };
+        let summary = serde_json::from_str(&text).ok();
+        if summary.is_none() {
+            self.remote.wrong("`summary` answers with what is no JSON");
         }
+        Ok(summary)
+    }
+
+    /// What was written stands for this.
+    fn mark(&self) -> Result<Option<String>, Fault> {
+        let Some(mark) = self.text("mark", self.remote.table.mark)? else { return Ok(None) };
         if mark.len() > MARK_MAX {
             self.remote.wrong("`mark` answers with more than 1,024 bytes");
             return Ok(None);
@@ -138,18 +152,10 @@ impl Contained {
         options: &Options,
         context: &BuildContext,
     ) -> Result<Self, BuildError> {
-        let served = Served::start(maker.make(options, context)?)?;
+        let succession = Succession::new(maker, containment.on_fault, None, options, context);
+        let served = Served::start(succession.make()?)?;
         let mark = served.mark().ok().flatten();
-        Ok(Self {
-            now: Some(served),
-            gone: String::new(),
-            renews: false,
-            mark,
-            patience: Patience::new(containment.on_fault),
-            maker,
-            options: options.clone(),
-            context: context.clone(),
-        })
+        Ok(Self { now: Some(served), gone: String::new(), renews: false, mark, succession })
     }
 
     async fn ask(&mut self, call: Call) -> Result<u32, SinkError> {
@@ -160,7 +166,7 @@ impl Contained {
     async fn ask_present(&mut self, call: Call) -> Result<u32, SinkError> {
         let name = call.name();
         let Some(served) = &self.now else { return Err(SinkError::permanent(self.gone.clone())) };
-        let ticket = Ticket::open(&served.remote.pulse.plugin, self.maker.limit);
+        let ticket = Ticket::open(&served.remote.pulse.plugin, self.succession.maker.limit);
         if served.calls.try_send((ticket.number, call)).is_err() {
             return Err(self.lose(name, false));
         }
@@ -181,7 +187,7 @@ impl Contained {
                 Err(self.fail(&Fault { call: name, code: answer.status, message: answer.message }))
             }
             status => {
-                let mut error = SinkError::permanent(said(&self.maker.who(), name, &answer.message));
+                let mut error = SinkError::permanent(said(&self.succession.maker.who(), name, &answer.message));
                 (error.temporary, error.closed) = (status == TEMPORARY, status == CLOSED);
                 Err(error)
             }
@@ -190,26 +196,25 @@ impl Contained {
 
     /// A call that did not end: nobody knows what the instance still does, so no other one is put beside it.
     fn lose(&mut self, call: &'static str, is_late: bool) -> SinkError {
-        let who = self.maker.who();
-        let why =
-            if is_late { format!("did not end within {:?}", self.maker.limit) } else { "found its thread gone".into() };
+        let (who, limit) = (self.succession.maker.who(), self.succession.maker.limit);
+        let why = if is_late { format!("did not end within {limit:?}") } else { "found its thread gone".into() };
         self.gone = format!("{who}: `{call}` {why}; it is not written to any more");
         if let Some(served) = self.now.take() {
             served.remote.pulse.hung.store(true, std::sync::atomic::Ordering::Relaxed);
         }
-        tracing::error!(plugin = self.maker.plugin.header().name, "{}", self.gone);
+        tracing::error!(plugin = self.succession.maker.plugin.header().name, "{}", self.gone);
         SinkError::permanent(self.gone.clone())
     }
 
     /// A panic: what comes of it is up to config.
     fn fail(&mut self, fault: &Fault) -> SinkError {
-        self.gone = format!("{}: {fault}", self.maker.who());
+        self.gone = format!("{}: {fault}", self.succession.maker.who());
         self.now = None;
-        self.renews = self.patience.next() == Remedy::Recreate;
+        self.renews = self.succession.recreates();
         if !self.renews {
             self.gone.push_str("; it is not written to any more");
         }
-        tracing::error!(plugin = self.maker.plugin.header().name, again = self.renews, "{}", self.gone);
+        tracing::error!(plugin = self.succession.maker.plugin.header().name, again = self.renews, "{}", self.gone);
         let mut error = SinkError::permanent(self.gone.clone());
         error.temporary = self.renews;
         error
@@ -220,17 +225,18 @@ impl Contained {
         if !std::mem::take(&mut self.renews) {
             return Ok(());
         }
-        self.context.resumes = true;
-        let made = self.maker.make(&self.options, &self.context).and_then(Served::start);
+        self.succession.resumes();
+        let made = self.succession.make().and_then(Served::start);
         let served = made.map_err(|error| SinkError::permanent(error.to_string()))?;
         let can_resume = served.remote.table.resume.is_some();
         self.now = Some(served);
         if can_resume && self.ask_present(Call::Resume(self.mark.clone())).await? == RESUMED_EMPTY {
-            self.gone = format!("{}: a fresh instance does not have what the one before wrote", self.maker.who());
+            let who = self.succession.maker.who();
+            self.gone = format!("{who}: a fresh instance does not have what the one before wrote");
             self.now = None;
             return Err(SinkError::permanent(self.gone.clone()));
         }
-        tracing::warn!("{}: a fresh instance takes its place", self.maker.who());
+        tracing::warn!("{}: a fresh instance takes its place", self.succession.maker.who());
         Ok(())
     }
 }
@@ -264,10 +270,21 @@ impl ResultSink for Contained {
     async fn close(&mut self) -> Result<(), SinkError> {
         self.ask(Call::Close).await.map(drop)
     }
+
+    fn summary(&self) -> Option<Value> {
+        match self.now.as_ref()?.summary() {
+            Ok(summary) => summary,
+            // What it wrote is there; what it had to say is not.
+            Err(fault) => {
+                tracing::warn!("{}: {fault}", self.succession.maker.who());
+                None
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Contained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.maker.who())
+        f.write_str(&self.succession.maker.who())
     }
 }

@@ -29,6 +29,10 @@ abi_structs! {
         cpu_ratio: f64,
         /// PSI `some avg10`, 0 to 100.
         memory_pressure: f64,
+        /// Of those that failed: in a way that too much load may cause. Since 1.1.
+        strained: u64,
+        /// Of these: were asked to come back later. Since 1.1.
+        throttled: u64,
     }
 
     /// An answer of `adjust`.
@@ -62,5 +66,10 @@ abi_structs! {
                 *const Writer,
             ) -> i32,
         >,
+        /// How often it is asked, in nanoseconds, at least 100 ms; `NONE`: never. Asked once an instance. Null: each second.
+        /// Since 1.1.
+        window: Option<unsafe extern "C" fn(*mut c_void, *mut u64, *const Writer) -> i32>,
+        /// The least and the largest limit that it answers. Asked once an instance. Null: from 1 on. Since 1.1.
+        range: Option<unsafe extern "C" fn(*mut c_void, least: *mut u32, most: *mut u32, *const Writer) -> i32>,
     }
 }

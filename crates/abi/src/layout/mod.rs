@@ -19,7 +19,10 @@ pub use failure::{FailureTable, RawDirective, RawFinalResult};
 pub use governor::{GovernorTable, RawAdjustment, RawLoadSample};
 pub use header::{FLAG_DEBUG, FLAG_PANIC_ABORT, FLAG_THREADS, Header};
 pub use retry::{RawBudget, RawFailedAttempt, RawRetryDecision, RetryTable};
-pub use scheduler::{CAN_HOLD, RawEntry, RawPick, RawUsage, SchedulerTable};
+pub use scheduler::{
+    CAN_HOLD, CHARGES_MEMORY, HAS_SHARES, RawEntry, RawPick, RawShareUsage, RawUsage, RawUsageMemory, SchedulerTable,
+    ShareWriter, USED_CPU, USED_MEMORY,
+};
 pub use services::{Completion, HostServices, Text, Writer};
 pub use shape::{Plain, Shape};
 pub use sink::{RawRecord, SinkTable};
@@ -32,7 +35,7 @@ pub const MAGIC: u64 = 0x424d_504c_5547_494e;
 pub const ABI_MAJOR: u32 = 1;
 
 /// The minor version: grows with each field or function that is appended.
-pub const ABI_MINOR: u32 = 0;
+pub const ABI_MINOR: u32 = 1;
 
 /// The section of the file that has the header.
 pub const SECTION: &str = ".bmplugin";
@@ -57,6 +60,9 @@ pub fn shapes() -> Vec<Shape> {
         RawEntry::shape(),
         RawUsage::shape(),
         RawPick::shape(),
+        RawShareUsage::shape(),
+        ShareWriter::shape(),
+        RawUsageMemory::shape(),
         SchedulerTable::shape(),
         RawFailedAttempt::shape(),
         RawRetryDecision::shape(),

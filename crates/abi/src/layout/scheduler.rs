@@ -6,6 +6,15 @@ use super::{BuildInfo, Text, Writer, shape::abi_structs};
 
 /// Bit of `capabilities`: `hold` and `release` are implemented.
 pub const CAN_HOLD: u64 = 1;
+/// Bit of `capabilities`: it divides by shares. Since 1.1.
+pub const HAS_SHARES: u64 = 2;
+/// Bit of `capabilities`: shares are charged by memory, so that it is worth to look at it. Since 1.1.
+pub const CHARGES_MEMORY: u64 = 4;
+
+/// Bit of [`RawUsage::measured`].
+pub const USED_MEMORY: u64 = 1;
+/// Bit of [`RawUsage::measured`].
+pub const USED_CPU: u64 = 2;
 
 abi_structs! {
     /// A queued job: keys only.
@@ -36,6 +45,46 @@ abi_structs! {
         reserved: u32,
         /// How long it held its slot.
         ran_ns: u64,
+        /// Bits of what else was measured; since 1.1.
+        measured: u64,
+        /// With `USED_MEMORY`: the most memory that its processes held at once, in bytes.
+        peak_memory: u64,
+        /// With `USED_CPU`: how long its processes kept a CPU busy.
+        cpu_ns: u64,
+    }
+
+    /// What a share used; since 1.1.
+    RawShareUsage = "bm_share_usage" {
+        /// The size of this struct.
+        size: u32,
+        /// Zero.
+        reserved: u32,
+        /// The share, as entries name it.
+        share: Text,
+        /// How much: finite and not below 0.
+        amount: f64,
+    }
+
+    /// The way for what shares used out of a plugin: one call a share. Since 1.1. The host takes a million a call.
+    ShareWriter = "bm_share_writer" {
+        /// The size of this struct.
+        size: u32,
+        /// Zero.
+        reserved: u32,
+        /// The first argument of `write`.
+        ctx: *mut c_void,
+        /// Adds one.
+        write: Option<unsafe extern "C" fn(ctx: *mut c_void, used: *const RawShareUsage) -> i32>,
+    }
+
+    /// How use is remembered; since 1.1.
+    RawUsageMemory = "bm_usage_memory" {
+        /// The size of this struct.
+        size: u32,
+        /// Zero.
+        reserved: u32,
+        /// After this time an amount counts half. Above 0.
+        half_life_ns: u64,
     }
 
     /// An answer of `pop`.
@@ -96,5 +145,28 @@ abi_structs! {
                 *const Writer,
             ) -> i32,
         >,
+        /// The weight of a share. This and what follows: since 1.1, none of it null with [`HAS_SHARES`].
+        weight: Option<unsafe extern "C" fn(*mut c_void, share: Text, *mut f64, *const Writer) -> i32>,
+        /// Changes the weight of a share; `NONE`: it cannot be, and `why` says so.
+        set_weight: Option<
+            unsafe extern "C" fn(*mut c_void, share: Text, weight: f64, why: *const Writer, *const Writer) -> i32,
+        >,
+        /// How use is remembered, and the word for what amounts count; `NONE`: it is not. Asked once an instance.
+        memory: Option<
+            unsafe extern "C" fn(*mut c_void, *mut RawUsageMemory, unit: *const Writer, *const Writer) -> i32,
+        >,
+        /// What shares used elsewhere or before, `stride` bytes apart.
+        recall: Option<
+            unsafe extern "C" fn(
+                *mut c_void,
+                now: u64,
+                *const RawShareUsage,
+                count: usize,
+                stride: usize,
+                *const Writer,
+            ) -> i32,
+        >,
+        /// Hands out what was used since it was last asked.
+        take_usage: Option<unsafe extern "C" fn(*mut c_void, *const ShareWriter, *const Writer) -> i32>,
     }
 }

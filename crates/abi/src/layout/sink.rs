@@ -71,5 +71,7 @@ abi_structs! {
         resume: Option<unsafe extern "C" fn(*mut c_void, ticket: u64, has_mark: u32, mark: Text, *const Writer) -> i32>,
         /// Stands for everything that was written; `NONE` without. Not called while a ticket is open. Null: none.
         mark: Option<unsafe extern "C" fn(*mut c_void, mark: *const Writer, *const Writer) -> i32>,
+        /// What it has to say about the batch, as JSON; `NONE` for nothing. Asked for after `close`. Null: nothing. Since 1.1.
+        summary: Option<unsafe extern "C" fn(*mut c_void, json: *const Writer, *const Writer) -> i32>,
     }
 }

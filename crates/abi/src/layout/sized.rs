@@ -7,7 +7,8 @@ use std::{
 
 use super::Plain;
 
-/// What lies at `from`, as much of it as both sides know; the rest is zero.
+/// What lies at `from`, as much of it as both sides know; the rest is zero. A size within a field, which no side has, ends
+/// before that field: half a pointer would be a pointer to anywhere.
 ///
 /// # Safety
 /// `from` is null or points to a struct that begins with its size in bytes as `u32` and is readable that far.
@@ -22,6 +23,7 @@ pub(crate) unsafe fn read_sized<T: Plain>(from: *const T) -> Option<T> {
         // SAFETY: readable that far; every pattern of bytes is a value of a `Plain` struct.
         return Some(unsafe { ptr::read_unaligned(from) });
     }
+    let size = size & !7;
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: at most as many bytes as there are at both ends, which do not overlap.
     unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), value.as_mut_ptr().cast::<u8>(), size.min(size_of::<T>())) };
@@ -61,6 +63,15 @@ mod tests {
         // SAFETY: a whole struct that says that it is shorter.
         let read = unsafe { read_sized(&raw const short) }.unwrap();
         assert_eq!((read.size, read.answer, read.value), (8, 7, 0));
+    }
+
+    #[test]
+    fn half_a_field_is_none() {
+        for size in 8..16 {
+            let cut = RawPick { size, answer: 7, value: u64::MAX };
+            // SAFETY: a whole struct that says that it is shorter.
+            assert_eq!(unsafe { read_sized(&raw const cut) }.unwrap().value, 0, "{size}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn check(definitions: &[&str], expected: &str) {
 fn every_header_that_is_not_ours_has_its_own_message() {
     check(&["-DMAGIC=7"], "its header does not begin with the magic number");
     check(&["-DMAJOR=2"], "it speaks version 2 of the plugin ABI, this host speaks 1");
-    check(&["-DMIN_HOST=9"], "it needs a host with version 1.9 of the plugin ABI, this one has 1.0");
+    check(&["-DMIN_HOST=9"], "it needs a host with version 1.9 of the plugin ABI, this one has 1.1");
     check(&["-DFLAGS=1"], "it was built with panic = \"abort\"");
     check(&["-DNAME=\"No Name\""], "its header has a name that is not 1 to 63 characters");
     check(&["-DNO_HEADER"], "it is a shared library, but no Batchmill plugin: it has no section `.bmplugin`");

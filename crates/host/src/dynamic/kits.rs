@@ -3,8 +3,10 @@
 use std::{fs, sync::Arc};
 
 use batchmill_abi::host::{Containment, Plugin, Remote};
-use batchmill_core::{BuildContext, Factory, FailureStrategy, Options, PluginKind, ResultSink, RetryPolicy, Scheduler};
-use batchmill_testkit::{Report, factory, failure, retry, scheduler, sink};
+use batchmill_core::{
+    BuildContext, Factory, FailureStrategy, Governor, Options, PluginKind, ResultSink, RetryPolicy, Scheduler,
+};
+use batchmill_testkit::{Report, factory, failure, governor, retry, scheduler, sink};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,6 +36,10 @@ pub(crate) fn run(plugin: &Arc<Plugin>, asked: &Asked) -> Vec<(String, Report)> 
             PluginKind::Failure => {
                 add(options::<dyn FailureStrategy>(plugin, kind, name, asked));
                 add(failure::run(|| build::<dyn FailureStrategy>(plugin, kind, name, asked)));
+            }
+            PluginKind::Governor => {
+                add(options::<dyn Governor>(plugin, kind, name, asked));
+                add(governor::run(|| build::<dyn Governor>(plugin, kind, name, asked)));
             }
             PluginKind::Sink => {
                 add(options::<dyn ResultSink>(plugin, kind, name, asked));

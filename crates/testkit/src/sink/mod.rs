@@ -3,6 +3,7 @@
 //! A sink cannot be asked what it has, so the kit is given a [`Subject`]: a fresh sink, and a way to read back what has
 //! arrived where it writes to.
 
+mod maker;
 mod resume;
 
 use std::fmt;
@@ -14,6 +15,8 @@ use crate::{
     Case, Make, Report, ResultBuilder,
     case::{Checked, Unmet, ensure},
 };
+
+pub use maker::Maker;
 
 /// From records to what should be stored of them.
 type Kept = Box<dyn Fn(&[Value]) -> Vec<Value>>;

@@ -1,7 +1,7 @@
 //! Plugins that do not return.
 
 use super::{all_succeeded, stage};
-use crate::stage::records;
+use crate::stage::{records, wait_until};
 
 #[test]
 fn a_scheduler_that_hangs_ends_the_host_and_the_next_goes_on_with_the_fallback() {
@@ -33,4 +33,25 @@ fn sinks_that_hang_are_given_up_and_everything_else_goes_on() {
         all_succeeded(&records(&stage.read("out.jsonl")), 300);
         all_succeeded(&records(&stage.read("beside.jsonl")), 300);
     }
+}
+
+#[test]
+fn while_a_hundred_calls_of_sinks_hang_the_other_sinks_have_everything_and_all_jobs_have_ended() {
+    let stage = stage(300);
+    let sink = "[[sinks]]\nkind = \"faulty\"\noptions = { fault = \"hang\" }\n".repeat(100);
+    let good = "[[sinks]]\nkind = \"jsonl\"\noptions = { path = \"beside.jsonl\" }\n";
+    // Longer than any patience: none of the hundred is given up before the test is over.
+    stage.config("call_timeout = \"1h\"", &format!("{sink}{good}"));
+    let running = stage.start(&["--batch", "b", "--output", "out.jsonl"]);
+    let has_all = |name: &str| {
+        let text = std::fs::read_to_string(stage.path(name)).unwrap_or_default();
+        text.lines().count() == 300 && text.ends_with('\n')
+    };
+    wait_until("all results in the sinks beside", || has_all("out.jsonl") && has_all("beside.jsonl"));
+    let told = stage.batchmill(&["status", "b", "-o", "json"]).expect(0).stdout;
+    let status: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(status["counts"]["succeeded"], 300, "{told}");
+    assert!(crate::stage::is_alive(&running.pid().to_string()), "the hundred calls still hang");
+    all_succeeded(&records(&stage.read("out.jsonl")), 300);
+    all_succeeded(&records(&stage.read("beside.jsonl")), 300);
 }

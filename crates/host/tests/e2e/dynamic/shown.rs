@@ -59,7 +59,7 @@ fn inspect_shows_a_library_without_running_it_and_check_holds_it_against_the_con
     let path = stage.faulty();
     let path = path.to_str().unwrap();
     let shown = stage.batchmill(&["plugin", "inspect", path]).expect(0).stdout;
-    for line in ["name      batchmill-faulty", "kinds     scheduler, retry, failure, governor, sink", "abi       1.0"] {
+    for line in ["name      batchmill-faulty", "kinds     scheduler, retry, failure, governor, sink", "abi       1.1"] {
         assert!(shown.contains(line), "{shown}");
     }
     let checked = stage.batchmill(&["plugin", "check", path]).expect(0).stdout;
