@@ -8,7 +8,7 @@
 //! with each hand that ended at once and quickly, and falls back to one start as soon as an attempt waits for something
 //! or takes long. Whatever was not begun by then goes to other runners before anything else happens; the runner itself
 //! stays with the attempt that waits. And no hand holds more than its core's share of what runs, so that ten attempts at
-//! once are never all on one core, unless they do next to nothing (see [`Roster`](super::roster::Roster)).
+//! once are never all on one core.
 
 use std::{
     sync::{Arc, Weak},
@@ -34,15 +34,6 @@ const HAND: usize = 16;
 
 /// A hand that took longer does not grow, and one that does is broken off: what is left of it can run elsewhere.
 const HAND_TIME: Duration = Duration::from_micros(10);
-
-/// An attempt that does next to nothing, with all that is done around it outside of the lock.
-const QUICK: Duration = if cfg!(debug_assertions) { Duration::from_micros(5) } else { Duration::from_nanos(250) };
-
-/// So many quick hands in a row are no accident.
-const QUICK_HANDS: u32 = 32;
-
-/// How often a runner that looks after another one does.
-const WATCH: Duration = Duration::from_millis(1);
 
 /// Results that a runner keeps while its jobs end without waiting.
 const LOT: usize = 64;
@@ -102,18 +93,9 @@ pub(super) struct Hand<W> {
     pub(super) seats: Vec<Seat<W>>,
     /// How many starts it may hold.
     pub(super) reach: usize,
-    /// Hands in a row that were quick.
-    pub(super) quick: u32,
-    /// Whose it is.
-    pub(super) runner: usize,
 }
 
 impl<W> Hand<W> {
-    /// Whether its attempts do next to nothing.
-    pub(super) fn is_quick(&self) -> bool {
-        self.quick >= QUICK_HANDS
-    }
-
     pub(super) fn held(&self) -> usize {
         self.seats.iter().filter(|seat| seat.work.is_some()).count()
     }
@@ -176,26 +158,23 @@ struct Runner<W> {
     turns: usize,
     /// Starts of a hand that are about to be logged, as slots and places.
     starts: Vec<(u32, u64)>,
-    /// Whether it looks after another runner while it rests.
-    watches: bool,
 }
 
 /// Runs starts whenever it is called, until the mill is gone.
 pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>) {
     let mut runner = Runner {
-        hand: Hand { seats: Vec::new(), reach: 1, quick: 0, runner: Arc::as_ptr(&call).addr() },
         call,
+        hand: Hand { seats: Vec::new(), reach: 1 },
         outbox: Outbox { batch: None, results: Vec::new() },
         timer: Timer::default(),
         draws: Draws::new(),
         turns: 0,
         starts: Vec::new(),
-        watches: false,
     };
     loop {
-        runner.wait(&shared).await;
+        runner.call.notified().await;
         let Some(shared) = shared.upgrade() else { return };
-        runner.watches = shared.lock().answer(&shared, &runner.call, &mut runner.hand);
+        shared.lock().answer(&shared, &runner.call, &mut runner.hand);
         while runner.hand.held() > 0 {
             runner.run_hand(&shared).await;
             runner.settle(&shared);
@@ -207,49 +186,32 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>)
 }
 
 impl<W: Workload> Runner<W> {
-    /// Waits for a call.
-    async fn wait(&mut self, shared: &Weak<Shared<W>>) {
-        while self.watches {
-            if tokio::time::timeout(WATCH, self.call.notified()).await.is_ok() {
-                if let Some(shared) = shared.upgrade() {
-                    shared.lock().unwatch();
-                }
-                return;
-            }
-            self.watches = shared.upgrade().is_some_and(|shared| shared.lock().watch(&shared));
-        }
-        self.call.notified().await;
-    }
-
     /// Runs the starts of its hand, until one waits or takes long. All that ran have ended then.
     async fn run_hand(&mut self, shared: &Arc<Shared<W>>) {
-        let Self { hand, outbox, timer, draws, turns, starts, .. } = self;
-        log_starts(&mut hand.seats, starts);
+        let Self { hand: Hand { seats, reach }, outbox, timer, draws, turns, starts, .. } = self;
+        log_starts(seats, starts);
         let began = shared.clock.now();
-        let (mut started, mut ran) = (began, 0);
-        for place in 0..hand.seats.len() {
-            let Hand { seats, reach, quick, runner } = &mut *hand;
+        let mut started = began;
+        for place in 0..seats.len() {
             let (before, rest) = seats.split_at_mut(place);
             let [seat, after @ ..] = rest else { return };
             let Some(work) = &seat.work else { continue };
             let mut waited = false;
             let before_waiting = || {
                 waited = true;
-                part(shared, before, after, outbox, (*quick >= QUICK_HANDS).then_some(*runner));
+                part(shared, before, after, outbox);
             };
             attempt::run(shared, work, started, timer, &mut seat.report, before_waiting).await;
             let now = shared.clock.now();
             seat.end = Some(End { at: now, ran: now - started, draw: draws.next() });
             *turns += 1;
             if waited || now - began > HAND_TIME {
-                (*reach, *quick) = (1, 0);
+                *reach = 1;
                 return;
             }
-            (started, ran) = (now, ran + 1);
+            started = now;
         }
-        let is_quick = started - began < QUICK * ran;
-        hand.quick = if is_quick { hand.quick.saturating_add(1) } else { 0 };
-        hand.reach = HAND.min(hand.reach + 1);
+        *reach = HAND.min(*reach + 1);
     }
 
     /// Tells dispatch all that has ended, and takes what follows. Without a start in its hand it waits for a call.
@@ -259,7 +221,7 @@ impl<W: Workload> Runner<W> {
         brain.deal(shared, &mut self.hand);
         let is_idle = self.hand.held() == 0;
         if is_idle {
-            self.watches = brain.rest(shared, &self.call, &mut self.hand);
+            brain.rest(&self.call);
         }
         drop(brain);
         for seat in &mut self.hand.seats {
@@ -280,7 +242,7 @@ impl<W: Workload> Runner<W> {
         shared.lock().rotate(shared, &mut self.hand);
         tokio::task::yield_now().await;
         if self.hand.held() == 0 {
-            self.watches = shared.lock().answer(shared, &self.call, &mut self.hand);
+            shared.lock().answer(shared, &self.call, &mut self.hand);
         }
     }
 }
@@ -307,20 +269,11 @@ fn log_starts<W>(seats: &mut [Seat<W>], starts: &mut Vec<(u32, u64)>) {
 }
 
 /// Before an attempt waits: what ended before it is told, and what comes after it in its hand goes to other runners.
-fn part<W: Workload>(
-    shared: &Arc<Shared<W>>,
-    ended: &mut [Seat<W>],
-    rest: &mut [Seat<W>],
-    outbox: &mut Outbox<W>,
-    perhaps_alone: Option<usize>,
-) {
-    if perhaps_alone.is_some() || ended.iter().chain(&*rest).any(|seat| seat.work.is_some()) {
+fn part<W: Workload>(shared: &Arc<Shared<W>>, ended: &mut [Seat<W>], rest: &mut [Seat<W>], outbox: &mut Outbox<W>) {
+    if ended.iter().chain(&*rest).any(|seat| seat.work.is_some()) {
         let mut brain = shared.lock();
         brain.take_ends(shared, ended);
         brain.give_back(shared, ended, rest);
-        if let Some(runner) = perhaps_alone {
-            brain.leave_to_others(shared, runner);
-        }
         drop(brain);
         for seat in ended {
             outbox.collect(shared, seat);
