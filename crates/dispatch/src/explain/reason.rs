@@ -471,6 +471,8 @@ impl fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn every() -> Vec<Reason> {
@@ -526,6 +528,25 @@ mod tests {
             assert_eq!(data["reason"], reason.name());
             let text = reason.to_string();
             assert!(!text.is_empty() && !text.ends_with('.') && !text.contains('\n'), "{text}");
+        }
+    }
+
+    /// The table of names can not leave a variant out, so it is what the others are held against.
+    #[test]
+    fn every_reason_is_walked_and_stands_in_the_docs() {
+        let table =
+            include_str!("reason.rs").split_once("fn name(&self)").unwrap().1.split_once("\n    }\n").unwrap().0;
+        let names = table.lines().filter_map(|line| line.split_once("=> \"")?.1.split('"').next());
+        let names: BTreeSet<&str> = names.collect();
+        let all = every();
+        assert_eq!(
+            all.iter().map(Reason::name).collect::<BTreeSet<_>>(),
+            names,
+            "all that `every` makes, and all there are"
+        );
+        let page = include_str!("../../../../docs/state-machine.md");
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "docs/state-machine.md says nothing of `{name}`");
         }
     }
 }
