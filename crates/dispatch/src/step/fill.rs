@@ -14,11 +14,15 @@ use crate::{
     timers::Due,
 };
 
-/// When a scheduler is asked again that named no moment to come.
+/// When a scheduler is asked again that named no moment to come, or jobs that do not wait.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// So many jobs that do not wait are taken from a scheduler in one step: one without end would hold the step for ever.
+const FAULTS_MAX: u32 = 100;
 
 /// Starts jobs until the limit is reached, nothing may start, or too many records are unanswered.
 pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
+    let mut faults = 0;
     while may_start(dispatch, now) {
         let Some(token) = next(dispatch, now) else { return };
         let (key, index) = of_token(token);
@@ -44,6 +48,10 @@ pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
             _ => {
                 dispatch.scheduler_faults += 1;
                 limited::handed_out_again(dispatch, token, now);
+                faults += 1;
+                if faults == FAULTS_MAX {
+                    return ask_again(dispatch, now + ASK_AGAIN);
+                }
             }
         }
     }
@@ -73,14 +81,19 @@ fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {
         Pick::Run(token) => Some(token),
         Pick::NotBefore(at) => {
             let at = not_passed(dispatch, at, now);
-            // Asked again at every step: one alarm for the same moment is enough.
-            if dispatch.refill_at.is_none_or(|armed| at < armed) {
-                dispatch.timers.arm(at, Due::Refill);
-                dispatch.refill_at = Some(at);
-            }
+            ask_again(dispatch, at);
             None
         }
         _ => None,
+    }
+}
+
+/// Free slots are filled at a moment, if not before.
+fn ask_again(dispatch: &mut Dispatch, at: MonoTime) {
+    // Asked again at every step: one alarm for the same moment is enough.
+    if dispatch.refill_at.is_none_or(|armed| at < armed) {
+        dispatch.timers.arm(at, Due::Refill);
+        dispatch.refill_at = Some(at);
     }
 }
 

@@ -35,3 +35,15 @@ fn picks_of_jobs_that_do_not_wait_are_counted_apart_from_void_leases() {
     let totals = rig.dispatch.totals();
     assert_eq!((totals.scheduler_faults, totals.stale), (2, 1));
 }
+
+#[test]
+fn a_scheduler_that_invents_jobs_without_end_does_not_hold_a_step_for_ever() {
+    let never_there = |number: u64| Pick::Run(Token((77 << 32) + number));
+    let mut rig = said((0..250).map(never_there).collect());
+    assert_eq!(rig.open(setup(), jobs(1)), "wake at 10", "after a hundred it is asked later");
+    assert_eq!(rig.dispatch.totals().scheduler_faults, 100);
+    assert_eq!(rig.at(10), "wake at 20");
+    assert_eq!(rig.dispatch.totals().scheduler_faults, 200);
+    assert_eq!(rig.at(20), "start 0");
+    assert_eq!(rig.dispatch.totals().scheduler_faults, 250);
+}
