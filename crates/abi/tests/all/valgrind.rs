@@ -22,6 +22,6 @@ fn skipped(why: &str) {
     eprintln!("skipped: {why}");
     if let Some(path) = env::var_os("BATCHMILL_SKIPS") {
         let mut skips = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        writeln!(skips, "optional valgrind: {why}").unwrap();
+        writeln!(skips, "valgrind: {why}").unwrap();
     }
 }

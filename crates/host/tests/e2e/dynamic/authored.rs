@@ -9,7 +9,7 @@ use std::{
 use super::{all_succeeded, stage};
 use crate::stage::{Stage, records};
 
-const KINDS: &[&str] = &["scheduler", "retry", "failure", "sink"];
+const KINDS: &[&str] = &["scheduler", "retry", "failure", "governor", "sink"];
 
 fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the checkout")
@@ -83,7 +83,7 @@ fn a_project_of_each_kind_compiles_keeps_its_contract_and_runs_in_a_batch() {
 fn what_cannot_be_a_project_is_refused_and_nothing_is_made() {
     let stage = Stage::new();
     let new = |args: &[&str]| stage.batchmill(&[&["plugin", "new"], args].concat());
-    new(&["governess", "mine"]).expect(2).says("scheduler, retry, failure, sink");
+    new(&["governess", "mine"]).expect(2).says("scheduler, retry, failure, governor, sink");
     new(&["retry", "Mine"]).expect(2).says("1 to 63 characters of a-z, 0-9, `-` and `_`");
     new(&["retry", "../mine"]).expect(2).says("1 to 63 characters");
     new(&["retry", "exponential"]).expect(2).says("a plugin of this name is built in");

@@ -4,7 +4,9 @@ mod authored;
 mod contained;
 mod hung;
 mod old_host;
+mod panics;
 mod refused;
+mod shares;
 mod shown;
 
 use std::{

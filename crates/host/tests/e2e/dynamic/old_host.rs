@@ -30,7 +30,7 @@ fn a_plugin_does_with_a_host_that_has_fewer_services() {
 #[test]
 fn a_plugin_in_rust_is_clean_under_valgrind() {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        return skipped("optional valgrind", "valgrind is not there (Debian: valgrind)");
+        return skipped("valgrind", "valgrind is not there (Debian: valgrind)");
     }
     let stage = Stage::new();
     let mut command = Command::new("valgrind");

@@ -12,6 +12,7 @@ impl Kind {
             Self::Scheduler => "scheduler",
             Self::Retry => "retry",
             Self::Failure => "failure",
+            Self::Governor => "governor",
             Self::Sink => "sink",
         }
     }
@@ -21,6 +22,7 @@ impl Kind {
             Self::Scheduler => "Scheduler",
             Self::Retry => "RetryPolicy",
             Self::Failure => "FailureStrategy",
+            Self::Governor => "Governor",
             Self::Sink => "ResultSink",
         }
     }
@@ -30,6 +32,7 @@ impl Kind {
             Self::Scheduler => include_str!("project/scheduler.in"),
             Self::Retry => include_str!("project/retry.in"),
             Self::Failure => include_str!("project/failure.in"),
+            Self::Governor => include_str!("project/governor.in"),
             Self::Sink => include_str!("project/sink.in"),
         }
     }
@@ -54,6 +57,7 @@ impl Kind {
             Self::Scheduler => "[scheduler]",
             Self::Retry => "[retry]",
             Self::Failure => "[failure]",
+            Self::Governor => "[governor]",
             Self::Sink => "[[sinks]]",
         }
     }
@@ -63,6 +67,7 @@ impl Kind {
             Self::Scheduler => "options = { largest_first = true }\n",
             Self::Retry => "options = { max_attempts = 5 }\n",
             Self::Failure => "options = { in_a_row = 3 }\n",
+            Self::Governor => "options = { max = 50 }\n",
             Self::Sink => "options = { path = \"kept.jsonl\" }\n",
         }
     }

@@ -39,6 +39,8 @@ enum Kind {
     Retry,
     /// When failures stop a batch
     Failure,
+    /// How many attempts run at once
+    Governor,
     /// Where results go
     Sink,
 }
