@@ -2,8 +2,10 @@
 //!
 //! An example is a Rust program (an `[[example]]` of any package) or a script `*.sh` below `examples/`, which finds the
 //! host binary in `$BATCHMILL` and the checkout in `$ROOT`; below `examples/plugins/` are plugins outside the workspace, with
-//! such a script each. Each runs in an empty folder of its own. The benchmarks run too, so small that it takes
+//! such a script each. Each runs in an empty folder of its own. The guide for authors of plugins is walked through. The benchmarks run too, so small that it takes
 //! seconds.
+
+mod guide;
 
 use std::{
     fs,
@@ -40,6 +42,8 @@ pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
         let folder = fresh(&workspace, &place.replace('/', "-"))?;
         run(Command::new("bash").arg(script).env("BATCHMILL", binary).env("ROOT", crate::root()).current_dir(folder))?;
     }
+    println!("docs/plugin-guide.md, command by command");
+    guide::walk(&workspace.target.join(PROFILE), &fresh(&workspace, "plugin-guide")?)?;
     println!("every benchmark, one small round");
     bench::smoke()?;
     println!("examples that ran: {} as programs, {} as scripts", programs.len(), scripts.len());

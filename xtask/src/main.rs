@@ -45,7 +45,7 @@ const VERBS: &[Verb] = &[
     ("sabotage", "breaks each promise of durability and wants a test to notice (arguments: names)", sabotage::sabotage),
     (
         "plugin",
-        "plugins as dynamic libraries: build [NAME…] makes them, conform [NAME…] holds them against their contracts",
+        "plugins as dynamic libraries: build [NAME…] makes them, conform [--valgrind] [NAME…] holds them against their contracts",
         plugin::plugin,
     ),
     ("bench", "runs the benchmarks in release (arguments go to them)", bench::bench),

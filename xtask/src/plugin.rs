@@ -1,9 +1,11 @@
 //! Plugins as dynamic libraries: built from the source that links statically, and held against the same contracts.
 
+mod valgrind;
+
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
@@ -20,21 +22,27 @@ const NEEDS: &[(&str, &[&str])] = &[
     ("sink-jsonl", &["--options", "{\"path\": \"{dir}/results.jsonl\"}", "--stored", "{dir}/results.jsonl"]),
 ];
 
-/// `plugin build [NAME…]`, `plugin conform [NAME…]`: of all plugins that the ABI has a kind for, unless some are named.
+/// `plugin build [NAME…]`, `plugin conform [--valgrind] [NAME…]`: of all plugins that the ABI has a kind for, unless some are
+/// named.
 pub(crate) fn plugin(arguments: &[String]) -> Result<(), Failed> {
-    let usage = || Failed("build [NAME…], or conform [NAME…]; NAME is a folder below plugins/".into());
+    let usage = || Failed("build [NAME…], or conform [--valgrind] [NAME…]; NAME is a folder below plugins/".into());
     let (verb, names) = arguments.split_first().ok_or_else(usage)?;
-    let chosen = choose(names)?;
-    match verb.as_str() {
-        "build" => build(&chosen, PROFILE).map(|files| files.iter().for_each(|file| println!("{}", file.display()))),
-        "conform" => conform(&chosen),
+    match (verb.as_str(), names) {
+        ("build", names) => {
+            let files = build(&choose(names)?, PROFILE)?;
+            files.iter().for_each(|file| println!("{}", file.display()));
+            Ok(())
+        }
+        ("conform", [flag, names @ ..]) if flag == "--valgrind" => valgrind::conform(&choose(names)?),
+        ("conform", names) => conform(&choose(names)?),
         _ => Err(usage()),
     }
 }
 
-/// Every plugin, in CI.
+/// Every plugin, in CI; one of each kind under valgrind too.
 pub(crate) fn conform_all() -> Result<(), Failed> {
-    conform(&choose(&[])?)
+    conform(&choose(&[])?)?;
+    valgrind::conform(&valgrind::IN_CI.map(str::to_owned))
 }
 
 fn choose(names: &[String]) -> Result<Vec<String>, Failed> {
@@ -71,7 +79,7 @@ fn build(names: &[String], profile: &str) -> Result<Vec<PathBuf>, Failed> {
 
 /// What the benchmarks load, in the profile in which the rest is built.
 pub(crate) fn build_for_benches(profile: &str) -> Result<PathBuf, Failed> {
-    build(&["scheduler-priority".to_owned(), "sink-jsonl".to_owned()], profile)?;
+    build(&["faulty", "scheduler-priority", "sink-jsonl"].map(str::to_owned), profile)?;
     Ok(folder(profile))
 }
 
@@ -93,7 +101,9 @@ fn conform(names: &[String]) -> Result<(), Failed> {
     let mut failed = Vec::new();
     for (name, file) in names.iter().zip(&files) {
         println!("{name}");
-        if let Err(Failed(why)) = check(&host, name, file) {
+        let mut command = Command::new(&host);
+        command.args(["plugin", "check"]).arg(file).args(needs(name));
+        if let Err(Failed(why)) = check(&mut command) {
             println!("{why}");
             failed.push(name.as_str());
         }
@@ -101,15 +111,16 @@ fn conform(names: &[String]) -> Result<(), Failed> {
     if failed.is_empty() { Ok(()) } else { Err(Failed(format!("not as their contracts say: {}", failed.join(", ")))) }
 }
 
+fn needs(name: &str) -> &'static [&'static str] {
+    NEEDS.iter().find(|(plugin, _)| *plugin == name).map_or(&[], |(_, needs)| needs)
+}
+
 /// All output of a check that failed; the last line of one that did not.
-fn check(host: &Path, name: &str, file: &Path) -> Result<(), Failed> {
-    let needs = NEEDS.iter().find(|(plugin, _)| *plugin == name).map_or(&[][..], |(_, needs)| needs);
-    let mut command = Command::new(host);
-    command.args(["plugin", "check"]).arg(file).args(needs);
-    let output = command.output().map_err(|error| Failed(format!("{}: {error}", shown(&command))))?;
+fn check(command: &mut Command) -> Result<(), Failed> {
+    let output = command.output().map_err(|error| Failed(format!("{}: {error}", shown(command))))?;
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(Failed(format!("{said}`{}` failed: {}", shown(&command), output.status)));
+        return Err(Failed(format!("{said}`{}` failed: {}", shown(command), output.status)));
     }
     said.lines().filter(|line| !line.starts_with(' ')).for_each(|line| println!("    {line}"));
     Ok(())

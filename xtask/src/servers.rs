@@ -8,8 +8,13 @@ use std::{env, fs, process::Command};
 use crate::steps::{is_ci, run};
 
 /// A program that tests start, and the Debian package that has it.
-const SERVERS: &[(&str, &str)] =
-    &[("prometheus", "prometheus"), ("postgres", "postgresql"), ("strace", "strace"), ("parallel", "parallel")];
+const SERVERS: &[(&str, &str)] = &[
+    ("prometheus", "prometheus"),
+    ("postgres", "postgresql"),
+    ("strace", "strace"),
+    ("parallel", "parallel"),
+    ("valgrind", "valgrind"),
+];
 
 /// Where Debian keeps programs that are not on the search path: one folder a version, with `bin` in it.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -45,7 +50,7 @@ fn missing(servers: &[(&str, &'static str)], is_installed: impl Fn(&str) -> bool
     servers.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect()
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let on_path =
         env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()));
     let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();

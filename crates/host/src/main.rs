@@ -38,6 +38,7 @@ mod work;
 use std::process::ExitCode;
 
 /// Twice as fast as the system's where processes and results come and go by the thousand.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
