@@ -1,5 +1,7 @@
 //! What the boundary to a dynamic library costs: the same source, linked statically and loaded.
 
+mod hung;
+
 use std::{
     fs,
     hint::black_box,
@@ -30,8 +32,8 @@ use crate::{
 
 pub(super) const SUITE: Suite = Suite {
     name: "plugins",
-    about: "a scheduler and a sink as dynamic libraries, against the same source linked statically",
-    needs: &[Need::Plugins],
+    about: "plugins as dynamic libraries: against the same source linked statically, and beside calls that hang",
+    needs: &[Need::Plugins, Need::Host],
     cases,
     only_by_name: false,
 };
@@ -70,7 +72,7 @@ fn cases(tools: &Tools) -> Vec<Case> {
         .side(Kind::Batchmill, DYNAMIC, WRITES as u32, move |_| held_up(&three))
         .goal_of(DYNAMIC, Bound::AtMost(10_000.0))
         .without_warm_up();
-    vec![added, noop, sink]
+    vec![added, noop, sink, hung::case(tools)]
 }
 
 /// A plugin of this workspace; it is loaded once, since nothing is unloaded.
