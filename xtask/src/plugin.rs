@@ -2,12 +2,7 @@
 
 mod valgrind;
 
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::Command,
-};
+use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 use crate::steps::{Failed, cargo, run, shown};
 

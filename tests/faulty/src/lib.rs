@@ -43,7 +43,10 @@ batchmill_plugin::export_plugin!(register, [scheduler, retry, failure, governor,
 fn made(options: &Options) -> Result<(), BuildError> {
     tracing::info!(fault = ?options.fault, "made");
     match options.fault {
-        Fault::PanicCreate => panic!("it panics while it is made"),
+        Fault::PanicCreate => {
+            std::panic::set_hook(Box::new(|_| {}));
+            panic!("it panics while it is made")
+        }
         Fault::RefuseCreate => Err(BuildError::environment("its port is taken")),
         _ => Ok(()),
     }

@@ -129,6 +129,9 @@ impl Trouble {
         if self.calls.fetch_add(1, Ordering::Relaxed) < self.options.after {
             return Fault::None;
         }
+        // The hook is that of this library alone: a thousand panics need no thousand backtraces, each of which takes longer than
+        // all else.
+        std::panic::set_hook(Box::new(|_| {}));
         match self.options.fault {
             Fault::Panic => panic!("it panics in a call"),
             Fault::PanicPayload => std::panic::panic_any(Mine),
@@ -155,6 +158,7 @@ impl Options {
 impl Drop for Trouble {
     fn drop(&mut self) {
         if self.options.fault == Fault::PanicDrop && !thread::panicking() {
+            std::panic::set_hook(Box::new(|_| {}));
             panic!("it panics when it is dropped");
         }
     }

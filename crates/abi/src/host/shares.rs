@@ -10,7 +10,6 @@ use std::{
 use batchmill_core::{MonoTime, ShareUsage, Shares, UsageMemory};
 
 use super::{
-    header::is_name,
     instance::Fault,
     scheduler::{Contained, Remote},
     succession::Now,
@@ -63,11 +62,16 @@ fn memory(remote: &Remote) -> Result<Option<UsageMemory>, Fault> {
         return Ok(None);
     }
     let unit = unit.into_text();
-    if raw.half_life_ns == 0 || !is_name(&unit) {
+    if raw.half_life_ns == 0 || !is_unit(&unit) {
         remote.wrong("`memory` answers with a half-life of zero, or a unit that is no word");
         return Ok(None);
     }
     Ok(Some(UsageMemory::new(kept(unit), Duration::from_nanos(raw.half_life_ns))))
+}
+
+/// One word: `seconds`, `GiB-seconds`.
+fn is_unit(unit: &str) -> bool {
+    (1..=63).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Units are few words, which stay.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     pin::pin,
     sync::{
@@ -76,7 +77,22 @@ impl Scene {
     where
         Remote: Factory<P>,
     {
-        let containment = Containment { on_fault: OnFault::Recreate { max: u32::MAX }, ..Containment::default() };
+        self.try_make_within(u32::MAX, kind, fault, method, after)
+    }
+
+    /// The same, which has so many heirs at most.
+    fn try_make_within<P: ?Sized>(
+        &self,
+        max: u32,
+        kind: PluginKind,
+        fault: &str,
+        method: Option<&str>,
+        after: u64,
+    ) -> Result<Box<P>, BuildError>
+    where
+        Remote: Factory<P>,
+    {
+        let containment = Containment { on_fault: OnFault::Recreate { max }, ..Containment::default() };
         let remote = self.plugin.factories(kind, &containment).remove(0);
         let options = json!({"fault": fault, "method": method, "after": after});
         let options = Options::from_iter(options.as_object().expect("an object").clone());
@@ -250,13 +266,16 @@ fn retry(scene: &Scene, methods: &mut Vec<&str>) {
 
 fn failure(scene: &Scene, methods: &mut Vec<&str>) {
     methods.push("on_result");
+    let result = |at| FinalResult::new(Status::Succeeded, None, MonoTime::from_nanos(at));
     scene.until_enough("on_result", |_| {
-        // A fresh one is told the nine before.
-        let mut strategy = scene.make::<dyn FailureStrategy>(PluginKind::Failure, "on_result", 9);
-        for at in 1..=10 {
-            let result = FinalResult::new(Status::Succeeded, None, MonoTime::from_nanos(at));
-            assert_eq!(strategy.on_result(&result, 100), batchmill_core::Directive::Continue);
+        let (kind, method) = (PluginKind::Failure, Some("on_result"));
+        let mut strategy = scene.try_make_within::<dyn FailureStrategy>(9, kind, "panic", method, 9).unwrap();
+        for at in 1..=9 {
+            assert_eq!(strategy.on_result(&result(at), 100), batchmill_core::Directive::Continue);
         }
+        // A fresh one is told the nine before, and falls by the tenth again: when there is none left, the host ends.
+        let told = catch_unwind(AssertUnwindSafe(|| strategy.on_result(&result(10), 100)));
+        assert!(told.is_err(), "{told:?}");
     });
 }
 
@@ -299,7 +318,7 @@ fn again<T>(mut call: impl FnMut() -> Result<T, SinkError>) -> T {
 
 fn sink(scene: &Scene, methods: &mut Vec<&str>) {
     let batch = BatchId::new("b").unwrap();
-    for method in ["write", "flush", "mark", "summary"] {
+    for method in ["write", "flush", "mark"] {
         methods.push(method);
         let mut sink = scene.make::<dyn ResultSink>(PluginKind::Sink, method, 20);
         let mut written = 0;
@@ -308,12 +327,17 @@ fn sink(scene: &Scene, methods: &mut Vec<&str>) {
             again(|| wait(sink.write(&batch, std::slice::from_ref(&result))));
             written += 1;
             again(|| wait(sink.flush()));
-            let _ = sink.summary();
         });
         again(|| wait(sink.flush()));
         assert_eq!(sink.mark(), Some(written.to_string()), "`{method}`: the sink has every result once");
     }
-    methods.extend(["close", "resume"]);
+    methods.extend(["close", "resume", "summary"]);
+    // Asked last of all: what it wrote is there, what it had to say is not.
+    scene.until_enough("summary", |_| {
+        let mut sink = scene.make::<dyn ResultSink>(PluginKind::Sink, "summary", 0);
+        again(|| wait(sink.close()));
+        assert_eq!(sink.summary(), None);
+    });
     scene.until_enough("close", |_| {
         let mut sink = scene.make::<dyn ResultSink>(PluginKind::Sink, "close", 1);
         again(|| wait(sink.close()));
@@ -327,9 +351,12 @@ fn sink(scene: &Scene, methods: &mut Vec<&str>) {
     });
 }
 
+/// Makes an instance of a kind, and lets go of it.
+type TryMake = fn(&Scene, PluginKind) -> Result<(), BuildError>;
+
 fn factories(scene: &Scene) {
     scene.until_enough("create", |_| {
-        let kinds: [(PluginKind, fn(&Scene, PluginKind) -> Result<(), BuildError>); 5] = [
+        let kinds: [(PluginKind, TryMake); 5] = [
             (PluginKind::Scheduler, |s, k| s.try_make::<dyn Scheduler>(k, "panic-create", None, 0).map(drop)),
             (PluginKind::Retry, |s, k| s.try_make::<dyn RetryPolicy>(k, "panic-create", None, 0).map(drop)),
             (PluginKind::Failure, |s, k| s.try_make::<dyn FailureStrategy>(k, "panic-create", None, 0).map(drop)),
