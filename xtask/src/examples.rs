@@ -2,8 +2,8 @@
 //!
 //! An example is a Rust program (an `[[example]]` of any package) or a script `*.sh` below `examples/`, which finds the
 //! host binary in `$BATCHMILL` and the checkout in `$ROOT`; below `examples/plugins/` are plugins outside the workspace, with
-//! such a script each. Each runs in an empty folder of its own. The guide for authors of plugins is walked through. The benchmarks run too, so small that it takes
-//! seconds.
+//! such a script each. Each runs in an empty folder of its own. The guide for authors of plugins is walked through. The
+//! benchmarks run too, so small that it takes seconds.
 
 mod guide;
 
@@ -22,10 +22,14 @@ use crate::{
 /// The profile: optimised enough to be real, quick to build.
 const PROFILE: &str = "quick";
 
-/// Runs all of them; the first that fails ends it.
+/// Runs all of them, or only walks through the guide; the first that fails ends it.
 pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
-    no_arguments(arguments)?;
     let workspace = Workspace::load()?;
+    if arguments == ["guide"] {
+        bench::build(PROFILE)?;
+        return walk(&workspace);
+    }
+    no_arguments(arguments)?;
     let programs = workspace.examples();
     let scripts = scripts(&crate::root().join("examples"))?;
     for (package, example) in &programs {
@@ -42,13 +46,17 @@ pub(crate) fn examples(arguments: &[String]) -> Result<(), Failed> {
         let folder = fresh(&workspace, &place.replace('/', "-"))?;
         run(Command::new("bash").arg(script).env("BATCHMILL", binary).env("ROOT", crate::root()).current_dir(folder))?;
     }
-    println!("docs/plugin-guide.md, command by command");
-    guide::walk(&workspace.target.join(PROFILE), &fresh(&workspace, "plugin-guide")?)?;
+    walk(&workspace)?;
     println!("every benchmark, one small round");
     bench::smoke()?;
     println!("examples that ran: {} as programs, {} as scripts", programs.len(), scripts.len());
     let none = programs.is_empty() && scripts.is_empty();
     if none && is_ci() { Err(Failed::new("no example was found")) } else { Ok(()) }
+}
+
+fn walk(workspace: &Workspace) -> Result<(), Failed> {
+    println!("docs/plugin-guide.md, command by command");
+    guide::walk(&workspace.target.join(PROFILE), &fresh(workspace, "plugin-guide")?)
 }
 
 fn build_program(package: &str, example: &str) -> Result<(), Failed> {

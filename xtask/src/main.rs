@@ -31,7 +31,11 @@ const VERBS: &[Verb] = &[
     ),
     ("tidy", "the rules of the house that rustc cannot check", tidy::tidy),
     ("docs", "the documentation of all crates, with warnings as errors", ci::docs),
-    ("examples", "runs every example, as CI does", examples::examples),
+    (
+        "examples",
+        "runs every example, as CI does; `guide`: only walks through docs/plugin-guide.md",
+        examples::examples,
+    ),
     (
         "audit",
         "audits the crates in your cargo registry, the main example (arguments: --limit N, -- FLAGS OF batchmill run)",
