@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use batchmill_core::{Journal, Position, StartLog, WallTime};
 
-pub(crate) use self::past::on_the_wall;
+pub(crate) use self::past::{on_the_wall, tries_on_the_wall};
 
 pub use self::{
     feed::{Begins, Feed},

@@ -226,9 +226,14 @@ pub(crate) fn on_the_wall(place: u32, setback: dispatch::Setback, clock: &Clock)
     recorded.attempts = setback.attempts;
     recorded.failures = setback.failures;
     recorded.given_up = setback.given_up;
-    let tries = setback.tries.into_iter();
-    recorded.history = tries
-        .map(|t| AttemptRecord::new(t.attempt, t.class, t.message.as_ref().into(), clock.wall(t.at), t.ran))
-        .collect();
+    recorded.history = tries_on_the_wall(setback.tries, clock);
     recorded
+}
+
+/// Attempts that failed, as they are recorded.
+pub(crate) fn tries_on_the_wall(tries: Vec<dispatch::FailedTry>, clock: &Clock) -> Vec<AttemptRecord> {
+    let record = |t: dispatch::FailedTry| {
+        AttemptRecord::new(t.attempt, t.class, t.message.as_ref().into(), clock.wall(t.at), t.ran)
+    };
+    tries.into_iter().map(record).collect()
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use batchmill_core::{AttemptRecord, BatchId, JobError, JobId, JobResult, SinkError, Status, Verdict};
+use batchmill_core::{BatchId, JobError, JobId, JobResult, SinkError, Status, Verdict};
 use batchmill_dispatch::{Event, Record};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::{Clock, Workload, meters::ResultMeters};
+use crate::{Clock, Workload, durable::tries_on_the_wall, meters::ResultMeters};
 
 use super::{
     Shared,
@@ -137,9 +137,6 @@ pub(super) fn result<W: Workload>(
 
 fn job_error(clock: &Clock, failure: batchmill_dispatch::Failure) -> JobError {
     let mut error = failure.error;
-    let tries = failure.tries.into_iter();
-    error.history = tries
-        .map(|t| AttemptRecord::new(t.attempt, t.class, t.message.as_ref().into(), clock.wall(t.at), t.ran))
-        .collect();
+    error.history = tries_on_the_wall(failure.tries, clock);
     error
 }

@@ -17,9 +17,10 @@ use std::{
 use batchmill_abi::host::{Containment, LoadRequest, OnFault, Plugin, Remote, load};
 use batchmill_core::{
     BatchId, BuildContext, BuildError, ClassId, Draw, Entry, ErrorClass, Factory, FailedAttempt, FailureStrategy,
-    FinalResult, Governor, JobId, JobResult, LoadSample, MonoTime, Options, Pick, PluginKind, Priority, ResultSink,
-    Resumed, RetryPolicy, Scheduler, ShareUsage, SinkError, Status, Token, Usage,
+    FinalResult, Governor, JobId, JobResult, LoadSample, MonoTime, Pick, PluginKind, Priority, ResultSink, Resumed,
+    RetryPolicy, Scheduler, ShareUsage, SinkError, Status, Token, Usage,
 };
+use batchmill_testkit::options;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::json;
 
@@ -94,8 +95,7 @@ impl Scene {
     {
         let containment = Containment { on_fault: OnFault::Recreate { max }, ..Containment::default() };
         let remote = self.plugin.factories(kind, &containment).remove(0);
-        let options = json!({"fault": fault, "method": method, "after": after});
-        let options = Options::from_iter(options.as_object().expect("an object").clone());
+        let options = options(json!({"fault": fault, "method": method, "after": after}));
         Factory::<P>::build(&remote, &options, &BuildContext::default())
     }
 
@@ -238,8 +238,7 @@ fn pop_many(scene: &Scene, methods: &mut Vec<&str>) {
     methods.push("pop_many");
     scene.until_enough("pop_many", |_| {
         let remote = scene.plugin.factories(PluginKind::Scheduler, &Containment::default()).remove(0);
-        let options = json!({"fault": "panic", "method": "pop_many"});
-        let options = Options::from_iter(options.as_object().expect("an object").clone());
+        let options = options(json!({"fault": "panic", "method": "pop_many"}));
         let mut scheduler = Factory::<dyn Scheduler>::build(&remote, &options, &BuildContext::default()).unwrap();
         let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             scheduler.pop_many(MonoTime::ZERO, 2, &mut Vec::new())
