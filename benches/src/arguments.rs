@@ -10,6 +10,8 @@ Usage: cargo xtask bench [SUITE...] [OPTIONS]
 Runs the suites that take minutes at most, or those that are named, and prints medians, ratios and goals.
 
 Options:
+  --case TEXT   only cases whose names contain TEXT
+  --side TEXT   only sides of them whose names contain TEXT
   --rounds N    rounds of every side, 5 unless given
   --jobs N      at most N jobs a round, to try something; few jobs show the ticks of the kernel
   --quick       one small round of the sides that need nothing from outside: does it still work?
@@ -37,6 +39,8 @@ pub(crate) enum Action {
 pub(crate) struct Arguments {
     pub(crate) action: Action,
     pub(crate) suites: Vec<&'static Suite>,
+    pub(crate) case: String,
+    pub(crate) side: String,
     pub(crate) rounds: usize,
     pub(crate) jobs_max: u32,
     pub(crate) quick: bool,
@@ -47,11 +51,14 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let (mut action, mut suites, mut json) = (Action::Run, Vec::new(), None);
+        let (mut case, mut side) = (String::new(), String::new());
         let (mut rounds, mut jobs, mut quick, mut record, mut needs) = (None, None, false, false, false);
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
             match argument.as_str() {
+                "--case" => case = value()?,
+                "--side" => side = value()?,
                 "--rounds" => rounds = Some(positive(&argument, &value()?)?),
                 "--jobs" => jobs = Some(positive(&argument, &value()?)?),
                 "--json" => json = Some(PathBuf::from(value()?)),
@@ -71,11 +78,27 @@ impl Arguments {
         if record && jobs.is_some() {
             return Err("--record takes rounds of full size: those of few jobs show the ticks of the kernel".to_owned());
         }
+        if record && !(case.is_empty() && side.is_empty()) {
+            return Err("--record takes whole suites".to_owned());
+        }
         if needs && action != Action::Run {
-            return Ok(Self { action: Action::Needs, suites: Vec::new(), rounds: 0, jobs_max: 0, quick, json, record });
+            let (rounds, jobs_max) = (0, 0);
+            return Ok(Self {
+                action: Action::Needs,
+                suites: Vec::new(),
+                case,
+                side,
+                rounds,
+                jobs_max,
+                quick,
+                json,
+                record,
+            });
         }
         Ok(Self {
             action: if needs { Action::Needs } else { action },
+            case,
+            side,
             suites: if suites.is_empty() { suites::usual() } else { suites },
             rounds: rounds.map_or(if quick { 1 } else { ROUNDS }, |rounds| rounds as usize),
             jobs_max: jobs.unwrap_or(if quick { QUICK_JOBS } else { u32::MAX }),
@@ -138,6 +161,8 @@ mod tests {
             "--json",
             "--quick --record",
             "--record --jobs 9",
+            "--record --side x",
+            "--case",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -60,7 +60,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), String> {
     let started = Instant::now();
-    let plan = Plan { rounds: arguments.rounds, jobs_max: arguments.jobs_max, only_ours: arguments.quick };
+    let plan = Plan {
+        case: arguments.case.clone(),
+        side: arguments.side.clone(),
+        rounds: arguments.rounds,
+        jobs_max: arguments.jobs_max,
+        only_ours: arguments.quick,
+    };
     let tools = Tools::from_environment();
     if arguments.quick {
         say("a quick run: it proves that everything works, its numbers mean nothing");

@@ -11,8 +11,12 @@ use crate::{
 };
 
 /// How much is run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// Cases whose names contain this; all if it is empty.
+    pub(crate) case: String,
+    /// The same of their sides.
+    pub(crate) side: String,
     pub(crate) rounds: usize,
     /// At most so many jobs a round.
     pub(crate) jobs_max: u32,
@@ -28,7 +32,11 @@ pub(crate) fn suite(suite: &Suite, plan: &Plan, tools: &Tools) -> SuiteRecord {
     say(format!("\n{}: {}", suite.name, suite.about));
     let (machine, started) = (Machine::look(), Instant::now());
     let mut cases = Vec::new();
-    for case in (suite.cases)(tools) {
+    for mut case in (suite.cases)(tools) {
+        case.sides.retain(|side| side.name.contains(&plan.side));
+        if !case.name.contains(&plan.case) || case.sides.is_empty() {
+            continue;
+        }
         let measured = measure(case, plan);
         // A quick run proves that it works; its ratios mean nothing.
         say(if plan.only_ours { record::sides(&measured) } else { record::table(&measured) }.trim_end());
@@ -107,7 +115,7 @@ mod tests {
     use super::*;
     use crate::measure::{Sample, Unit};
 
-    const PLAN: Plan = Plan { rounds: 3, jobs_max: 50, only_ours: false };
+    const PLAN: Plan = Plan { case: String::new(), side: String::new(), rounds: 3, jobs_max: 50, only_ours: false };
 
     #[test]
     fn sides_run_in_turn_and_who_begins_changes() {
