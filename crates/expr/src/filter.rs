@@ -1,6 +1,9 @@
 //! A compiled expression.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use batchmill_core::{NodeError, StateData};
 use jaq_core::{
@@ -37,6 +40,8 @@ struct Compiled {
     filter: jaq_core::Filter<Data>,
     uses: Uses,
     limits: Limits,
+    /// What it always yields, once it was run, if it looks at nothing: `{status: "new"}`.
+    always: OnceLock<Option<Json>>,
 }
 
 impl Filter {
@@ -66,7 +71,7 @@ impl Filter {
             errors.sort_by_key(|error| error.offset);
             errors
         })?;
-        Ok(Self(Arc::new(Compiled { text: text.to_owned(), filter, uses, limits })))
+        Ok(Self(Arc::new(Compiled { text: text.to_owned(), filter, uses, limits, always: OnceLock::new() })))
     }
 
     /// The text it was compiled from.
@@ -89,7 +94,20 @@ impl Filter {
 
     /// Its one output, or `None` for none. Several are the permanent error `bad_update`.
     pub fn run_one(&self, state: &StateData, vars: &Vars<'_>) -> Result<Option<Json>, NodeError> {
-        self.one(convert::object(state, &self.0.uses.state), vars)
+        if let Some(always) = self.0.always.get() {
+            return Ok(always.clone());
+        }
+        let output = self.one(convert::object(state, &self.0.uses.state), vars)?;
+        if self.is_constant() {
+            let _ = self.0.always.set(output.clone());
+        }
+        Ok(output)
+    }
+
+    /// Whether it looks at nothing: not at the object it runs over, not at a variable. There is nothing else to look at.
+    fn is_constant(&self) -> bool {
+        let Uses { state, variables, .. } = &self.0.uses;
+        matches!(state, Reads::Keys(keys) if keys.is_empty()) && !variables.contains(&true)
     }
 
     /// The same over any value.

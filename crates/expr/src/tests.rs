@@ -27,6 +27,32 @@ fn mistakes(filter: &str) -> String {
 }
 
 #[test]
+fn what_looks_at_nothing_yields_the_same_again_and_what_looks_does_not() {
+    for (text, looks) in [
+        (r#"{status: "new", tags: [1, "a"]}"#, false),
+        ("empty", false),
+        ("[range(3)]", false),
+        ("1, 2", false),
+        (r#"error("no")"#, false),
+        ("{n}", true),
+        (".", true),
+        ("to_entries", true),
+        ("{at: $item}", true),
+        ("$input.n", true),
+    ] {
+        let filter = Filter::compile(text).unwrap();
+        let over = |n: u32| {
+            let (state, item) = (object(&format!(r#"{{"n":{n}}}"#)), Json::from(n));
+            let vars = Vars { input: Some(&state), item: Some(&item), ..Vars::none() };
+            filter.run_one(&state, &vars).map_err(|error| error.to_string())
+        };
+        let first = over(1);
+        assert_eq!(over(1), first, "{text}");
+        assert_eq!(over(2) != first, looks, "{text}");
+    }
+}
+
+#[test]
 fn expressions_yield_what_jq_yields() {
     for (filter, input, expected) in [
         (".", r#"{"b":1,"a":[1,2.5,null]}"#, r#"{"b":1,"a":[1,2.5,null]}"#),
