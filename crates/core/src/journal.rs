@@ -223,6 +223,11 @@ pub trait StartLog: Send + Sync + fmt::Debug {
     /// Nothing of this batch runs in `slot` any more.
     fn ended(&self, slot: u32);
 
+    /// The same of several.
+    fn ended_all(&self, slots: &[u32]) {
+        slots.iter().for_each(|slot| self.ended(*slot));
+    }
+
     /// The host ends on purpose: what runs now is not lost but stopped.
     fn stopped(&self);
 }

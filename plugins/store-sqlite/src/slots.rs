@@ -106,6 +106,11 @@ impl StartLog for Slots {
         self.say(&[(slot, 0)]);
     }
 
+    fn ended_all(&self, slots: &[u32]) {
+        let words: Vec<_> = slots.iter().map(|slot| (*slot, 0)).collect();
+        self.say(&words);
+    }
+
     fn stopped(&self) {
         self.write(STOPPED_AT, &1_u64.to_le_bytes());
     }
@@ -174,6 +179,8 @@ mod tests {
         assert_eq!(left(folder.path(), 1), [0, 1, 2, 3, 10, 30]);
         slots.started_all(&[]);
         assert_eq!(left(folder.path(), 1), [0, 1, 2, 3, 10, 30]);
+        slots.ended_all(&[4096, 3, 4095]);
+        assert_eq!(left(folder.path(), 1), [0, 3, 10]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StopReason, Verdict};
+use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StartLog, StopReason, Verdict};
 use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, SlotId, Start};
 use tokio::task::JoinSet;
 
@@ -40,6 +40,8 @@ pub(super) struct Brain<W: Workload> {
     /// Whether there ever was a batch with a start log: without, an end of an attempt need not look at its batch, which
     /// other threads write to.
     has_durable: bool,
+    /// Slots that came to rest, to be told to the start logs of their batches.
+    rested: Vec<(Arc<dyn StartLog>, u32)>,
     /// How to tell the attempt of each slot to end.
     signals: Vec<CancelSignal>,
     pub(super) roster: Roster<W>,
@@ -69,6 +71,7 @@ impl<W: Workload> Brain<W> {
             open: 0,
             batches: Vec::new(),
             has_durable: false,
+            rested: Vec::new(),
             signals: Vec::new(),
             roster: Roster::new(threads),
             wake_at: None,
@@ -137,6 +140,7 @@ impl<W: Workload> Brain<W> {
                 self.take_end(shared, end, work, seat);
             }
         }
+        self.tell_of_rest();
     }
 
     fn take_end(&mut self, shared: &Arc<Shared<W>>, End { at, ran, draw }: End, mut work: Work<W>, seat: &mut Seat<W>) {
@@ -153,7 +157,7 @@ impl<W: Workload> Brain<W> {
         let event = Event::AttemptEnded { lease, outcome, usage, draw };
         let now = self.advance(at);
         self.decide_on_end(shared, now, event, &mut seat.effects);
-        self.tell_of_rest(lease, &seat.effects);
+        self.note_rest(lease, &seat.effects);
         for other in seat.effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
             self.carry_out(shared, other);
         }
@@ -172,17 +176,27 @@ impl<W: Workload> Brain<W> {
         }
     }
 
-    /// Tells the start log of a durable batch that nothing of it runs in a slot any more. Under the lock, because the slot's
-    /// next start may be another's.
-    fn tell_of_rest(&self, lease: Lease, effects: &[Effect]) {
+    /// Notes the slot of an attempt of a durable batch in which nothing of it runs any more.
+    fn note_rest(&mut self, lease: Lease, effects: &[Effect]) {
         if !self.has_durable {
             return;
         }
         let Some(starts) = self.batch(lease.batch).and_then(|batch| batch.starts.as_ref()) else { return };
         let goes_on = |effect: &Effect| matches!(effect, Effect::Start(next) if next.lease.slot == lease.slot && next.lease.batch == lease.batch);
         if !effects.iter().any(goes_on) {
-            starts.ended(lease.slot.0);
+            let starts = starts.clone();
+            self.rested.push((starts, lease.slot.0));
         }
+    }
+
+    /// Tells the start logs what was noted, all of a batch at once: a word costs more than a decision. Under the lock, because
+    /// the next start in a slot may be another batch's, or this one's.
+    fn tell_of_rest(&mut self) {
+        for of_batch in self.rested.chunk_by(|(one, _), (other, _)| Arc::ptr_eq(one, other)) {
+            let slots: Vec<u32> = of_batch.iter().map(|(_, slot)| *slot).collect();
+            of_batch[0].0.ended_all(&slots);
+        }
+        self.rested.clear();
     }
 
     /// Counts an end and lets dispatch decide. Reading the clock twice would cost more than most decisions take, so one in
