@@ -5,8 +5,8 @@
 //! is paid once a hand and not once a job.
 //!
 //! A start in a hand waits for those before it. So a hand is small, and only as large as it may be: it grows by one
-//! with each hand that ended at once and quickly, and falls back to one start as soon as an attempt waits for something
-//! or takes long. Whatever was not begun by then goes to other runners before anything else happens; the runner itself
+//! with each hand that ended at once and quickly, falls back to what would have been quick when it was not, and to one start
+//! as soon as an attempt waits for something. Whatever was not begun by then goes to other runners before anything else happens; the runner itself
 //! stays with the attempt that waits. And no hand holds more than its core's share of what runs, so that ten attempts at
 //! once are never all on one core.
 
@@ -33,7 +33,7 @@ use super::{
 const HAND: usize = 16;
 
 /// A hand that took longer does not grow, and one that does is broken off: what is left of it can run elsewhere.
-const HAND_TIME: Duration = Duration::from_micros(10);
+const HAND_TIME: Duration = Duration::from_micros(20);
 
 /// Results that a runner keeps while its jobs end without waiting.
 const LOT: usize = 64;
@@ -191,7 +191,7 @@ impl<W: Workload> Runner<W> {
         let Self { hand: Hand { seats, reach }, outbox, timer, draws, turns, starts, .. } = self;
         log_starts(seats, starts);
         let began = shared.clock.now();
-        let mut started = began;
+        let (mut started, mut ran) = (began, 0);
         for place in 0..seats.len() {
             let (before, rest) = seats.split_at_mut(place);
             let [seat, after @ ..] = rest else { return };
@@ -206,10 +206,10 @@ impl<W: Workload> Runner<W> {
             seat.end = Some(End { at: now, ran: now - started, draw: draws.next() });
             *turns += 1;
             if waited || now - began > HAND_TIME {
-                *reach = 1;
+                *reach = if waited { 1 } else { ran.max(1) };
                 return;
             }
-            started = now;
+            (started, ran) = (now, ran + 1);
         }
         *reach = HAND.min(*reach + 1);
     }

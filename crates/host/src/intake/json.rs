@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value, value::RawValue};
+use serde_json::{Map, Number, Value, map::Entry, value::RawValue};
 
 /// How deep objects and lists may nest. Readers of results stop at 128 (serde_json, jq at 256 and more), and a record
 /// wraps the input in some levels of its own.
@@ -199,11 +199,10 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut object = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            if object.contains_key(&name) {
-                return Err(de::Error::custom(duplicate_key(&name)));
+            match object.entry(name) {
+                Entry::Vacant(place) => drop(place.insert(map.next_value_seed(inner)?)),
+                Entry::Occupied(place) => return Err(de::Error::custom(duplicate_key(place.key()))),
             }
-            let value = map.next_value_seed(inner)?;
-            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use batchmill_core::{JobId, Priority, StateData, Tenant, WallTime, nearest, parse_duration};
+use memchr::memmem;
 use serde_json::Value;
 
 use super::{
@@ -38,6 +39,9 @@ pub(crate) fn parse(bytes: &[u8], input_is_line: bool) -> Result<Line, Vec<Mista
         return Err(vec![Mistake::at(0, MARK_MEND)]);
     }
     let text = text(bytes).map_err(|mistake| vec![mistake])?;
+    if let Some(input) = plain_input(text, input_is_line) {
+        return Ok(Line { input, ..Line::default() });
+    }
     let members = members(text).map_err(|mistake| vec![mistake])?;
     let is_input = input_is_line || !members.iter().any(|member| NAMES.contains(&member.name.as_ref()));
     if is_input {
@@ -45,6 +49,16 @@ pub(crate) fn parse(bytes: &[u8], input_is_line: bool) -> Result<Line, Vec<Mista
         return Ok(Line { input, ..Line::default() });
     }
     from_members(&members)
+}
+
+/// Most lines are good and are inputs: one look is enough for them. `None` for any other line.
+fn plain_input(text: &str, input_is_line: bool) -> Option<StateData> {
+    // It would be read for nothing.
+    if !input_is_line && memmem::find(text.as_bytes(), b"\"input\"").is_some() {
+        return None;
+    }
+    let Ok(Value::Object(input)) = json::parse(text) else { return None };
+    (input_is_line || !NAMES.iter().any(|name| input.contains_key(*name))).then_some(input)
 }
 
 /// What is said of a byte order mark where it would be data.
