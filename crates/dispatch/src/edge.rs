@@ -74,6 +74,10 @@ impl Queue {
         ask(Decider::Scheduler, || self.0.push(entry));
     }
 
+    pub(crate) fn push_many(&mut self, entries: &[Entry<'_>]) {
+        ask(Decider::Scheduler, || self.0.push_many(entries));
+    }
+
     pub(crate) fn pop(&mut self, now: MonoTime) -> Pick {
         ask(Decider::Scheduler, || self.0.pop(now))
     }

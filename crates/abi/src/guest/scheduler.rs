@@ -12,7 +12,7 @@ use crate::{
     layout::{
         CAN_HOLD, CHARGES_MEMORY, ERROR, HAS_SHARES, NEVER, NONE, OK, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry,
         RawPick, RawShareUsage, RawUsage, RawUsageMemory, SchedulerTable, ShareWriter, Text, USED_CPU, USED_MEMORY,
-        Writer, read_sized, write_sized,
+        Writer, read_sized, with_sized, write_sized,
     },
     text,
 };
@@ -61,14 +61,15 @@ unsafe extern "C" fn capabilities(this: *mut c_void) -> u64 {
 
 unsafe extern "C" fn push(this: *mut c_void, entry: *const RawEntry, error: *const Writer) -> i32 {
     // SAFETY: see above.
-    let Some(raw) = (unsafe { read_sized(entry) }) else { return ERROR };
-    // SAFETY: see above.
-    unsafe {
-        exclusive::<Subject>(this, error, |scheduler| {
-            scheduler.push(entry_of(&raw));
-            OK
+    let pushed = unsafe {
+        with_sized(entry, |raw| {
+            exclusive::<Subject>(this, error, |scheduler| {
+                scheduler.push(entry_of(raw));
+                OK
+            })
         })
-    }
+    };
+    pushed.unwrap_or(ERROR)
 }
 
 /// The entry of a raw one.
@@ -76,8 +77,8 @@ unsafe extern "C" fn push(this: *mut c_void, entry: *const RawEntry, error: *con
 /// # Safety
 /// Its share is there for the length of `'a`.
 unsafe fn entry_of<'a>(raw: &RawEntry) -> Entry<'a> {
-    // SAFETY: as the caller promises.
-    let share = std::str::from_utf8(unsafe { raw.share.bytes() }).unwrap_or_default();
+    // SAFETY: as the caller promises; text is UTF-8 by the rules of the boundary, and this one is a `str` of the host.
+    let share = unsafe { std::str::from_utf8_unchecked(raw.share.bytes()) };
     let priority = Priority(u8::try_from(raw.priority).unwrap_or(u8::MAX));
     let enqueued = MonoTime::from_nanos(raw.enqueued);
     let mut entry = Entry::new(Token(raw.token), ClassId(raw.class_id), priority, share, enqueued);
@@ -122,15 +123,15 @@ unsafe extern "C" fn len(this: *mut c_void, out: *mut u64, error: *const Writer)
 
 unsafe extern "C" fn on_finish(this: *mut c_void, token: u64, usage: *const RawUsage, error: *const Writer) -> i32 {
     // SAFETY: see above.
-    let Some(usage) = (unsafe { read_sized(usage) }) else { return ERROR };
-    let usage = usage_of(&usage);
-    // SAFETY: see above.
-    unsafe {
-        exclusive::<Subject>(this, error, |scheduler| {
-            scheduler.on_finish(Token(token), usage);
-            OK
+    let told = unsafe {
+        with_sized(usage, |raw| {
+            exclusive::<Subject>(this, error, |scheduler| {
+                scheduler.on_finish(Token(token), usage_of(raw));
+                OK
+            })
         })
-    }
+    };
+    told.unwrap_or(ERROR)
 }
 
 /// What an older host does not tell was not measured.

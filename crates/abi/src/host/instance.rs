@@ -36,23 +36,39 @@ pub(super) type Create =
     unsafe extern "C" fn(*mut c_void, Text, *const BuildInfo, *mut *mut c_void, *const Writer) -> i32;
 pub(super) type Destroy = unsafe extern "C" fn(*mut c_void) -> i32;
 
-/// Why a call did not do what it is for.
+/// Why a call did not do what it is for. As small as a pointer: it is part of the answer of every call that did.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
-    pub(super) call: &'static str,
-    pub(super) code: i32,
-    pub(super) message: String,
+pub(super) struct Fault(Box<Told>);
+
+#[derive(Debug, Clone)]
+struct Told {
+    call: &'static str,
+    code: i32,
+    message: String,
+}
+
+impl Fault {
+    #[cold]
+    pub(super) fn new(call: &'static str, code: i32, message: String) -> Self {
+        Self(Box::new(Told { call, code, message }))
+    }
+
+    /// The code and what was said.
+    pub(super) fn into_parts(self) -> (i32, String) {
+        (self.0.code, self.0.message)
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.code {
+        let Told { call, code, message } = &*self.0;
+        let what = match *code {
             PANIC => "panicked",
             POISONED => "had panicked before",
             _ => "failed",
         };
-        write!(f, "`{}` {what}", self.call)?;
-        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+        write!(f, "`{call}` {what}")?;
+        if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
     }
 }
 
@@ -153,7 +169,7 @@ impl<T: Copy> Maker<T> {
                 if code == PANIC {
                     count(PANICS, &self.plugin.header().name);
                 }
-                let fault = Fault { call: "create", code, message };
+                let fault = Fault::new("create", code, message);
                 Err(BuildError::environment(format!("{}: {fault}", self.who())))
             }
             None => Err(BuildError::environment(format!("{}: `create` does not return", self.who()))),
@@ -201,7 +217,7 @@ impl<T> Instance<T> {
         if matches!(code, PANIC | POISONED) {
             self.count_panic();
         }
-        Fault { call, code, message: said.into_text() }
+        Fault::new(call, code, said.into_text())
     }
 
     fn time(&self, call: &'static str, took: Duration) {

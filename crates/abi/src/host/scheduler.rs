@@ -83,7 +83,7 @@ impl Contained {
         if self.made_up >= MADE_UP_MAX {
             self.made_up = 0;
             let message = format!("{MADE_UP_MAX} wrong answers in a row: jobs that are not queued");
-            self.mend(Fault { call: "pop", code: -1, message });
+            self.mend(Fault::new("pop", -1, message));
         }
     }
 

@@ -140,7 +140,8 @@ fn carry_out(remote: &Remote, ticket: u64, call: &Call) {
     });
     // Refused: no completion follows.
     if let Err(fault) = accepted {
-        let answer = Answer { status: fault.code, value: 0, message: fault.message };
+        let (status, message) = fault.into_parts();
+        let answer = Answer { status, value: 0, message };
         tickets::complete(&remote.pulse.plugin, ticket, answer);
     }
 }
@@ -184,7 +185,7 @@ impl Contained {
             PANIC | POISONED => {
                 // The panic happened after the call was accepted, so it was not counted by the call.
                 served.remote.count_panic();
-                Err(self.fail(&Fault { call: name, code: answer.status, message: answer.message }))
+                Err(self.fail(&Fault::new(name, answer.status, answer.message)))
             }
             status => {
                 let mut error = SinkError::permanent(said(&self.succession.maker.who(), name, &answer.message));

@@ -92,7 +92,7 @@ impl<T: Copy, P: ?Sized> Succession<T, P> {
                     }
                     Err(again) => fault = again,
                 },
-                Err(error) => fault = Fault { call: "create", code: -1, message: error.to_string() },
+                Err(error) => fault = Fault::new("create", -1, error.to_string()),
             }
         }
     }

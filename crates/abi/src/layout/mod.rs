@@ -26,7 +26,7 @@ pub use scheduler::{
 pub use services::{Completion, HostServices, Text, Writer};
 pub use shape::{Plain, Shape};
 pub use sink::{RawRecord, SinkTable};
-pub(crate) use sized::{read_sized, write_sized};
+pub(crate) use sized::{read_sized, with_sized, write_sized};
 
 /// "BMPLUGIN" as a number of 64 bits, most significant byte first.
 pub const MAGIC: u64 = 0x424d_504c_5547_494e;

@@ -31,6 +31,21 @@ pub(crate) unsafe fn read_sized<T: Plain>(from: *const T) -> Option<T> {
     Some(unsafe { value.assume_init() })
 }
 
+/// The same, without a copy where the other side was built from the same layout: its fields were written one by one a moment
+/// ago, and a processor waits for them where they are read as one.
+///
+/// # Safety
+/// As of [`read_sized`], and what is there stays as it is meanwhile.
+pub(crate) unsafe fn with_sized<T: Plain, R>(from: *const T, then: impl FnOnce(&T) -> R) -> Option<R> {
+    // SAFETY: looked at only where it is not null, and readable as the caller promises.
+    if !from.is_null() && from.is_aligned() && unsafe { ptr::read(from.cast::<u32>()) } as usize == size_of::<T>() {
+        // SAFETY: aligned and readable that far; every pattern of bytes is a value of a `Plain` struct.
+        return Some(then(unsafe { &*from }));
+    }
+    // SAFETY: as the caller promises.
+    unsafe { read_sized(from) }.map(|value| then(&value))
+}
+
 /// Writes as much of `value` as the other side has room for; its own idea of the size stays.
 ///
 /// # Safety
@@ -63,6 +78,25 @@ mod tests {
         // SAFETY: a whole struct that says that it is shorter.
         let read = unsafe { read_sized(&raw const short) }.unwrap();
         assert_eq!((read.size, read.answer, read.value), (8, 7, 0));
+    }
+
+    #[test]
+    fn what_is_looked_at_in_its_place_is_what_would_be_read() {
+        let mut words = [0_u64; 4];
+        for (size, shift) in [(16, 0), (16, 1), (8, 0), (0, 0), (64, 0)] {
+            // A size beyond ours is that of a newer side, which has more fields than are looked at.
+            let pick = RawPick { size, answer: 7, value: 9 };
+            // SAFETY: room for a struct and a byte before it.
+            let place = unsafe { words.as_mut_ptr().cast::<u8>().add(shift).cast::<RawPick>() };
+            // SAFETY: as above.
+            unsafe { ptr::write_unaligned(place, pick) };
+            let parts = |pick: &RawPick| (pick.answer, pick.value);
+            // SAFETY: a struct that is as long as it says, or longer.
+            let (seen, read) = unsafe { (with_sized(place, parts), read_sized(place)) };
+            assert_eq!(seen, read.as_ref().map(parts), "{size}, {shift}");
+        }
+        // SAFETY: nothing is looked at.
+        assert!(unsafe { with_sized(ptr::null::<RawPick>(), |_| ()) }.is_none());
     }
 
     #[test]

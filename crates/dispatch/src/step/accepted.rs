@@ -21,16 +21,19 @@ pub(crate) fn step(
     jobs: Vec<NewJob>,
     effects: &mut Vec<Effect>,
 ) {
+    let mut ready = Vec::with_capacity(jobs.len());
     for job in jobs {
-        accept(dispatch, now, key, job);
+        ready.extend(accept(dispatch, now, key, job));
     }
+    queue::push_all(dispatch, key, &ready);
     // Cancelled while its jobs still arrive: these get their end like the others.
     close::go_on(dispatch, now, effects);
 }
 
-fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
+/// Takes a job in. Its place, if it can be queued.
+fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) -> Option<u32> {
     let Dispatch { batches, classes, limits, .. } = dispatch;
-    let Some(batch) = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut) else { return };
+    let batch = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut)?;
     assert!(!batch.sealed, "a sealed batch takes no jobs");
     let index = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
     let (state, due) = first_state(batch, &job, now);
@@ -58,9 +61,10 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) {
             dispatch.backing_off += 1;
             dispatch.timers.arm(due, Due::Retry(key, index, EARLIER));
         }
-        (JobState::Ready, _) => queue::push(dispatch, key, index),
+        (JobState::Ready, _) => return Some(index),
         _ => {}
     }
+    None
 }
 
 /// A job that a limit keeps from starting goes before those that were queued with it: there must be a moment before.

@@ -5,6 +5,7 @@ use batchmill_core::{ClassId, Entry, JobState, MonoTime, Token, Usage};
 use crate::{
     BatchKey,
     batch::{Batch, of_token, token},
+    classes::Classes,
     dispatch::Dispatch,
     step::{limited, resources},
 };
@@ -13,6 +14,27 @@ use crate::{
 pub(crate) fn push(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
     let Some(class) = hand_over(dispatch, batch, index) else { return };
     dispatch.classes.get_mut(class).queued += 1;
+}
+
+/// Jobs that are handed to the scheduler in one call, at most.
+const AT_ONCE: usize = 64;
+
+/// Queues jobs of a batch that are ready, in this order: a call of the scheduler may cross a boundary, and there may be
+/// millions.
+pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, jobs: &[u32]) {
+    let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
+    let Some(batch) = batches[key.0 as usize].as_deref() else { return };
+    for jobs in jobs.chunks(AT_ONCE) {
+        let entries: Vec<Entry<'_>> = jobs.iter().map(|index| entry(batch, classes, *index, Place::Own)).collect();
+        scheduler.push_many(&entries);
+        for index in jobs {
+            let row = batch.rows[*index as usize];
+            if let Some(limits) = limits {
+                limits.queued(row.class, row.enqueued, batch.token(*index));
+            }
+            classes.get_mut(row.class).queued += 1;
+        }
+    }
 }
 
 /// Gives a queued job to the scheduler.
@@ -39,6 +61,16 @@ fn hand_over_as(dispatch: &mut Dispatch, batch: BatchKey, index: u32, place: Pla
     let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
     let batch = batches[batch.0 as usize].as_deref()?;
     let row = batch.rows[index as usize];
+    scheduler.push(entry(batch, classes, index, place));
+    if let Some(limits) = limits {
+        limits.queued(row.class, row.enqueued, batch.token(index));
+    }
+    Some(row.class)
+}
+
+/// A job that is ready, as schedulers see jobs.
+fn entry<'a>(batch: &Batch, classes: &'a Classes, index: u32, place: Place) -> Entry<'a> {
+    let row = batch.rows[index as usize];
     debug_assert_eq!(row.state, JobState::Ready);
     let (class, wishes) = (classes.get(row.class), batch.wishes(index));
     let earlier = u64::from(place == Place::BeforeEquals);
@@ -46,11 +78,7 @@ fn hand_over_as(dispatch: &mut Dispatch, batch: BatchKey, index: u32, place: Pla
     let mut entry = Entry::new(batch.token(index), row.class, class.priority, class.share(), enqueued);
     entry.cost = wishes.cost;
     entry.deadline = wishes.deadline;
-    scheduler.push(entry);
-    if let Some(limits) = limits {
-        limits.queued(row.class, row.enqueued, batch.token(index));
-    }
-    Some(row.class)
+    entry
 }
 
 /// Takes a job out again that was pushed and did not start.
