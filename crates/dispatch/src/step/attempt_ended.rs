@@ -53,7 +53,12 @@ pub(crate) fn step(
         dispatch.resources.learn(lease, usage);
     }
     if let Some(Decision::GoOn(given_up)) = decision {
-        return fill::go_on(dispatch, live, given_up, now, effects);
+        fill::go_on(dispatch, live, given_up, now, effects);
+        if dispatch.resources.on {
+            // What its flow needs may be known only now: those who waited for that may fit.
+            fill(dispatch, now, effects);
+        }
+        return;
     }
     // An attempt that went on without a node held its slot since before this lease.
     usage.ran = usage.ran.max(now - live.started);

@@ -10,7 +10,7 @@ use batchmill_scheduler_fifo::Fifo;
 
 use crate::{
     policies::{Capped, Scripted},
-    rig::{Rig, job, jobs, settings, setup},
+    rig::{Rig, failed_node, job, jobs, settings, setup},
     schedulers::Plain,
 };
 
@@ -109,6 +109,17 @@ fn one_attempt_a_look_learns_and_then_as_many_run_as_were_seen_to_fit() {
         assert_eq!(rig.ok_with(1, 300), "1 succeeded, start 3");
         assert_eq!(rig.ok_with(2, 300), "2 succeeded, start 4");
         assert_eq!(reason(&rig, 8), "pending: it needs 400 B of memory, and 200 B of 1000 B are left");
+    }
+}
+
+#[test]
+fn an_attempt_that_goes_on_without_a_node_has_taught_what_its_flow_needs() {
+    for scheduler in schedulers() {
+        let mut rig = Rig::under(watched(10, 1000), scheduler);
+        assert_eq!(rig.open(processes(&[]), jobs(9)), "start 0");
+        let failure = AttemptFailure::new(failed_node("a", ErrorClass::Permanent, 0, true));
+        let went_on = rig.end_with(0, Outcome::Failed(Box::new(failure)), 300);
+        assert_eq!(went_on, "start 0 without a, start 1, start 2, wake at 1000", "nobody waits for the next look");
     }
 }
 

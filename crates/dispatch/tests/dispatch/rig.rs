@@ -138,9 +138,14 @@ impl Rig {
 
     /// An attempt of batch 0 succeeds, having held so many bytes.
     pub(crate) fn ok_with(&mut self, index: u32, peak: u64) -> String {
+        self.end_with(index, Outcome::Succeeded, peak)
+    }
+
+    /// An attempt of batch 0 ends, having held so many bytes.
+    pub(crate) fn end_with(&mut self, index: u32, outcome: Outcome, peak: u64) -> String {
         let lease = self.leases[&(0, index)];
         let usage = Usage::default().measured(peak, Duration::ZERO);
-        self.step(Event::AttemptEnded { lease, outcome: Outcome::Succeeded, usage, draw: Draw::from_bits(0) })
+        self.step(Event::AttemptEnded { lease, outcome, usage, draw: Draw::from_bits(0) })
     }
 
     /// The body has looked: so many percent of memory are in use.
