@@ -309,7 +309,7 @@ impl Limits {
     pub(crate) fn hold(&mut self, class: ClassId, key: KeyId, enqueued: MonoTime, token: Token) {
         // Whoever was let go for it comes back as well.
         self.keys[key.0 as usize].let_go = 0;
-        let turn = (self.classes[class.0 as usize].group, enqueued, token, true);
+        let turn = Turn { group: self.classes[class.0 as usize].group, is_class: true, enqueued, token };
         self.classes[class.0 as usize].held = Some((key, turn));
         self.wait(key, turn, Waiter::Class(class));
     }
@@ -321,7 +321,7 @@ impl Limits {
     /// A job waits for a key from now on, beside the scheduler.
     pub(crate) fn set_aside(&mut self, class: ClassId, key: KeyId, enqueued: MonoTime, token: Token) {
         self.keys[key.0 as usize].let_go = 0;
-        let turn = (self.classes[class.0 as usize].group, enqueued, token, false);
+        let turn = Turn { group: self.classes[class.0 as usize].group, is_class: false, enqueued, token };
         self.aside.insert(token, (key, turn));
         self.wait(key, turn, Waiter::Job(token));
     }
@@ -342,10 +342,10 @@ impl Limits {
     /// A job is queued that goes before those of its class, which is held: the class moves forward.
     pub(crate) fn queued(&mut self, class: ClassId, enqueued: MonoTime, token: Token) {
         let Some((key, turn)) = self.classes[class.0 as usize].held else { return };
-        if (enqueued, token) < (turn.1, turn.2)
+        if (enqueued, token) < (turn.enqueued, turn.token)
             && let Some(waiter) = self.take_out(key, turn)
         {
-            let turn = (turn.0, enqueued, token, true);
+            let turn = Turn { enqueued, token, ..turn };
             self.classes[class.0 as usize].held = Some((key, turn));
             self.wait(key, turn, waiter);
         }
@@ -353,12 +353,12 @@ impl Limits {
 
     /// Whether the place of a held class is that of this job.
     pub(crate) fn stands_for(&self, class: ClassId, token: Token) -> bool {
-        self.classes[class.0 as usize].held.is_some_and(|(_, turn)| turn.2 == token)
+        self.classes[class.0 as usize].held.is_some_and(|(_, turn)| turn.token == token)
     }
 
     /// Held classes whose next job `goes` names.
     pub(crate) fn held_for(&self, goes: impl Fn(Token) -> bool) -> Vec<ClassId> {
-        let held = (0..).zip(&self.classes).filter(|(_, class)| class.held.is_some_and(|(_, turn)| goes(turn.2)));
+        let held = (0..).zip(&self.classes).filter(|(_, class)| class.held.is_some_and(|(_, turn)| goes(turn.token)));
         held.map(|(class, _)| ClassId(class)).collect()
     }
 
@@ -414,10 +414,10 @@ impl Limits {
         let waiters = &self.keys[key.0 as usize].waiters;
         let (mut turns, mut group) = (Vec::new(), 0);
         loop {
-            let mut rest = waiters.range((group, MonoTime::ZERO, Token(0), false)..).peekable();
-            let Some(((own, ..), _)) = rest.peek() else { break };
-            group = *own;
-            turns.extend(rest.take_while(|((of, ..), _)| *of == group).take(many).map(|(turn, _)| *turn));
+            let mut rest = waiters.range(Turn::first(group)..).map(|(turn, _)| *turn).peekable();
+            let Some(first) = rest.peek() else { break };
+            group = first.group;
+            turns.extend(rest.take_while(|turn| turn.group == group).take(many));
             group += 1;
         }
         turns.into_iter().filter_map(|turn| self.leave(key, turn)).collect()

@@ -7,9 +7,25 @@
 
 use batchmill_core::{ClassId, MonoTime, Token};
 
-/// The place of a waiter among those of its key: its group, when its next job was queued, that job, and whether it is a class. A
-/// scheduler that hands out jobs of a class that is held makes both of them wait.
-pub(crate) type Turn = (u32, MonoTime, Token, bool);
+/// The place of a waiter among those of its key. In the order of its fields: of a group, jobs that are set aside go before
+/// classes. There are both only under a scheduler that hands out jobs of a class that is held; were a class let go first while
+/// nothing more may be set aside, nothing would be picked ever again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    pub(super) group: u32,
+    pub(super) is_class: bool,
+    /// When its next job was queued.
+    pub(super) enqueued: MonoTime,
+    /// That job.
+    pub(super) token: Token,
+}
+
+impl Turn {
+    /// Before all of a group.
+    pub(super) fn first(group: u32) -> Self {
+        Self { group, is_class: false, enqueued: MonoTime::ZERO, token: Token(0) }
+    }
+}
 
 /// Who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! Limits of jobs with one key: never exceeded, and nobody else waits for them.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use batchmill_core::{ErrorClass, Key, LimitId, LimitKey, NodeError, Outcome, Scheduler};
 use batchmill_dispatch::{BatchKey, BreakerSettings, Event, LimitChange, LimitSettings, NewJob, RateSettings};
@@ -9,7 +12,7 @@ use batchmill_scheduler_fifo::Fifo;
 
 use crate::{
     rig::{Rig, at_least_1, failed_node, job, jobs, settings, setup},
-    schedulers::Plain,
+    schedulers::{Forgetful, Plain},
 };
 
 fn limit(name: &str, of: impl FnOnce(&mut LimitSettings)) -> LimitSettings {
@@ -281,4 +284,17 @@ fn at_the_bound_of_jobs_that_are_set_aside_nothing_more_is_picked() {
         rig.explain(3)
     );
     assert_eq!(rig.ok(0), "0 succeeded, start 1, start 3");
+}
+
+#[test]
+fn a_scheduler_that_forgets_what_is_held_fills_the_parking_and_goes_on() {
+    let mut settings = settings(9);
+    settings.parked_limit = NonZeroUsize::new(2).unwrap();
+    let limits = vec![concurrency("host", 1), concurrency("tenant", 9)];
+    let mut rig = Rig::limited(settings, Box::new(Forgetful::default()), limits);
+    let jobs = ["a", "b", "c", "d"].map(|tenant| of(&["x", tenant]));
+    assert_eq!(rig.open(setup(), jobs.to_vec()), "start 0");
+    assert_eq!(rig.ok(0), "0 succeeded, start 2", "1 is held in the scheduler; the others are set aside");
+    assert_eq!(rig.ok(2), "2 succeeded, start 3");
+    assert_eq!(rig.ok(3), "3 succeeded, start 1");
 }

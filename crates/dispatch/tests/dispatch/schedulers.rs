@@ -136,6 +136,49 @@ impl Scheduler for Noting {
     }
 }
 
+/// In the order of arrival. Says that it can hold, and holds nothing but the first class that it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct Forgetful {
+    inner: batchmill_scheduler_fifo::Fifo,
+    held: Option<ClassId>,
+}
+
+impl Scheduler for Forgetful {
+    fn push(&mut self, entry: Entry<'_>) {
+        self.inner.push(entry);
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        self.inner.pop(now)
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        self.inner.remove(token)
+    }
+
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn can_hold(&self) -> bool {
+        true
+    }
+
+    fn hold(&mut self, class: ClassId) {
+        if *self.held.get_or_insert(class) == class {
+            self.inner.hold(class);
+        }
+    }
+
+    fn release(&mut self, class: ClassId) {
+        self.inner.release(class);
+    }
+
+    fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        self.inner.explain(token, now)
+    }
+}
+
 /// What is wrong, or only difficult, about a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
