@@ -94,31 +94,11 @@ id! {
     BatchId
 }
 
-/// `00` to `99`.
-const PAIRS: [[u8; 2]; 100] = {
-    let (mut pairs, mut number) = ([[0; 2]; 100], 0);
-    while number < 100 {
-        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
-        number += 1;
-    }
-    pairs
-};
-
 impl From<u64> for JobId {
     /// The default id of a job: its physical line (or record) number.
     fn from(number: u64) -> Self {
-        // No formatting machinery, no allocation, and a division for two digits: there are millions of these.
-        let (mut digits, mut start, mut rest) = ([b'0'; 20], 20, number);
-        while rest > 9 {
-            start -= 2;
-            digits[start..start + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
-            rest /= 100;
-        }
-        if rest > 0 || start == 20 {
-            start -= 1;
-            digits[start] = b'0' + rest as u8;
-        }
-        Self(SmolStr::new_inline(str::from_utf8(&digits[start..]).unwrap_or_default()))
+        // No formatting machinery and no allocation: there are millions of these.
+        Self(SmolStr::new_inline(itoa::Buffer::new().format(number)))
     }
 }
 
