@@ -20,12 +20,24 @@ struct Row {
     parts: [Range<usize>; 4],
 }
 
+/// More text than this is not kept.
+const TEXT_KEPT: usize = 1 << 20;
+
 impl Records {
-    pub(super) fn of(results: &[JobResult]) -> Self {
-        let mut records =
-            Self { text: Vec::with_capacity(results.len() * 256), rows: Vec::with_capacity(results.len()) };
+    /// These results, in the room of earlier ones: memory that another thread gave back is cold.
+    pub(super) fn of(results: &[JobResult], room: Option<Self>) -> Self {
+        let mut records = room.unwrap_or_default();
+        records.text.clear();
+        records.rows.clear();
+        records.text.reserve(results.len() * 256);
+        records.rows.reserve(results.len());
         results.iter().for_each(|result| records.push(result));
         records
+    }
+
+    /// Whether its room is worth to be kept.
+    pub(super) fn is_small(&self) -> bool {
+        self.text.capacity() <= TEXT_KEPT
     }
 
     fn push(&mut self, result: &JobResult) {

@@ -7,7 +7,7 @@
 use std::{
     ffi::c_void,
     fmt,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 
@@ -52,6 +52,8 @@ pub(super) struct Contained {
 struct Served {
     remote: Arc<Remote>,
     calls: mpsc::SyncSender<(u64, Call)>,
+    /// Of records that were written, for the next ones.
+    room: Arc<Mutex<Option<Records>>>,
 }
 
 enum Call {
@@ -78,13 +80,29 @@ impl Served {
         let remote = Arc::new(remote);
         // One call at a time is the contract.
         let (calls, to_do) = mpsc::sync_channel::<(u64, Call)>(1);
-        let served = Arc::clone(&remote);
+        let (served, room) = (Arc::clone(&remote), Arc::<Mutex<Option<Records>>>::default());
+        let written = Arc::clone(&room);
         let name: String = format!("bm-{}", remote.pulse.plugin).chars().take(15).collect();
         thread::Builder::new()
             .name(name)
-            .spawn(move || to_do.iter().for_each(|(ticket, call)| carry_out(&served, ticket, &call)))
+            .spawn(move || {
+                for (ticket, call) in to_do {
+                    carry_out(&served, ticket, &call);
+                    if let Call::Write(_, records) = call
+                        && records.is_small()
+                    {
+                        *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(records);
+                    }
+                }
+            })
             .map_err(|error| BuildError::environment(format!("no thread for the sink: {error}")))?;
-        Ok(Self { remote, calls })
+        Ok(Self { remote, calls, room })
+    }
+
+    /// The records of results, for a write.
+    fn records_of(&self, results: &[JobResult]) -> Records {
+        let room = self.room.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Records::of(results, room)
     }
 
     /// Asks for a text, while no ticket is open.
@@ -249,7 +267,8 @@ fn said(who: &str, call: &str, message: &str) -> String {
 #[async_trait]
 impl ResultSink for Contained {
     async fn write(&mut self, batch: &BatchId, results: &[JobResult]) -> Result<(), SinkError> {
-        self.ask(Call::Write(batch.clone(), Records::of(results))).await.map(drop)
+        let records = self.now.as_ref().map(|served| served.records_of(results));
+        self.ask(Call::Write(batch.clone(), records.unwrap_or_else(|| Records::of(results, None)))).await.map(drop)
     }
 
     async fn flush(&mut self) -> Result<(), SinkError> {
