@@ -1,7 +1,12 @@
 //! From a request to layers. A source that cannot be read becomes an empty layer with a problem, so that the others are
 //! still looked at.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use batchmill_core::Problem;
 use serde_json::{Map, Value};
@@ -12,6 +17,7 @@ use crate::{
     document::{self, Document},
     key,
     layer::{Layer, Rank, Source},
+    shape,
 };
 
 /// The built-in defaults as TOML: `config/default.toml`, which is also the reference of all keys.
@@ -75,11 +81,17 @@ impl Collected {
         let named = request.env.iter().filter_map(|(name, value)| {
             let name = name.to_string_lossy().into_owned();
             let key = name.strip_prefix("BATCHMILL_")?.to_lowercase();
-            key.contains("__").then_some((name, (key, value)))
+            (key.contains("__") || misspelt(&key).is_some()).then_some((name, (key, value)))
         });
         // By name, so that `…__OPTIONS` comes before `…__OPTIONS__KEY` whatever order the environment has.
         for (name, (key, value)) in named.collect::<BTreeMap<_, _>>() {
             let path: key::Path = key.split("__").map(str::to_owned).collect();
+            if let Some(meant) = misspelt(&key) {
+                self.push(Rank::Environment, Source::Environment { name }, Map::new());
+                let message = format!("a double underscore stands between two keys: did you mean BATCHMILL_{meant}?");
+                self.complain(Problem::new([""; 0], message));
+                continue;
+            }
             let value = match value.to_str() {
                 Some(_) if path.iter().any(String::is_empty) => {
                     Err("a double underscore separates two keys; one of them is empty here".to_owned())
@@ -126,6 +138,13 @@ impl Collected {
     }
 }
 
+/// What a variable was meant to be whose section and key have but one underscore between them: it would set nothing.
+fn misspelt(key: &str) -> Option<String> {
+    let of = |section: &str| key.strip_prefix(section)?.strip_prefix('_').filter(|rest| !rest.starts_with('_'));
+    let (section, rest) = shape::sections().find_map(|section| Some((section, of(section)?)))?;
+    (!rest.is_empty()).then(|| format!("{section}__{rest}").to_uppercase())
+}
+
 /// The first `=` outside quotes.
 fn equals_sign(argument: &str) -> Option<usize> {
     let mut quote = None;
@@ -163,17 +182,27 @@ enum Unreadable {
     Directory,
     #[error("cannot be read: {0}")]
     Io(io::Error),
+    #[error("longer than a config can be, 16 MiB")]
+    TooLong,
     #[error("not UTF-8")]
     NotUtf8 { good: String },
 }
 
+/// A file that is longer is read no further: it may have no end.
+const LENGTH_MAX: u64 = 16 * 1024 * 1024;
+
 fn read(path: &Path) -> Result<String, Unreadable> {
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LENGTH_MAX + 1).read_to_end(&mut bytes));
+    let length = read.map_err(|error| match error.kind() {
         // `XDG_CONFIG_HOME=/dev/null` is a known way to say that there is no file.
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unreadable::Missing,
         io::ErrorKind::IsADirectory => Unreadable::Directory,
         _ => Unreadable::Io(error),
     })?;
+    if length as u64 > LENGTH_MAX {
+        return Err(Unreadable::TooLong);
+    }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         Unreadable::NotUtf8 { good: String::from_utf8_lossy(good).into_owned() }

@@ -5,7 +5,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use batchmill_core::{ErrorClass, Options, Problem, Rate};
+use batchmill_core::{ErrorClass, Options, Problem, Rate, in_words};
 use batchmill_plugin::{ByteSize, HumanDuration};
 use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
@@ -111,6 +111,12 @@ static HOST: Shape = Table(&[
     ("plugin_loading", Table(&[("require_pins", Leaf(fits::<bool>))])),
 ]);
 
+/// The names of all sections.
+pub(crate) fn sections() -> impl Iterator<Item = &'static str> {
+    let Table(known) = &HOST else { unreachable!("a config is a table") };
+    known.iter().map(|(name, _)| *name)
+}
+
 /// Everything that is wrong with one layer, but for what plugins know.
 pub(crate) fn problems(values: &Options) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -157,7 +163,7 @@ impl Shape {
 }
 
 fn fits<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
-    T::deserialize(value).map(drop).map_err(|error| error.to_string())
+    T::deserialize(value).map(drop).map_err(|error| in_words(&error.to_string()))
 }
 
 fn table(value: &Value) -> Result<(), String> {

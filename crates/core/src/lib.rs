@@ -30,6 +30,7 @@ mod failure;
 pub mod fault;
 mod governor;
 mod id;
+mod in_words;
 mod job;
 mod journal;
 mod limit;
@@ -59,6 +60,7 @@ pub use factory::{BuildContext, BuildError, Factory, Options, PluginKind, Proble
 pub use failure::{Closing, Directive, FailureStrategy, FinalResult, Pause, StopReason, Verdict};
 pub use governor::{Adjustment, Governor, LoadSample};
 pub use id::{BatchId, IdError, JobId, Tenant};
+pub use in_words::in_words;
 pub use job::{BadPriority, Job, JobKeys, Priority};
 pub use journal::{
     Delivered, Journal, JournalAnswer, JournalError, JournalEvent, Position, Recalled, Setback, StartLog,

@@ -1,8 +1,8 @@
 //! Stderr as one place that several write to: log lines, progress lines and the bar do not tear each other.
 
 use std::{
-    fmt,
-    io::{self, Write},
+    env, fmt,
+    io::{self, IsTerminal, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,6 +10,11 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::paint::Paint;
+
+/// Whether stderr is a terminal that knows how to draw: one that says `TERM=dumb` only takes lines.
+pub(crate) fn is_drawn_on() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
 
 /// Stderr. Clones share the bar.
 #[derive(Clone)]

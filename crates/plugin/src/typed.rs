@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::OnceLock};
 
-use batchmill_core::{BuildContext, BuildError, Factory, Options, Problem};
+use batchmill_core::{BuildContext, BuildError, Factory, Options, Problem, in_words};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl<O: DeserializeOwned + JsonSchema, P: ?Sized> TypedFactory<O, P> {
                             _ => None,
                         })
                         .collect();
-                    let message = error.into_inner().to_string();
+                    let message = in_words(&error.into_inner().to_string());
                     let follows = stumbled.iter().any(|key| message == format!("missing field `{key}`"));
                     let first = path.first().filter(|key| rest.contains_key(*key)).cloned();
                     if !follows {
@@ -272,7 +272,7 @@ mod tests {
                 "classes.a.wieght: unknown key `wieght`, did you mean `weight`?",
                 "rules.0.wight: unknown key `wight`, did you mean `weight`?",
                 "delay: `1 parsec` is not a duration; write a number with a unit, for example `200ms`, `30s`, `5m` or `1h 30m`",
-                "rules.1.weight: invalid value: integer `300`, expected u8",
+                "rules.1.weight: invalid value: integer `300`, expected a whole number from 0 to 255",
             ]
         );
     }

@@ -105,7 +105,7 @@ impl StateDir {
         BatchReader::open(id, &folder)
     }
 
-    /// Finds a batch by its name or id, a prefix that only one has, or `last`: the newest.
+    /// Finds a batch by its name or id, a prefix that only one has, with its retries, or `last`: the newest.
     pub fn find(&self, name: &str) -> Result<Listed, StoreError> {
         let mut all = self.list()?;
         if let Some(at) = all.iter().position(|batch| batch.id.as_str() == name || batch.name.as_deref() == Some(name))
@@ -116,7 +116,11 @@ impl StateDir {
             return Ok(all.swap_remove(0));
         }
         let begins = |batch: &Listed| batch.id.as_str().starts_with(name) || batch.called().starts_with(name);
-        let mut found: Vec<usize> = (0..all.len()).filter(|at| !name.is_empty() && begins(&all[*at])).collect();
+        let found: Vec<usize> = (0..all.len()).filter(|at| !name.is_empty() && begins(&all[*at])).collect();
+        // The names of its retries begin with a batch's own: the batch itself is meant.
+        let is_retry_of = |at: usize, of: usize| all[at].parent.as_ref() == Some(&all[of].id);
+        let mut found: Vec<usize> =
+            found.iter().copied().filter(|at| !found.iter().any(|of| is_retry_of(*at, *of))).collect();
         match (found.pop(), found.is_empty()) {
             (Some(at), true) => Ok(all.swap_remove(at)),
             (Some(last), false) => {

@@ -170,6 +170,22 @@ fn a_mistake_in_a_rule_that_is_a_table_is_shown_at_its_key() {
 }
 
 #[test]
+fn a_variable_with_one_underscore_too_few_is_told() {
+    let case = Case::new()
+        .env("BATCHMILL_EXECUTOR_CONCURRENCY", "2")
+        .env("BATCHMILL_PLUGIN_LOADING_REQUIRE_PINS", "true")
+        .env("BATCHMILL_RETRY__OPTIONS_DELAY", "1s");
+    assert_eq!(
+        case.problems(),
+        [
+            "BATCHMILL_EXECUTOR_CONCURRENCY (environment): a double underscore stands between two keys: did you mean BATCHMILL_EXECUTOR__CONCURRENCY?",
+            "BATCHMILL_PLUGIN_LOADING_REQUIRE_PINS (environment): a double underscore stands between two keys: did you mean BATCHMILL_PLUGIN_LOADING__REQUIRE_PINS?",
+            "BATCHMILL_RETRY__OPTIONS_DELAY (environment): retry.options_delay: unknown key `options_delay`, known are: kind, options",
+        ]
+    );
+}
+
+#[test]
 fn variables_flags_and_sets_name_themselves() {
     let case = Case::new()
         .env("BATCHMILL_FOO__BAR", "1")
@@ -200,7 +216,7 @@ fn variables_flags_and_sets_name_themselves() {
             "--set scheduler.kind=…: scheduler.kind: unknown scheduler kind `lottery` (known: fair-share, fifo, priority)",
             "--set nonsense=…: `nonsense` is not KEY=VALUE, for example executor.concurrency=4",
             "--set executor..timeout=…: `executor..timeout=5m` is not KEY=VALUE, for example executor.concurrency=4",
-            "--set failure.options.min_sample=…: failure.options.min_sample: invalid type: string \"many\", expected u64",
+            "--set failure.options.min_sample=…: failure.options.min_sample: invalid type: string \"many\", expected a whole number from 0 on",
         ]
     );
 }
@@ -301,12 +317,12 @@ fn limits_of_keys_are_checked_one_by_one_and_together() {
          [[limits]]\nname = \"a b\"\nunits = \".n\"\nconcurrency = 1\n",
         &[
             "batchmill.toml:3:8: limits.0.rate: a rate of 0 lets nothing start; write at least 1, or a longer time such as \"1/h\"",
-            "batchmill.toml:4:15: limits.0.concurrency: invalid value: integer `-1`, expected a nonzero u32",
-            "batchmill.toml:5:9: limits.0.burst: invalid value: integer `0`, expected a nonzero u32",
+            "batchmill.toml:4:15: limits.0.concurrency: invalid value: integer `-1`, expected a whole number from 1 to 4294967295",
+            "batchmill.toml:5:9: limits.0.burst: invalid value: integer `0`, expected a whole number from 1 to 4294967295",
             "batchmill.toml:7:7: limits.1.key: invalid type: integer `7`, expected a string",
             "batchmill.toml:8:11: limits.1.breaker: `breaker` needs `failures`: how many in a row open it",
             "batchmill.toml:8:24: limits.1.breaker.cooldown: a timeout must be longer than 0s",
-            "batchmill.toml:8:39: limits.1.breaker.probes: invalid value: integer `0`, expected a nonzero u32",
+            "batchmill.toml:8:39: limits.1.breaker.probes: invalid value: integer `0`, expected a whole number from 1 to 4294967295",
             "batchmill.toml:9:1: limits.1.rats: unknown key `rats`, did you mean `rate`?",
             "batchmill.toml:11:8: limits.2.name: `a b` is no name: letters, digits, `-`, `_`, and dots between them, at most 100",
             "batchmill.toml:12:9: limits.2.units: `units` says something about a `rate`, and there is none",

@@ -27,6 +27,13 @@ fn the_file_of_a_flag_replaces_that_of_the_project() {
 }
 
 #[test]
+fn a_file_without_an_end_is_no_config() {
+    let mut case = Case::new();
+    case.request.project_file = Some("/dev/zero".into());
+    assert_eq!(case.problems(), ["/dev/zero: longer than a config can be, 16 MiB"]);
+}
+
+#[test]
 fn a_folder_is_no_file() {
     let mut case = Case::new();
     case.request.project_file = Some(case.folder.path().join("batchmill.toml"));

@@ -94,7 +94,7 @@ impl Terms {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BatchArgs {
     /// A name of your own for the batch, and its idempotency key: an unfinished batch of this name goes on, a finished one
-    /// answers with its stored results and runs nothing [default: made from the flow's name]
+    /// answers with its stored results and runs nothing [default: made from the name of the flow or the program]
     // Not BATCHMILL_BATCH: that is a variable of jobs, and a job may run this program.
     #[arg(long, value_name = "NAME", env = "BATCHMILL_BATCH_NAME", hide_env = true, value_parser = batch_name)]
     pub(crate) batch: Option<BatchId>,

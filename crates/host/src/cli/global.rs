@@ -1,13 +1,13 @@
 //! Flags that every command has.
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-};
+use std::env;
 
 use clap::{ArgAction, Args, ValueEnum, builder::FalseyValueParser};
 
-use crate::{paint::Paint, screen::Screen};
+use crate::{
+    paint::Paint,
+    screen::{self, Screen},
+};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
@@ -55,7 +55,7 @@ impl Color {
     /// Whether to colour what goes to stderr.
     fn on_stderr(self) -> bool {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-        self.decide(set("NO_COLOR"), set("CLICOLOR_FORCE"), io::stderr().is_terminal())
+        self.decide(set("NO_COLOR"), set("CLICOLOR_FORCE"), screen::is_drawn_on())
     }
 
     fn decide(self, no_color: bool, force: bool, terminal: bool) -> bool {

@@ -224,7 +224,7 @@ fn open(jobs: &Jobs, sum: &Sum) -> Result<(Box<dyn BufRead>, Option<File>), Unop
     let Some(path) = jobs.file() else {
         return Ok((Box::new(BufReader::with_capacity(BUFFER, io::stdin())), None));
     };
-    let about = fs::metadata(path).map_err(Broken::from)?;
+    let about = fs::metadata(path).map_err(|error| missing(path, error))?;
     if about.is_dir() {
         return Err(Unopened::Refused(
             "is a directory, not a file of jobs; glob:PATTERN takes files as jobs".to_owned(),
@@ -233,6 +233,15 @@ fn open(jobs: &Jobs, sum: &Sum) -> Result<(Box<dyn BufRead>, Option<File>), Unop
     let file = File::open(path).map_err(Broken::from)?;
     let again = if about.is_file() { Some(file.try_clone().map_err(Broken::from)?) } else { None };
     Ok((Box::new(BufReader::with_capacity(BUFFER, sum.over(file))), again))
+}
+
+/// A file that is not there may be meant as a pattern.
+fn missing(path: &Path, error: io::Error) -> Unopened {
+    let is_pattern = path.as_os_str().as_bytes().iter().any(|byte| b"*?[".contains(byte));
+    if error.kind() == ErrorKind::NotFound && is_pattern {
+        return Unopened::Refused(format!("no such file; files that a pattern names are glob:{}", path.display()));
+    }
+    Broken::from(error).into()
 }
 
 /// A file that is named but cannot be read is bad data, whatever the reason.

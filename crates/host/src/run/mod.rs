@@ -42,6 +42,7 @@ use batchmill_config::{Durability, Executor, Flag, HostConfig, LoadRequest};
 use batchmill_core::{BatchId, format_duration};
 
 use crate::{
+    batches,
     cli::{BatchArgs, ProgressStyle, ResumeArgs, RetryArgs},
     dynamic,
     exit::Exit,
@@ -50,9 +51,9 @@ use crate::{
     problems::{Refusal, Refusals},
     progress::{Reporter, Snapshot, Style},
     refusal, resources,
-    screen::Screen,
+    screen::{self, Screen},
     signals::{Asked, Signals},
-    summary,
+    summary::{self, Next},
     work::Work,
 };
 
@@ -112,7 +113,7 @@ struct Start {
     shown: Shown,
     quiet: bool,
     /// How to go on with it, or, where nothing is kept, to run it again; `None` where its jobs came through a pipe.
-    next: Option<String>,
+    next: Option<Next>,
     /// How it is remembered; `None` where nothing is kept.
     keep: Option<Keep>,
     /// Jobs that had ended when it was resumed; `None` of a batch that begins.
@@ -206,7 +207,7 @@ fn stand_in(directory: &Path) -> Result<(), Refusal> {
 /// What is shown where. A bar needs a terminal, and one of its own: not that where commands write.
 fn style(start: &Start) -> Style {
     let raw = start.shown == Shown::Raw;
-    match (start.args.terms.progress, io::stderr().is_terminal()) {
+    match (start.args.terms.progress, screen::is_drawn_on()) {
         (ProgressStyle::Auto, _) if start.quiet => Style::None,
         (ProgressStyle::Auto, terminal) if raw && (!terminal || io::stdout().is_terminal()) => Style::None,
         (ProgressStyle::Auto | ProgressStyle::Bar, true) => Style::Bar,
@@ -343,8 +344,8 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
         Keep { durability, manifest, how }
     });
     let next = match &keep {
-        Some(_) => Some(resume_line(&args, &batch)),
-        None => (!jobs.is_stdin()).then(|| command_line(&args)),
+        Some(_) => Some(Next::Resume(batches::argument(&args.terms.state, &batch))),
+        None => (!jobs.is_stdin()).then(|| Next::Again(command_line(&args))),
     };
     let jobs = Arc::new(accepted);
     let start = Start { jobs, args, inputs, batch, place, quarantine, shown, quiet, next, keep, before };
@@ -395,13 +396,6 @@ fn meet(earlier: Option<Earlier>, args: &BatchArgs) -> Result<Meeting, Refusal> 
         }
         false => Ok(nothing),
     }
-}
-
-/// What goes on with the batch from the same folder.
-fn resume_line(args: &BatchArgs, batch: &BatchId) -> String {
-    let state = args.terms.state.to_string_lossy();
-    let state = if state == ".batchmill" { String::new() } else { format!(" --state {}", summary::quoted(&state)) };
-    format!("batchmill resume {}{state}", summary::quoted(batch.as_str()))
 }
 
 /// The command that was typed; an output that has content by then must be replaced.

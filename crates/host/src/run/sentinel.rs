@@ -20,6 +20,7 @@ use tokio::task::AbortHandle;
 use crate::{
     exit::Exit,
     signals::{Asked, Signals},
+    summary::Next,
 };
 
 /// Signals to end from which on somebody is in a hurry.
@@ -49,7 +50,7 @@ struct State {
     /// When the end was asked for, and by when it has to be there.
     armed: Option<Armed>,
     /// How the batch goes on.
-    next: Option<String>,
+    next: Option<Next>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +69,7 @@ impl Sentinel {
     }
 
     /// What config grants, and how the batch goes on afterwards.
-    pub(crate) fn know(&self, granted: Duration, next: Option<String>) {
+    pub(crate) fn know(&self, granted: Duration, next: Option<Next>) {
         let mut state = self.lock();
         (state.granted, state.next) = (granted, next);
         if let Some(armed) = &mut state.armed {
@@ -142,7 +143,7 @@ impl Sentinel {
     fn leave(&self) {
         let text = {
             let state = self.lock();
-            let next = state.next.as_ref().map(|next| format!(" `{next}` goes on with it.")).unwrap_or_default();
+            let next = state.next.as_ref().map(|next| format!(" {next}.")).unwrap_or_default();
             format!(
                 "Something is stuck: the program leaves before everything was closed. Nothing that was recorded is lost.{next}\n"
             )

@@ -13,13 +13,14 @@ use super::{
     raw::RawOutput,
 };
 use crate::{
+    batches,
     cli::{BatchArgs, ExitCode},
     exit::Exit,
     intake::JsonLines,
     problems::Refusal,
     refusal::of_store,
     screen::Screen,
-    summary::{self, BadLines, Summary},
+    summary::{self, BadLines, Next, Summary},
 };
 
 /// Results that are read from the store at a time.
@@ -155,7 +156,7 @@ impl Stored {
             results: place.and_then(Place::shown),
             bad_lines: self.bad_lines.clone(),
             kinds: std::collections::BTreeMap::new(),
-            next: None,
+            next: Some(Next::Resume(batches::argument(&self.args.terms.state, self.earlier.id()))),
             resumed: None,
             undelivered: Vec::new(),
             sinks: Vec::new(),

@@ -1,6 +1,7 @@
 //! What became of a batch: gathered from its results with bounded memory, written for people and as a report.
 
 mod group;
+mod next;
 mod report;
 mod slowest;
 mod text;
@@ -16,6 +17,7 @@ use batchmill_executor::{Share, Undelivered};
 use serde::Serialize;
 
 pub(crate) use group::{Groups, clipped};
+pub(crate) use next::{Next, after_failures};
 pub(crate) use report::{Reason, json as report, verdict_and_reason};
 pub(crate) use slowest::Slowest;
 pub(crate) use text::{one_line, quoted, text};
@@ -87,7 +89,7 @@ pub(crate) struct Summary {
     /// The plugins that config chose, by section.
     pub(crate) kinds: BTreeMap<&'static str, Vec<String>>,
     /// How to go on with it, or, where nothing is kept, to run it again; `None` where its jobs came through a pipe.
-    pub(crate) next: Option<String>,
+    pub(crate) next: Option<Next>,
     /// What earlier hosts had done.
     pub(crate) resumed: Option<Resumed>,
     /// Sinks that have not got all results.
@@ -130,12 +132,12 @@ impl Summary {
     /// Whether something is left to do.
     fn goes_on(&self) -> bool {
         let broke_off = matches!(self.verdict, Verdict::Drained | Verdict::StorageFailed(_) | Verdict::HostFailed(_));
-        broke_off || self.is_kept() && (self.trial().is_some() || !self.undelivered.is_empty())
+        broke_off || self.kept().is_some() && (self.trial().is_some() || !self.undelivered.is_empty())
     }
 
-    /// Whether a resume is possible.
-    fn is_kept(&self) -> bool {
-        self.next.as_ref().is_some_and(|command| command.starts_with("batchmill resume"))
+    /// Where it is kept: how commands are given the batch.
+    fn kept(&self) -> Option<&str> {
+        self.next.as_ref().and_then(Next::kept)
     }
 
     /// Jobs that had ended when this host began.

@@ -43,7 +43,7 @@ fn summary() -> Summary {
         results: Some("out dir/results.jsonl".into()),
         bad_lines: BadLines::default(),
         kinds: BTreeMap::from([("scheduler", vec!["priority".to_owned()]), ("sinks", Vec::new())]),
-        next: Some("batchmill run flow.yaml jobs.jsonl".into()),
+        next: Some(Next::Again("batchmill run flow.yaml jobs.jsonl".into())),
         resumed: None,
         undelivered: Vec::new(),
         sinks: Vec::new(),
@@ -77,6 +77,19 @@ fn a_batch_with_failures() {
     Next: `jq -c 'select(.error) | [.job_id, .error.class, .error.message]' 'out dir/results.jsonl'` lists the failed jobs
     ");
     assert_snapshot!("report", report(&summary()));
+}
+
+#[test]
+fn a_batch_that_is_kept_is_asked_by_commands() {
+    let mut summary = summary();
+    summary.next = Some(Next::Resume("inspect-7f3a --state s".into()));
+    let last = |summary: &Summary| plain(summary).lines().last().unwrap().to_owned();
+    assert_snapshot!(last(&summary), @"Next: `batchmill errors inspect-7f3a --state s` says why jobs failed, `batchmill retry inspect-7f3a --state s --failed` runs them again");
+    // Also where the results went to stdout, and no file has them.
+    summary.results = None;
+    assert_snapshot!(last(&summary), @"Next: `batchmill errors inspect-7f3a --state s` says why jobs failed, `batchmill retry inspect-7f3a --state s --failed` runs them again");
+    summary.verdict = Verdict::Drained;
+    assert_snapshot!(last(&summary), @"Next: `batchmill resume inspect-7f3a --state s` goes on with it");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use batchmill_core::{BatchCounts, Pause, Verdict, format_duration};
 use batchmill_executor::Undelivered;
 
 use super::{
-    BadLines, Summary,
+    BadLines, Next, Summary, after_failures,
     group::{Group, clipped},
 };
 use crate::{paint::Paint, progress::throughput};
@@ -182,12 +182,10 @@ fn places(out: &mut String, summary: &Summary, paint: Paint) {
 /// What a person would most likely type now.
 fn next(summary: &Summary) -> Option<String> {
     let counts = &summary.counts;
-    match (&summary.verdict, &summary.results) {
-        _ if summary.goes_on() => summary.next.as_ref().map(|command| match summary.is_kept() {
-            true => format!("`{command}` goes on with it"),
-            false => format!("`{command}` runs all of it again"),
-        }),
-        (_, Some(place)) if counts.unsuccessful() > 0 => Some(format!(
+    match (summary.kept(), &summary.results) {
+        _ if summary.goes_on() => summary.next.as_ref().map(Next::to_string),
+        (Some(batch), _) if counts.unsuccessful() > 0 => Some(after_failures(batch)),
+        (None, Some(place)) if counts.unsuccessful() > 0 => Some(format!(
             "`jq -c 'select(.error) | [.job_id, .error.class, .error.message]' {}` lists the failed jobs",
             quoted(place)
         )),

@@ -64,7 +64,16 @@ impl Unrun {
             message: "skipped or cancelled for other reasons".to_owned(),
             began: false,
         });
-        let mut all: Vec<NotRun> = self.groups.iter().cloned().chain(left).chain(others).collect();
+        let mut all: Vec<NotRun> = Vec::new();
+        for group in self.groups.iter().cloned().chain(left).chain(others) {
+            let told_alike = |told: &&mut NotRun| {
+                (told.state, &told.reason, &told.message) == (group.state, &group.reason, &group.message)
+            };
+            match all.iter_mut().find(told_alike) {
+                Some(told) => told.jobs += group.jobs,
+                None => all.push(group),
+            }
+        }
         all.sort_by_key(|group| std::cmp::Reverse(group.jobs));
         all
     }
@@ -95,5 +104,14 @@ mod tests {
         let said: Vec<_> = unrun.with(&[]).into_iter().map(|group| (group.jobs, group.message)).collect();
         let expected = [(3, "skipped: the batch was stopped by `now,fail=1`"), (1, "stopped with its batch")];
         assert_eq!(said, expected.map(|(jobs, message)| (jobs, message.to_owned())));
+    }
+
+    #[test]
+    fn what_is_told_alike_is_told_once() {
+        let mut unrun = Unrun::default();
+        unrun.take(&ended(Status::Cancelled, "cancelled", "cancelled by request", true));
+        unrun.take(&ended(Status::Cancelled, "cancelled", "cancelled by request", false));
+        let said: Vec<_> = unrun.with(&[]).into_iter().map(|group| (group.jobs, group.message)).collect();
+        assert_eq!(said, [(2, "cancelled by request".to_owned())]);
     }
 }

@@ -530,6 +530,13 @@ fn files_that_are_not_there_or_are_no_files() {
     stage.batchmill(&["run", "flow.yaml", "/proc/self/mem"]).expect(65).says("/proc/self/mem: ");
     stage.batchmill(&["run", "flow.yaml", "/dev/null"]).expect(0).says("0 jobs");
     stage.batchmill(&["run", "none.yaml", "none.jsonl"]).expect(65).says("none.yaml: ").says("none.jsonl: ");
+    stage
+        .batchmill(&["run", "/dev/zero", "jobs.jsonl"])
+        .expect(65)
+        .says("/dev/zero: longer than a flow can be, 64 MiB");
+    stage.batchmill(&["plugin", "inspect", "/dev/zero"]).expect(65).says("/dev/zero: is no regular file");
+    let meant = stage.batchmill(&["run", "flow.yaml", "*.none"]).expect(65);
+    meant.says("*.none: no such file; files that a pattern names are glob:*.none");
     // Readable by its mode, and still not readable.
     stage.batchmill(&["run", "/proc/self/mem", "jobs.jsonl"]).expect(65).says("/proc/self/mem: ");
 }

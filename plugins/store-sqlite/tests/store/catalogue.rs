@@ -124,6 +124,20 @@ fn a_batch_that_is_run_cannot_be_abandoned() {
 }
 
 #[test]
+fn a_prefix_of_a_batch_means_the_batch_and_not_its_retries() {
+    let place = three();
+    for (retry, generation) in [("nightly.r1", 1), ("nightly.r2", 2)] {
+        let mut child = new(retry);
+        (child.parent, child.generation) = (Some(id("nightly")), generation);
+        drop(place.state.create(child).unwrap());
+    }
+    let find = |name: &str| place.state.find(name).map(|batch| batch.id.to_string());
+    assert_eq!(find("night").unwrap(), "nightly");
+    assert!(matches!(find("nightly.r"), Err(StoreError::Ambiguous { .. })), "of two retries none is meant");
+    assert_eq!(find("nightly.r2").unwrap(), "nightly.r2");
+}
+
+#[test]
 fn prune_removes_what_ended_before_and_nothing_that_is_still_needed() {
     let place = three();
     let mut child = new("inspect-1.r1");

@@ -8,7 +8,7 @@ use super::{Host, Stage, Standing};
 use crate::{
     control::{Live, LiveLimit, Paused, PausedBy},
     progress::{self, Rate, Snapshot},
-    summary::one_line,
+    summary::{after_failures, one_line},
 };
 
 /// A block of lines. `now` is for the time that is left until a retry.
@@ -184,11 +184,7 @@ fn next(standing: &Standing) -> Option<String> {
         }
         Stage::Running => return None,
         Stage::Interrupted => format!("`batchmill resume {batch}` goes on"),
-        Stage::Finished | Stage::Halted if standing.counts.unsuccessful() > 0 => {
-            format!(
-                "`batchmill errors {batch}` says why jobs failed, `batchmill retry {batch} --failed` runs them again"
-            )
-        }
+        Stage::Finished | Stage::Halted if standing.counts.unsuccessful() > 0 => after_failures(batch),
         Stage::Finished | Stage::Halted => format!("`batchmill results {batch}` shows the results"),
         Stage::Abandoned => format!("`batchmill results {batch}` shows what it had done"),
     })

@@ -28,6 +28,9 @@ pub(super) fn execute(args: &InspectArgs, global: &Global) -> Exit {
 
 fn shown(args: &InspectArgs) -> Result<String, Refusal> {
     let path = args.path.display();
+    if args.path.metadata().is_ok_and(|about| !about.is_file()) {
+        return Err(Refusal::data(format!("{path}: is no regular file")));
+    }
     let bytes = fs::read(&args.path).map_err(|error| Refusal::data(format!("{path}: {error}")))?;
     let header = inspect(&bytes).map_err(|error| Refusal::data(format!("{path}: {error}")))?;
     let sha256 = Pin::of(&bytes).to_string();

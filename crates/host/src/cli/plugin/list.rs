@@ -1,5 +1,7 @@
 //! `batchmill plugin list`.
 
+use std::fmt::Write;
+
 use batchmill_plugin::Listed;
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -62,13 +64,12 @@ impl Row {
         })
     }
 
-    /// `max_attempts = 3, backoff = "exponential"`
-    fn options(&self) -> String {
-        let shown = |(key, default): (String, Value)| match default {
+    /// `max_attempts = 3`, one a line.
+    fn options(&self) -> impl Iterator<Item = String> {
+        defaults(&self.plugin.schema).into_iter().map(|(key, default)| match default {
             Value::Null => key,
             default => format!("{key} = {default}"),
-        };
-        defaults(&self.plugin.schema).into_iter().map(shown).collect::<Vec<_>>().join(", ")
+        })
     }
 }
 
@@ -78,11 +79,20 @@ fn defaults(schema: &Value) -> Vec<(String, Value)> {
     properties.map(|(key, described)| (key.clone(), described["default"].clone())).collect()
 }
 
+/// A line a plugin, and its options with their defaults below it: in one line no terminal has room for them.
 fn table(rows: &[Row]) -> String {
-    let options: Vec<String> = rows.iter().map(Row::options).collect();
-    let cells = rows.iter().zip(&options).map(|(row, options)| {
+    let cells = rows.iter().map(|row| {
         let Listed { kind, name, about, .. } = &row.plugin;
-        [kind.as_str(), name.as_str(), row.form, row.version.as_str(), about.as_str(), options.as_str()]
+        [kind.as_str(), name.as_str(), row.form, row.version.as_str(), about.as_str()]
     });
-    stdout::table(["KIND", "NAME", "FORM", "VERSION", "ABOUT", "OPTIONS"], &cells.collect::<Vec<_>>())
+    let table = stdout::table(["KIND", "NAME", "FORM", "VERSION", "ABOUT"], &cells.collect::<Vec<_>>());
+    let mut lines = table.lines();
+    let mut out: String = lines.next().map(|header| format!("{header}\n")).unwrap_or_default();
+    for (line, row) in lines.zip(rows) {
+        let _ = writeln!(out, "{line}");
+        for option in row.options() {
+            let _ = writeln!(out, "    {option}");
+        }
+    }
+    out
 }

@@ -15,7 +15,9 @@ fn a_loaded_plugin_is_listed_with_form_version_and_defaults() {
         table.lines().find(is_it).unwrap_or_else(|| panic!("no {kind} {name} in {table}")).to_owned()
     };
     assert!(row("scheduler", "faulty").contains("dynamic"), "{table}");
-    assert!(row("sink", "faulty").contains("after = 0"), "{table}");
+    let sink = row("sink", "faulty");
+    let options: Vec<_> = table.lines().skip_while(|line| *line != sink).skip(1).collect();
+    assert!(options.iter().take_while(|line| line.starts_with("    ")).any(|line| *line == "    after = 0"), "{table}");
     assert!(row("scheduler", "fifo").contains("static"), "{table}");
     let listed: Value =
         serde_json::from_str(&stage.batchmill(&["plugin", "list", "-o", "json"]).expect(0).stdout).unwrap();
