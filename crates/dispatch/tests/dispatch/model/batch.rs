@@ -17,7 +17,7 @@ impl Batch {
     /// Whether it is a trial that has begun all it may.
     pub(super) fn is_limit_reached(&self) -> bool {
         let begun = self.jobs.iter().filter(|job| job.epoch > 0).count() as u64;
-        self.opened.limit.is_some_and(|limit| begun >= limit.get())
+        self.opened.plan.limit.is_some_and(|limit| begun >= limit.get())
     }
 
     pub(super) fn leaves_out(&self, job: &Job) -> bool {

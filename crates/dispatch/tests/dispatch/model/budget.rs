@@ -8,12 +8,12 @@ const TOKEN: u64 = 1_000_000;
 
 impl Batch {
     fn full(&self) -> u64 {
-        self.opened.budget.map_or(0, |budget| u64::from(budget.burst().get()) * TOKEN)
+        self.opened.plan.budget.map_or(0, |budget| u64::from(budget.burst().get()) * TOKEN)
     }
 
     /// How long a millionth of a token takes.
     fn nanos_each(&self) -> u64 {
-        self.opened.budget.map_or(1, |budget| whole(1_000.0 / budget.per_second()))
+        self.opened.plan.budget.map_or(1, |budget| whole(1_000.0 / budget.per_second()))
     }
 
     fn refill(&mut self, now: MonoTime) {
@@ -31,7 +31,7 @@ impl Batch {
 
     /// A job of this batch succeeded.
     pub(super) fn earn(&mut self, by_retry: bool, now: MonoTime) {
-        let Some(budget) = self.opened.budget else { return };
+        let Some(budget) = self.opened.plan.budget else { return };
         self.refill(now);
         let earned = if by_retry { TOKEN } else { whole(budget.ratio() * 1e6) };
         self.tokens.0 = (self.tokens.0 + earned).min(self.full());

@@ -77,10 +77,10 @@ impl Model {
         hold!(!self.is_limited(job, now), "start above a limit of its keys: {start:?} {job:?}");
         let batch = self.batches.get_mut(&key.0).ok_or_else(not_open)?;
         hold!(batch.is_open_for_starts(), "start in a batch that takes none: {start:?}");
-        let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
+        let in_time = batch.opened.plan.deadline.is_none_or(|deadline| now < deadline);
         hold!(in_time, "start after the deadline of the batch: {start:?}");
         hold!(epoch > 1 || !batch.is_limit_reached(), "a trial starts too many: {start:?}");
-        let (timeout, resumed) = (batch.opened.timeout, batch.opened.resumed);
+        let (timeout, resumed) = (batch.opened.plan.timeout, batch.opened.resumed);
         let job = batch.jobs.get_mut(index as usize).ok_or("start of an unknown job")?;
         hold!(job.at == At::Ready && job.doomed.is_empty(), "start of a job that is not ready: {job:?}");
         hold!(!job.is_too_late(now), "start after the deadline of the job: {start:?}");
@@ -113,7 +113,7 @@ impl Model {
         let key = order.key(started.ok_or("start of an unknown job")?);
         let ready = self.batches.values().filter(|batch| super::rest::takes_starts(batch, now));
         let alone = self.running_suspect().is_some();
-        let held = |batch: &super::Batch, job: &super::Job| alone && job.is_suspect(batch.opened.crash_limit);
+        let held = |batch: &super::Batch, job: &super::Job| alone && job.is_suspect(batch.opened.plan.crash_limit);
         let ready =
             ready.flat_map(|batch| batch.jobs.iter().filter(move |job| !batch.leaves_out(job) && !held(batch, job)));
         let may = |job: &&super::Job| job.at == At::Ready && job.doomed.is_empty() && !job.is_too_late(now);
@@ -205,7 +205,7 @@ impl Model {
         let heard = batch.opened.heard.lock().unwrap().pop_front().ok_or("the strategy was not told")?;
         let class = error.map(|error| error.class);
         hold!((heard.status, heard.class, heard.total) == (record.status, class, total), "it was told {heard:?}");
-        if let Some(halt) = &mut batch.opened.halt {
+        if let Some(halt) = &mut batch.opened.plan.halt {
             let (right, answer) = (halt.hears(heard.status, total), halting::said(&heard.answer));
             hold!(right == answer, "the rules say {right:?}, the strategy {answer:?}: {halt:?}");
         }

@@ -104,7 +104,7 @@ impl Model {
             for job in &mut batch.jobs {
                 match job.at {
                     At::Pending if job.new.after.is_none_or(|after| after <= now) => job.at = At::Ready,
-                    At::Backoff(due) if due <= now && batch.opened.budget.is_none() => job.at = At::Ready,
+                    At::Backoff(due) if due <= now && batch.opened.plan.budget.is_none() => job.at = At::Ready,
                     At::Running(_) if !job.deadline_fired && job.is_past_deadline(now) => {
                         job.told(StopCause::JobDeadline, step);
                     }
@@ -120,7 +120,7 @@ impl Model {
             for job in batch.jobs.iter_mut().filter(|job| job.waits() && job.is_too_late(now)) {
                 job.is_expired = true;
             }
-            if batch.opened.deadline.is_some_and(|deadline| deadline <= now) && !batch.deadline_fired {
+            if batch.opened.plan.deadline.is_some_and(|deadline| deadline <= now) && !batch.deadline_fired {
                 batch.deadline_fired = true;
                 batch.begin_close(Close::Deadline, Some(StopCause::BatchDeadline), step);
             }
@@ -169,7 +169,7 @@ impl Model {
             }
             Outcome::Lost => {
                 job.crashes += 1;
-                if job.crashes >= batch.opened.crash_limit { Some(vec![Status::Quarantined]) } else { again(job) }
+                if job.crashes >= batch.opened.plan.crash_limit { Some(vec![Status::Quarantined]) } else { again(job) }
             }
             _ if pressed => {
                 self.expect = self.ended_by_pressure(lease);
@@ -202,7 +202,7 @@ fn says(outcome: &Outcome, is_told: bool) -> Option<&Outcome> {
 /// Retries that are due, in the order in which they are: what is due at the same moment, in the order of the decisions.
 fn get_in_line(batch: &mut Batch, now: MonoTime) {
     let Batch { jobs, line, opened, .. } = batch;
-    if opened.budget.is_none() {
+    if opened.plan.budget.is_none() {
         return;
     }
     let mut due: Vec<(MonoTime, u64, u32)> = Vec::new();
@@ -262,7 +262,7 @@ fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw,
         let class = failed.error.class;
         let asked = FailedAttempt::new(*count, class, elapsed, failed.error.retry_after, draw);
         let may = !matches!(class, ErrorClass::Fatal | ErrorClass::Cancelled);
-        match may.then(|| opened.policies[usize::from(failed.retry.0)].decide(&asked)) {
+        match may.then(|| opened.plan.policies[usize::from(failed.retry.0)].decide(&asked)) {
             Some(RetryDecision::After(delay)) => delays.push(delay),
             _ if class == ErrorClass::Fatal => fatal = true,
             _ => match &failed.node {
@@ -277,7 +277,7 @@ fn decide(batch: &mut Batch, lease: Lease, failure: &AttemptFailure, draw: Draw,
     }
     job.attempts += 1;
     job.tries += 1;
-    let most = opened.needs.declared.len().saturating_sub(1);
+    let most = opened.plan.needs.declared.len().saturating_sub(1);
     let ran_out = failure.iter().any(|failed| failed.error.is_out_of_memory());
     let level = (job.level as usize + usize::from(ran_out)).min(most.max(job.level as usize));
     match delays.into_iter().max() {

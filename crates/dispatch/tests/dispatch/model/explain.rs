@@ -77,7 +77,7 @@ impl Model {
             _ if batch.cut_off.is_some() => return "storage failed",
             _ if !job.doomed.is_empty() => return "end decided",
             _ if !batch.closing.is_empty() => return "closing",
-            _ if batch.opened.deadline.is_some_and(|deadline| deadline <= now) => return "closing",
+            _ if batch.opened.plan.deadline.is_some_and(|deadline| deadline <= now) => return "closing",
             _ if batch.sealed && job.is_too_late(now) => return "end decided",
             _ if batch.leaves_out(job) => return "trial",
             _ if self.draining => return "draining",

@@ -12,14 +12,14 @@ mod past;
 mod resources;
 mod rest;
 
-use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use batchmill_core::{Closing, FinalResult, MonoTime, Pause, RetryBudget, RetryPolicy, Status};
-use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, Needs, NewJob, Settings, StopCause};
+use batchmill_core::{Closing, FinalResult, MonoTime, Pause, Status};
+use batchmill_dispatch::{Dispatch, Effect, Event, JournalFailure, Lease, NewJob, Settings, StopCause};
 
 use self::limits::No;
 pub(crate) use self::{effects::hold, limits::PlainLimits};
-use crate::{halting::PlainHalt, policies::HeardLog, schedulers::LastPick};
+use crate::{policies::HeardLog, schedulers::LastPick, world::Plan};
 
 /// What does not hold, as a sentence.
 pub(crate) type Violation = String;
@@ -91,25 +91,15 @@ pub(crate) enum Paused {
 /// How a batch was opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) policies: Vec<Arc<dyn RetryPolicy>>,
+    /// Its rules of failures are what the strategy must answer, where it is not scripted.
+    pub(crate) plan: Plan,
     pub(crate) heard: HeardLog,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) queue_timeout: Option<Duration>,
-    pub(crate) job_timeout: Option<Duration>,
-    pub(crate) deadline: Option<MonoTime>,
-    pub(crate) crash_limit: u32,
-    pub(crate) budget: Option<RetryBudget>,
-    pub(crate) limit: Option<NonZeroU64>,
     /// When an earlier host accepted it.
     pub(crate) accepted: Option<MonoTime>,
     pub(crate) resumed: bool,
     /// What it decided about the batch as a whole.
     pub(crate) closing: Option<Closing>,
     pub(crate) paused: Option<Pause>,
-    /// What the strategy must answer, where it is not scripted.
-    pub(crate) halt: Option<PlainHalt>,
-    /// What its jobs ask for.
-    pub(crate) needs: Needs,
 }
 
 #[derive(Debug)]
@@ -231,7 +221,7 @@ impl Model {
     }
 
     pub(crate) fn opened(&mut self, now: MonoTime, key: u32, opened: Opened) {
-        let full = opened.budget.map_or(0, |budget| u64::from(budget.burst().get()) * 1_000_000);
+        let full = opened.plan.budget.map_or(0, |budget| u64::from(budget.burst().get()) * 1_000_000);
         let (closing, pause) = (opened.closing.clone(), opened.paused.clone());
         let mut batch = Batch {
             opened,
@@ -286,13 +276,13 @@ impl Model {
     fn running_suspect(&self) -> Option<&Lease> {
         self.live.values().find(|lease| {
             let batch = &self.batches[&lease.batch.0];
-            batch.jobs[lease.index as usize].is_suspect(batch.opened.crash_limit)
+            batch.jobs[lease.index as usize].is_suspect(batch.opened.plan.crash_limit)
         })
     }
 
     /// Whether a job must wait until another one that may take the host down has ended.
     fn is_held_as_suspect(&self, batch: &Batch, job: &Job) -> bool {
-        job.is_suspect(batch.opened.crash_limit) && self.running_suspect().is_some()
+        job.is_suspect(batch.opened.plan.crash_limit) && self.running_suspect().is_some()
     }
 
     /// Whether a limit of its keys says no.

@@ -30,9 +30,9 @@ impl Batch {
             stop_step: 0,
             stop_sent: false,
             deadline_fired: false,
-            queue_timeout: self.opened.queue_timeout,
+            queue_timeout: self.opened.plan.queue_timeout,
             sealed_at: None,
-            job_timeout: self.opened.job_timeout,
+            job_timeout: self.opened.plan.job_timeout,
             limit: None,
             is_expired: false,
             doomed: Vec::new(),
@@ -44,7 +44,7 @@ impl Batch {
                 job.epoch = u32::from(!matches!(status, Status::Cancelled | Status::Skipped));
             }
             Past::Interrupted(setback) => {
-                let in_line = self.opened.budget.is_some() && setback.attempts > 0;
+                let in_line = self.opened.plan.budget.is_some() && setback.attempts > 0;
                 job.at = if setback.due > now || in_line { At::Backoff(setback.due) } else { At::Ready };
                 job.remember(setback);
             }
@@ -55,7 +55,7 @@ impl Batch {
 
     /// Those that lost their hosts too often have their end when the total is known.
     pub(super) fn doom_poison(&mut self) {
-        let limit = self.opened.crash_limit;
+        let limit = self.opened.plan.crash_limit;
         for job in self.jobs.iter_mut().filter(|job| job.waits() && job.crashes > 0 && job.crashes >= limit) {
             job.doomed.push(Status::Quarantined);
         }
@@ -95,7 +95,7 @@ impl Model {
                 let heard = batch.opened.heard.lock().unwrap().pop_front().ok_or("the strategy was not told again")?;
                 let told = (heard.status, heard.class, heard.total);
                 hold!(told == (end.status, end.class, total), "it was told {heard:?} again instead of {end:?}");
-                if let Some(halt) = &mut batch.opened.halt {
+                if let Some(halt) = &mut batch.opened.plan.halt {
                     let (right, answer) = (halt.hears(heard.status, total), halting::said(&heard.answer));
                     hold!(right == answer, "the rules say {right:?}, the strategy {answer:?}: {halt:?}");
                 }

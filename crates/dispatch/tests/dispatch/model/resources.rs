@@ -91,7 +91,7 @@ impl Model {
         }
         let may = |lease: &&Lease| {
             let batch = &self.batches[&lease.batch.0];
-            batch.opened.needs.processes && batch.repeats() && batch.jobs[lease.index as usize].stop.is_empty()
+            batch.opened.plan.needs.processes && batch.repeats() && batch.jobs[lease.index as usize].stop.is_empty()
         };
         let age = |lease: &&Lease| (self.batches[&lease.batch.0].jobs[lease.index as usize].started, lease.slot.0);
         let newest = self.live.values().filter(may).max_by_key(age).copied();
@@ -119,10 +119,10 @@ impl Model {
         if !batch.asks() {
             return (0, false);
         }
-        let declared = &batch.opened.needs.declared;
+        let declared = &batch.opened.plan.needs.declared;
         let declared = declared.get(job.level as usize).map_or(0, |request| request.memory);
         let seen = self.memory.seen(key, job.level);
-        (declared.max(seen.unwrap_or(0)), batch.opened.needs.processes && declared == 0 && seen.is_none())
+        (declared.max(seen.unwrap_or(0)), batch.opened.plan.needs.processes && declared == 0 && seen.is_none())
     }
 
     fn taken(&self) -> u64 {
@@ -213,13 +213,13 @@ impl Model {
 impl Batch {
     /// Whether its jobs ask for anything.
     fn asks(&self) -> bool {
-        let needs = &self.opened.needs;
+        let needs = &self.opened.plan.needs;
         needs.processes || needs.declared.iter().any(|request| request.memory > 0)
     }
 
     /// Whether its policies want a first attempt repeated that was short of resources.
     fn repeats(&self) -> bool {
         let first = FailedAttempt::new(1, ErrorClass::Resource, Duration::ZERO, None, Draw::from_bits(0));
-        self.opened.policies.iter().all(|policy| matches!(policy.decide(&first), RetryDecision::After(_)))
+        self.opened.plan.policies.iter().all(|policy| matches!(policy.decide(&first), RetryDecision::After(_)))
     }
 }

@@ -149,13 +149,13 @@ impl Model {
 }
 
 pub(super) fn takes_starts(batch: &Batch, now: MonoTime) -> bool {
-    let in_time = batch.opened.deadline.is_none_or(|deadline| now < deadline);
+    let in_time = batch.opened.plan.deadline.is_none_or(|deadline| now < deadline);
     batch.is_open_for_starts() && in_time
 }
 
 /// Everything that an alarm must not miss.
 fn due(batch: &Batch) -> Vec<MonoTime> {
-    let deadline = batch.opened.deadline.filter(|_| !batch.deadline_fired);
+    let deadline = batch.opened.plan.deadline.filter(|_| !batch.deadline_fired);
     let of_job = |(index, job): (u32, &Job)| {
         let wait = match job.at {
             At::Pending => job.new.after,

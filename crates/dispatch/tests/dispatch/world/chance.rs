@@ -185,36 +185,7 @@ impl World {
         (setup.accepted, setup.resumed) = (accepted, resumed);
         (setup.closing, setup.paused) = (closing.clone(), paused.clone());
         let key = self.dispatch.open(setup, self.now);
-        let Plan {
-            policies,
-            timeout,
-            queue_timeout,
-            job_timeout,
-            deadline,
-            crash_limit,
-            budget,
-            limit,
-            halt,
-            needs,
-            ..
-        } = plan.clone();
-        let mut opened = Opened {
-            policies,
-            heard,
-            timeout,
-            queue_timeout,
-            job_timeout,
-            deadline,
-            crash_limit,
-            budget,
-            limit,
-            accepted,
-            resumed,
-            closing,
-            paused,
-            halt,
-            needs,
-        };
+        let mut opened = Opened { plan: plan.clone(), heard, accepted, resumed, closing, paused };
         self.lie_about(&mut opened);
         self.model.opened(self.now, key.0, opened);
         key
@@ -226,10 +197,12 @@ impl World {
                 let richer = |budget: RetryBudget| {
                     RetryBudget::new(budget.burst().saturating_add(1), budget.ratio(), budget.per_second()).ok()
                 };
-                opened.budget = opened.budget.and_then(richer);
+                opened.plan.budget = opened.plan.budget.and_then(richer);
             }
-            Some(Lie::Rules) => opened.halt = opened.halt.as_ref().and(self.later.as_mut()).map(PlainHalt::some),
-            Some(Lie::Trial) => opened.limit = opened.limit.map(|limit| limit.saturating_add(1)),
+            Some(Lie::Rules) => {
+                opened.plan.halt = opened.plan.halt.as_ref().and(self.later.as_mut()).map(PlainHalt::some);
+            }
+            Some(Lie::Trial) => opened.plan.limit = opened.plan.limit.map(|limit| limit.saturating_add(1)),
             Some(Lie::Concurrency | Lie::Rate) | None => {}
         }
     }
