@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
+use batchmill_core::PluginKind;
 use serde_json::Value;
 
 use super::Kind;
 
 impl Kind {
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn of_plugin(self) -> PluginKind {
         match self {
-            Self::Scheduler => "scheduler",
-            Self::Retry => "retry",
-            Self::Failure => "failure",
-            Self::Governor => "governor",
-            Self::Sink => "sink",
+            Self::Scheduler => PluginKind::Scheduler,
+            Self::Retry => PluginKind::Retry,
+            Self::Failure => PluginKind::Failure,
+            Self::Governor => PluginKind::Governor,
+            Self::Sink => PluginKind::Sink,
         }
     }
 
@@ -91,7 +92,7 @@ pub(super) fn of(kind: Kind, name: &str, checkout: Option<&Path>) -> Vec<(&'stat
     let marks = [
         ("@NAME@", name.to_owned()),
         ("@CRATE@", name.replace('-', "_")),
-        ("@KIND@", kind.word().to_owned()),
+        ("@KIND@", kind.of_plugin().to_string()),
         ("@TRAIT@", kind.trait_name().to_owned()),
         ("@CHECK@", kind.check().to_owned()),
         ("@SECTION@", kind.section().to_owned()),

@@ -133,7 +133,7 @@ pub(super) fn execute(args: &NewArgs, global: &Global) -> Exit {
         Ok(()) => stdout::print(&format!(
             "{name}: a {kind} plugin. Next:\n  cd {name} && cargo test\n  README.md has the rest\n",
             name = args.name,
-            kind = args.kind.word(),
+            kind = args.kind.of_plugin(),
         )),
         Err(refusal) => refusal::print(&refusal, &global.screen()),
     }
