@@ -17,6 +17,9 @@ use crate::{
     steps::{Failed, cargo, is_ci, shown},
 };
 
+/// What a plain build leaves out, and tests ask for.
+const WHOLE: &str = "batchmill-host/postgres";
+
 /// How many tests ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Tally {
@@ -71,11 +74,11 @@ fn commands(arguments: &[String]) -> Vec<Command> {
         &[&["test", "--no-fail-fast"]]
     } else if has_nextest() {
         &[
-            &["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"],
-            &["test", "--workspace", "--doc", "--no-fail-fast"],
+            &["nextest", "run", "--workspace", "--features", WHOLE, "--no-fail-fast", "--no-tests=pass"],
+            &["test", "--workspace", "--features", WHOLE, "--doc", "--no-fail-fast"],
         ]
     } else {
-        &[&["test", "--workspace", "--no-fail-fast"]]
+        &[&["test", "--workspace", "--features", WHOLE, "--no-fail-fast"]]
     };
     let command = |run: &&[&str]| {
         let mut command = cargo(run);

@@ -1,5 +1,7 @@
 //! Checkpoints in a real PostgreSQL, which the tests start themselves.
 
+#[path = "conformance/clients.rs"]
+mod clients;
 #[path = "conformance/options.rs"]
 mod options;
 #[path = "conformance/restarts.rs"]

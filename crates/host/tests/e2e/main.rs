@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_sources;
 mod batches;
+mod checkpoints;
 mod commands;
 mod disk;
 mod dynamic;
@@ -17,6 +18,8 @@ mod metrics;
 mod parallel;
 mod pause;
 mod policies;
+#[path = "../../../../plugins/store-postgres/tests/conformance/server.rs"]
+mod postgres_server;
 mod progress;
 mod prometheus_server;
 mod references;

@@ -1,4 +1,5 @@
-//! A PostgreSQL of our own: made in a temporary folder, reached by a socket in it, ended with the test.
+//! A PostgreSQL of our own: made in a temporary folder, reached by a socket in it, ended with the test. The tests of the whole
+//! program take this file too.
 
 use std::{
     env, fs,
@@ -8,8 +9,6 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use batchmill_core::BuildContext;
-use batchmill_store_postgres::{Options, PostgresCheckpointer};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
@@ -51,10 +50,10 @@ impl Server {
 
     /// Starts it again, where it was, and waits until it answers.
     pub(crate) fn go_on(&mut self) {
-        let mut child = command(&program("postgres").expect("it comes with initdb"), self.folder.path())
+        let mut child = command(&program("postgres").expect("it comes with initdb"), self.folder())
             .args(["-D", "data", "-c", "listen_addresses=", "-c", "fsync=off", "-c", "log_min_messages=error"])
             .args(["-c", "max_connections=40", "-c", "log_destination=stderr", "-c", "logging_collector=off", "-k"])
-            .arg(self.folder.path())
+            .arg(self.folder())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -79,48 +78,14 @@ impl Server {
         child.wait().unwrap();
     }
 
+    /// Its folder: a place for files that it or its users need.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A connection string for a database.
     pub(crate) fn url(&self, user: &str, database: &str) -> String {
-        format!("host={} user={user} dbname={database}", self.folder.path().display())
-    }
-
-    /// Makes checkpointers with the same options, as `change` makes them from the defaults.
-    pub(crate) fn opener<F: Fn(&mut Options)>(&self, change: F) -> impl Fn() -> PostgresCheckpointer + Clone + use<F> {
-        self.opener_at(&self.url("tester", "postgres"), change)
-    }
-
-    /// The same for another connection string.
-    pub(crate) fn opener_at<F: Fn(&mut Options)>(
-        &self,
-        url: &str,
-        change: F,
-    ) -> impl Fn() -> PostgresCheckpointer + Clone + use<F> {
-        let mut file = tempfile::NamedTempFile::new_in(self.folder.path()).unwrap();
-        writeln!(file, "{url}").unwrap();
-        let (_, path) = file.keep().unwrap();
-        let mut options = Options::from_file(path);
-        change(&mut options);
-        move || PostgresCheckpointer::new(&options, &BuildContext::default()).unwrap()
-    }
-
-    /// Runs SQL as its owner, and returns the rows as text.
-    pub(crate) fn sql(&self, sql: &str) -> Vec<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let url = self.url("tester", "postgres");
-            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-            tokio::spawn(connection);
-            let rows = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-            let text = |row: &tokio_postgres::SimpleQueryRow| {
-                (0..row.len()).map(|i| row.get(i).unwrap_or("null")).collect::<Vec<_>>().join(" ")
-            };
-            rows.iter()
-                .filter_map(|message| match message {
-                    tokio_postgres::SimpleQueryMessage::Row(row) => Some(text(row)),
-                    _ => None,
-                })
-                .collect()
-        })
+        format!("host={} user={user} dbname={database}", self.folder().display())
     }
 }
 
