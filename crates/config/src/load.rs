@@ -1,13 +1,11 @@
 //! From a request to a checked configuration, or to everything that is wrong with it.
 
-use std::collections::BTreeMap;
-
 use batchmill_core::Problem;
 use batchmill_plugin::Registry;
 use figment::{Figment, Profile, Provider, value::Value};
 
 use crate::{
-    ConfigProblem, Expressions, HostConfig, LoadRequest, Origin,
+    ConfigProblem, Expressions, HostConfig, LoadRequest, Origin, Origins,
     collect::Collected,
     document,
     key::{self, Path},
@@ -21,8 +19,8 @@ use crate::{
 pub struct Loaded {
     /// The effective configuration.
     pub config: HostConfig,
-    /// The origin of every value that some layer gives.
-    pub(crate) origins: BTreeMap<Path, Origin>,
+    /// Where each of its values comes from.
+    pub origins: Origins,
 }
 
 /// Loads the configuration.
@@ -66,14 +64,7 @@ impl Loaded {
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         let path = document::dotted_key(key)?;
         let config = serde_json::to_value(&self.config).ok()?;
-        key::find(config.as_object()?, &path).map(|_| self.origin_of(&path))
-    }
-
-    /// The origin of the value at `path`, which exists.
-    pub(crate) fn origin_of(&self, path: &[String]) -> &Origin {
-        let known = (1..=path.len()).rev().find_map(|length| self.origins.get(&path[..length]));
-        // What no layer gives is a default of the code.
-        known.unwrap_or(&Origin::Default)
+        key::find(config.as_object()?, &path).map(|_| self.origins.of(&path))
     }
 }
 
@@ -103,7 +94,7 @@ fn merge(layers: &[Layer]) -> Result<Loaded, Box<figment::Error>> {
     let numbered = layers.iter().enumerate().map(|(number, layer)| Numbered { number, values: &layer.values });
     let figment = numbered.fold(Figment::new(), Figment::merge);
     let config = figment.extract()?;
-    let mut origins = BTreeMap::new();
+    let mut origins = Origins::default();
     for (key, value) in figment.data()?.remove(&Profile::Default).unwrap_or_default() {
         trace(&figment, layers, &mut vec![key], &value, &mut origins);
     }
@@ -111,10 +102,10 @@ fn merge(layers: &[Layer]) -> Result<Loaded, Box<figment::Error>> {
 }
 
 /// Notes the origin of every value below `path`; figment tags each with the layer that gave it.
-fn trace(figment: &Figment, layers: &[Layer], path: &mut Path, value: &Value, origins: &mut BTreeMap<Path, Origin>) {
+fn trace(figment: &Figment, layers: &[Layer], path: &mut Path, value: &Value, origins: &mut Origins) {
     let number = figment.get_metadata(value.tag()).and_then(|layer| layer.name.parse::<usize>().ok());
     if let Some(layer) = number.and_then(|number| layers.get(number)) {
-        origins.insert(path.clone(), layer.origin(path));
+        origins.note(path.clone(), layer.origin(path));
     }
     let mut below = |key: String, value: &Value| {
         path.push(key);

@@ -82,13 +82,13 @@ impl Resources {
         [("slow_at", self.slow_at), ("shrink_at", self.shrink_at), ("stop_at", self.stop_at), ("kill_at", self.kill_at)]
     }
 
-    /// Two keys that contradict each other, with why: the first such pair.
-    pub(crate) fn contradictions(&self) -> Vec<(&'static str, String)> {
+    /// Two keys that contradict each other, the higher rung first, with why.
+    pub(crate) fn contradictions(&self) -> Vec<(&'static str, &'static str, String)> {
         let rungs = self.rungs();
         let falls = rungs.windows(2).filter(|pair| pair[0].1 >= pair[1].1);
         let told = |pair: &[(&'static str, Percent<100>)]| {
             let [(lower, low), (higher, high)] = [pair[0], pair[1]];
-            (higher, format!("{high} is not above `resources.{lower}`, which is {low}"))
+            (higher, lower, format!("`resources.{higher}`, {high}, is not above `resources.{lower}`, which is {low}"))
         };
         falls.map(told).collect()
     }

@@ -79,7 +79,7 @@ impl Loaded {
         }
         let mut origins = Map::new();
         self.leaves(&config, &mut Path::new(), &mut |path, _| {
-            origins.insert(key::dotted(path), self.origin_of(path).to_string().into());
+            origins.insert(key::dotted(path), self.origins.of(path).to_string().into());
         });
         json!({"config": config, "origins": origins})
     }
@@ -163,7 +163,7 @@ impl Text<'_> {
     fn line(&mut self, key: &str, path: &[String], value: &Value) {
         let _ = write!(self.out, "{key} = {}", inline(value));
         if self.with_origin {
-            let _ = match self.loaded.origin_of(path) {
+            let _ = match self.loaded.origins.of(path) {
                 Origin::File { path, place: Some(place) } => {
                     write!(self.out, "  # from {}:{}", path.display(), place.line)
                 }

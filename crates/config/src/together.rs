@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use batchmill_plugin::HumanDuration;
 
-use crate::{ConfigProblem, Executor, Loaded, Origin, key};
+use crate::{ConfigProblem, Executor, Loaded};
 
 /// Every contradiction, named by both of its keys.
 pub(crate) fn problems(loaded: &Loaded) -> Vec<ConfigProblem> {
@@ -15,10 +15,9 @@ pub(crate) fn problems(loaded: &Loaded) -> Vec<ConfigProblem> {
 }
 
 fn rungs_out_of_order(loaded: &Loaded) -> impl Iterator<Item = ConfigProblem> {
-    loaded.config.resources.contradictions().into_iter().map(|(key, message)| {
-        let path = ["resources".to_owned(), key.to_owned()];
-        ConfigProblem { origin: loaded.origin_of(&path).clone(), key: key::dotted(&path), message }
-    })
+    let told =
+        |(higher, lower, message)| loaded.origins.contradiction(&["resources", higher], &["resources", lower], message);
+    loaded.config.resources.contradictions().into_iter().map(told)
 }
 
 fn drain_beyond_shutdown(loaded: &Loaded) -> Option<ConfigProblem> {
@@ -27,14 +26,14 @@ fn drain_beyond_shutdown(loaded: &Loaded) -> Option<ConfigProblem> {
     let needed = drain.saturating_add(Executor::AFTER_DRAIN);
     (needed > shutdown).then(|| {
         let message = format!(
-            "a drain of {} does not fit into `executor.shutdown_timeout` of {}, whose last {} are for stopping, killing and \
-             closing: make it at least {}, or the drain shorter",
+            "`executor.drain_timeout` of {} does not fit into `executor.shutdown_timeout` of {}, whose last {} are for stopping, \
+             killing and closing: make that at least {}, or the drain shorter",
             HumanDuration::from(drain),
             HumanDuration::from(shutdown),
             HumanDuration::from(Executor::AFTER_DRAIN),
             HumanDuration::from(needed),
         );
-        told(loaded, &["executor", "drain_timeout"], &["executor", "shutdown_timeout"], message)
+        loaded.origins.contradiction(&["executor", "drain_timeout"], &["executor", "shutdown_timeout"], message)
     })
 }
 
@@ -42,25 +41,12 @@ fn drain_beyond_shutdown(loaded: &Loaded) -> Option<ConfigProblem> {
 fn attempt_beyond_job(loaded: &Loaded) -> Option<ConfigProblem> {
     let Executor { timeout, job_timeout, .. } = &loaded.config.executor;
     let job = (*job_timeout)?;
-    let path = ["executor".to_owned(), "timeout".to_owned()];
-    let place = Some(loaded.origin_of(&path)).filter(|origin| **origin != Origin::Default)?;
+    let place = loaded.origins.given(&["executor", "timeout"])?;
     let is_less = timeout.percent().is_none() && job.get() < timeout.at_first();
     is_less.then(|| {
         let message = format!(
             "{job} for all attempts of a job together is less than `executor.timeout` allows one of them, {timeout} ({place})"
         );
-        told(loaded, &["executor", "job_timeout"], &["executor", "timeout"], message)
+        loaded.origins.contradiction(&["executor", "job_timeout"], &["executor", "timeout"], message)
     })
-}
-
-/// At the place of `first`, unless that is a default: then at that of `second`.
-fn told(loaded: &Loaded, first: &[&str], second: &[&str], message: String) -> ConfigProblem {
-    let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-    let (first, second) = (path(first), path(second));
-    let of_user = |path: &[String]| Some(loaded.origin_of(path).clone()).filter(|origin| *origin != Origin::Default);
-    let (path, origin) = match (of_user(&first), of_user(&second)) {
-        (None, Some(origin)) => (second, origin),
-        (origin, _) => (first, origin.unwrap_or(Origin::Default)),
-    };
-    ConfigProblem { origin, key: key::dotted(&path), message }
 }

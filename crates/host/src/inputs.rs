@@ -2,11 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use batchmill_config::{AttemptTimeout, HostConfig, LoadRequest};
+use batchmill_config::{AttemptTimeout, HostConfig, LoadRequest, Origins};
 use batchmill_core::{StateData, format_duration};
 use batchmill_plugin::Registry;
 
 use crate::{
+    contradictions,
     dynamic::{self, Loaded},
     intake::{self, Jobs, JsonLines, Keys, Rules},
     problems::{Refusal, Refusals},
@@ -22,6 +23,8 @@ pub(crate) struct Inputs {
     /// The plugins that came from dynamic libraries.
     pub(crate) libraries: Loaded,
     pub(crate) config: HostConfig,
+    /// Who gave it.
+    pub(crate) origins: Origins,
     pub(crate) flow: Flow,
     pub(crate) retry: Policies,
     /// `None` if only config and flow were asked for.
@@ -44,7 +47,7 @@ pub(crate) fn read(
         unreachable!("what is missing was refused");
     };
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
-    let config = refusals.keep(loaded).map(|loaded| work.config(loaded));
+    let (config, origins) = refusals.keep(loaded).map(|loaded| (work.config(&loaded), loaded.origins)).unzip();
     let nice = config.as_ref().map_or(0, |config| config.resources.nice.get());
     let compiled = work.compile(&registry, nice);
     let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.as_ref().map(|(jobs, _)| *jobs)));
@@ -53,8 +56,9 @@ pub(crate) fn read(
         Some(swapped) => (refusals.keep(Err(swapped)), None),
         None => (refusals.keep(compiled), jobs),
     };
-    if let Some(config) = &config {
-        refusals.keep(assemble::governor(config, &registry));
+    if let (Some(config), Some(origins)) = (&config, &origins) {
+        let governor = assemble::governor(config, &registry);
+        refusals.keep(governor.and_then(|governor| contradictions::governor(config, origins, &*governor)));
     }
     if let (Some(config), Some(flow)) = (&config, &flow) {
         tell_vain_limits(config, flow);
@@ -71,8 +75,10 @@ pub(crate) fn read(
         refusals.keep(accept(jobs, rules, flow.as_ref()))
     });
     refusals.into_result()?;
-    match (config, flow, retry) {
-        (Some(config), Some(flow), Some(retry)) => Ok(Inputs { registry, libraries, config, flow, retry, jobs, keys }),
+    match (config.zip(origins), flow, retry) {
+        (Some((config, origins)), Some(flow), Some(retry)) => {
+            Ok(Inputs { registry, libraries, config, origins, flow, retry, jobs, keys })
+        }
         _ => unreachable!("what is missing was refused"),
     }
 }

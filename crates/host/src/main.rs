@@ -14,6 +14,7 @@ mod batches;
 mod catalog;
 mod cli;
 mod clock;
+mod contradictions;
 mod control;
 mod dynamic;
 mod exit;

@@ -1,9 +1,9 @@
-//! From config and flow to what dispatch shares out, and what of the two contradicts each other.
+//! From config and flow to what dispatch shares out.
 
-use std::{num::NonZeroUsize, thread, time::Duration};
+use std::{num::NonZeroUsize, thread};
 
 use batchmill_config::{HostConfig, MemoryLimit, Resources};
-use batchmill_core::{Request, about_size, format_duration};
+use batchmill_core::Request;
 use batchmill_executor::{Ladder, MemoryProbe, Needs, ResourceSettings};
 use batchmill_flow::CompiledGraph;
 
@@ -48,30 +48,6 @@ pub(crate) fn shared(config: &HostConfig, graph: &CompiledGraph) -> Result<Share
 /// What the jobs of a flow ask for.
 pub(crate) fn needs(graph: &CompiledGraph) -> Needs {
     Needs::new(graph.requests().to_vec(), graph.has_kind(PROCESS))
-}
-
-/// A job that could never start, and a reservation that would never come.
-pub(crate) fn check(config: &HostConfig, graph: &CompiledGraph, deadline: Option<Duration>) -> Result<(), Refusal> {
-    let mut problems = Vec::new();
-    let declared = graph.requests().iter().map(|request| request.memory).max().unwrap_or_default();
-    if let Some(MemoryLimit::Bytes(limit)) = config.executor.memory_limit
-        && declared > limit
-    {
-        let (declared, limit) = (about_size(declared), about_size(limit));
-        problems.push(format!(
-            "executor.memory_limit is {limit}, and `cost.memory` of the flow asks for up to {declared} at once: no such \
-             job could start"
-        ));
-    }
-    let patience: Duration = config.resources.reserve_after.into();
-    let is_given = config.resources.reserve_after != Resources::default().reserve_after;
-    if let Some(deadline) = deadline.filter(|deadline| is_given && patience > *deadline) {
-        let (patience, deadline) = (format_duration(patience), format_duration(deadline));
-        problems.push(format!(
-            "resources.reserve_after is {patience}, above the --deadline of {deadline}: nothing would ever be kept for a job"
-        ));
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Refusal { exit: Exit::BadConfig, problems }) }
 }
 
 fn ladder(resources: &Resources) -> Ladder {

@@ -222,26 +222,6 @@ fn variables_flags_and_sets_name_themselves() {
 }
 
 #[test]
-fn a_drain_that_does_not_fit_into_the_shutdown_is_refused_with_both_keys() {
-    let message = |drain: &str, shutdown: &str, needed: &str| {
-        format!(
-            "a drain of {drain} does not fit into `executor.shutdown_timeout` of {shutdown}, whose last 8s are for stopping, killing \
-             and closing: make it at least {needed}, or the drain shorter"
-        )
-    };
-    let case = Case::new().project("[executor]\ndrain_timeout = \"25s\"\n");
-    let told = message("25s", "28s", "33s");
-    assert_eq!(case.problems(), [format!("batchmill.toml:2:17: executor.drain_timeout: {told}")]);
-    // Where only the other one was given, that is what can be mended.
-    let case = Case::new().set("executor.shutdown_timeout=10s");
-    let told = message("20s", "10s", "28s");
-    assert_eq!(case.problems(), [format!("--set executor.shutdown_timeout=…: executor.shutdown_timeout: {told}")]);
-    let longest = format!("{}h", u64::MAX / 3600 / 1_000_000_000);
-    assert_eq!(Case::new().set(&format!("executor.drain_timeout={longest}")).problems().len(), 1);
-    Case::new().project("[executor]\ndrain_timeout = \"25s\"\n").set("executor.shutdown_timeout=33s").good();
-}
-
-#[test]
 fn all_problems_of_all_layers_come_at_once_in_order() {
     let case = Case::new()
         .system("[executor]\ntimeout = \"0s\"\n[scheduler]\nkind = \"fifo\"\noptions.depth = 3\n")
@@ -366,21 +346,6 @@ fn expressions_are_checked_in_every_layer() {
             "batchmill.toml:4:9: limits.0.units: `u` is wrong",
         ]
     );
-}
-
-#[test]
-fn a_job_that_has_less_time_than_one_of_its_attempts_is_a_contradiction_of_two_keys() {
-    let problems = Case::new().project("[executor]\ntimeout = \"10m\"\njob_timeout = \"1m\"\n").problems();
-    assert_eq!(
-        problems,
-        [
-            "batchmill.toml:3:15: executor.job_timeout: 1m for all attempts of a job together is less than `executor.timeout` \
-             allows one of them, 10m (batchmill.toml:2:11)"
-        ]
-    );
-    // What nobody said is no contradiction.
-    Case::new().project("[executor]\njob_timeout = \"1m\"\n").good();
-    Case::new().project("[executor]\ntimeout = \"300%\"\njob_timeout = \"1m\"\n").good();
 }
 
 #[test]

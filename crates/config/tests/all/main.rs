@@ -1,6 +1,7 @@
 //! Config against the real plugins: one test binary, one file an area.
 
 mod bad_input;
+mod contradictions;
 mod files;
 mod layers;
 mod reference;

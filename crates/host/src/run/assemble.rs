@@ -77,18 +77,9 @@ pub(super) fn parts(config: &HostConfig, registry: &Registry, is_resumed: bool) 
     Ok(Parts { scheduler, failure, governor, sinks })
 }
 
-/// Builds the governor, if it may begin where the config has it begin.
+/// Builds the governor.
 pub(crate) fn governor(config: &HostConfig, registry: &Registry) -> Result<Box<dyn Governor>, Refusal> {
-    let governor = build::<dyn Governor>(&config.governor, "governor", registry)?;
-    let (least, most) = governor.range().into_inner();
-    let (first, kind) = (concurrency(config).get(), &config.governor.kind);
-    let wrong = match first {
-        first if first < least => format!("below the least that the governor `{kind}` answers, {least}"),
-        first if first > most => format!("above the most that the governor `{kind}` answers, {most}"),
-        _ => return Ok(governor),
-    };
-    let mend = "change one of the two, executor.concurrency or governor.options";
-    Err(Refusal::new(Exit::BadConfig, format!("executor.concurrency: it is {first} here, {wrong}: {mend}")))
+    build::<dyn Governor>(&config.governor, "governor", registry)
 }
 
 fn build<P: ?Sized + Pluggable>(slot: &Slot, section: &str, registry: &Registry) -> Result<Box<P>, Refusal> {

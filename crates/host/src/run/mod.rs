@@ -35,22 +35,21 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use batchmill_config::{Durability, Executor, Flag, HostConfig, LoadRequest};
-use batchmill_core::{BatchId, format_duration};
+use batchmill_config::{Durability, Executor, Flag, LoadRequest};
+use batchmill_core::BatchId;
 
 use crate::{
     batches,
     cli::{BatchArgs, ProgressStyle, ResumeArgs, RetryArgs},
-    dynamic,
+    contradictions, dynamic,
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, JsonLines, Scratch},
     problems::{Refusal, Refusals},
     progress::{Reporter, Snapshot, Style},
-    refusal, resources,
+    refusal,
     screen::{self, Screen},
     signals::{Asked, Signals},
     summary::{self, Next},
@@ -266,8 +265,7 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
     let asked = own_jobs.is_none().then(|| (&jobs, args.intake.rules(scratch.clone())));
     let mut inputs = inputs::read(&layers, &work, asked, refusals)?;
     output::check_sinks(&args, &work, &jobs, &inputs.config)?;
-    resources::check(&inputs.config, inputs.flow.graph(), args.terms.deadline)?;
-    contradiction(&inputs.config, args.terms.deadline)?;
+    contradictions::check(&inputs, args.terms.deadline)?;
     let are_own = own_jobs.is_some();
     let accepted = own_jobs.or_else(|| inputs.jobs.take()).expect("jobs were asked for, and were not refused");
 
@@ -350,19 +348,6 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
     let jobs = Arc::new(accepted);
     let start = Start { jobs, args, inputs, batch, place, quarantine, shown, quiet, next, keep, before };
     Ok(Prepared::Start(Box::new(start)))
-}
-
-/// A job that may wait longer than the batch may take waits in vain for its limit.
-fn contradiction(config: &HostConfig, deadline: Option<Duration>) -> Result<(), Refusal> {
-    match (config.executor.queue_timeout, deadline) {
-        (Some(wait), Some(deadline)) if wait.get() >= deadline => {
-            let deadline = format_duration(deadline);
-            let message =
-                format!("executor.queue_timeout: {wait} is not less than --deadline, {deadline}: it would never act");
-            Err(Refusal::new(Exit::BadConfig, message))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether the config wants batches kept. Where it is wrong, that is told later, with all that is wrong.

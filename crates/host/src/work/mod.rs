@@ -5,7 +5,7 @@ mod flow;
 
 use std::path::PathBuf;
 
-use batchmill_config::{Concurrency, HostConfig, Loaded, Origin};
+use batchmill_config::{Concurrency, HostConfig, Loaded};
 use batchmill_plugin::Registry;
 use serde_json::Value;
 
@@ -43,9 +43,9 @@ impl Work {
 
     /// The host's config for it. A command fills the machine unless somebody says how many: `xargs` and `parallel` know no
     /// other unit than the CPU, and most commands that are run so compute.
-    pub(crate) fn config(&self, loaded: Loaded) -> HostConfig {
-        let nobody_said = matches!(loaded.origin("executor.concurrency"), None | Some(Origin::Default));
-        let mut config = loaded.config;
+    pub(crate) fn config(&self, loaded: &Loaded) -> HostConfig {
+        let nobody_said = loaded.origins.given(&["executor", "concurrency"]).is_none();
+        let mut config = loaded.config.clone();
         if matches!(self, Self::Command(_)) && nobody_said {
             config.executor.concurrency = Concurrency::Auto;
         }

@@ -49,27 +49,6 @@ fn a_percentage_of_the_median_ends_what_takes_far_longer_than_usual() {
 }
 
 #[test]
-fn contradictions_name_both_keys() {
-    let stage = Stage::with("  node:\n    set: '{}'\n", ["{}"]);
-    stage
-        .run(&["--deadline", "1h", "--set", "executor.queue_timeout=2h"])
-        .expect(78)
-        .says("executor.queue_timeout: 2h is not less than --deadline, 1h 0m: it would never act");
-    stage
-        .run(&["--timeout", "10m", "--set", "executor.job_timeout=1m"])
-        .expect(78)
-        .says("executor.job_timeout: 1m for all attempts of a job together is less than `executor.timeout` allows one of them, 10m (--timeout)");
-    stage.run(&["--timeout", "90%"]).expect(2).says("executor.timeout: a percentage of the median must be from 101%");
-    stage
-        .run(&["--set", "governor.kind=adaptive", "--set", "governor.options.max=4"])
-        .expect(78)
-        .says("executor.concurrency: it is 10 here, above the most that the governor `adaptive` answers, 4");
-    let flow = "version: 1\nname: x\nnodes:\n  a: {run: [echo], timeout: 10s, idle_timeout: 1m}\n";
-    stage.write("flow.yaml", flow);
-    stage.run(&[]).expect(65).says("nodes.a.idle_timeout: ").says("is not less than the `timeout` of the node");
-}
-
-#[test]
 fn a_node_that_may_take_longer_than_an_attempt_is_told() {
     let stage = Stage::with("  long:\n    set: '{}'\n    timeout: 10m\n", ["{}"]);
     stage.run(&[]).expect(0).says("its timeout of 10m");

@@ -5,6 +5,7 @@ mod bad_sources;
 mod batches;
 mod checkpoints;
 mod commands;
+mod contradictions;
 mod disk;
 mod dynamic;
 mod each;
