@@ -130,7 +130,7 @@ fn numbers_that_are_none_are_told_at_the_very_key() {
         ("-0.5", format!("{range} -0.5")),
         ("1e7", format!("{range} 10000000")),
         ("0", zero.to_owned()),
-        ("\"3\"", "scheduler.options.weights.bad: invalid type: string \"3\", expected f64".to_owned()),
+        ("\"3\"", "scheduler.options.weights.bad: invalid type: string \"3\", expected a number".to_owned()),
     ] {
         assert_eq!(
             Case::new().project(weights(weight)).problems(),
