@@ -81,12 +81,13 @@ impl Collected {
         let named = request.env.iter().filter_map(|(name, value)| {
             let name = name.to_string_lossy().into_owned();
             let key = name.strip_prefix("BATCHMILL_")?.to_lowercase();
-            (key.contains("__") || misspelt(&key).is_some()).then_some((name, (key, value)))
+            let meant = misspelt(&key);
+            (key.contains("__") || meant.is_some()).then_some((name, (key, value, meant)))
         });
         // By name, so that `…__OPTIONS` comes before `…__OPTIONS__KEY` whatever order the environment has.
-        for (name, (key, value)) in named.collect::<BTreeMap<_, _>>() {
+        for (name, (key, value, meant)) in named.collect::<BTreeMap<_, _>>() {
             let path: key::Path = key.split("__").map(str::to_owned).collect();
-            if let Some(meant) = misspelt(&key) {
+            if let Some(meant) = meant {
                 self.push(Rank::Environment, Source::Environment { name }, Map::new());
                 let message = format!("a double underscore stands between two keys: did you mean BATCHMILL_{meant}?");
                 self.complain(Problem::new([""; 0], message));

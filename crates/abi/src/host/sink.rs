@@ -99,10 +99,9 @@ impl Served {
         Ok(Self { remote, calls, room })
     }
 
-    /// The records of results, for a write.
-    fn records_of(&self, results: &[JobResult]) -> Records {
-        let room = self.room.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Records::of(results, room)
+    /// The room of earlier records, if there is some.
+    fn take_room(&self) -> Option<Records> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Asks for a text, while no ticket is open.
@@ -267,8 +266,8 @@ fn said(who: &str, call: &str, message: &str) -> String {
 #[async_trait]
 impl ResultSink for Contained {
     async fn write(&mut self, batch: &BatchId, results: &[JobResult]) -> Result<(), SinkError> {
-        let records = self.now.as_ref().map(|served| served.records_of(results));
-        self.ask(Call::Write(batch.clone(), records.unwrap_or_else(|| Records::of(results, None)))).await.map(drop)
+        let room = self.now.as_ref().and_then(Served::take_room);
+        self.ask(Call::Write(batch.clone(), Records::of(results, room))).await.map(drop)
     }
 
     async fn flush(&mut self) -> Result<(), SinkError> {

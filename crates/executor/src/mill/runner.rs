@@ -6,9 +6,9 @@
 //!
 //! A start in a hand waits for those before it. So a hand is small, and only as large as it may be: it grows by one
 //! with each hand that ended at once and quickly, falls back to what would have been quick when it was not, and to one start
-//! as soon as an attempt waits for something. Whatever was not begun by then goes to other runners before anything else happens; the runner itself
-//! stays with the attempt that waits. And no hand holds more than its core's share of what runs, so that ten attempts at
-//! once are never all on one core.
+//! as soon as an attempt waits for something. Whatever was not begun by then goes to other runners before anything else
+//! happens; the runner itself stays with the attempt that waits. And no hand holds more than its core's share of what runs,
+//! so that ten attempts at once are never all on one core.
 
 use std::{
     sync::{Arc, Weak},
