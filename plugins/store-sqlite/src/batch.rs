@@ -87,6 +87,9 @@ impl Batch {
         let path = folder.join(database::BATCH_FILE);
         let (facts, manifest) = (Facts::read(&connection).at(&path)?, manifest(&connection, &path)?);
         let (lock, slots) = (Arc::new(lock), Arc::new(Slots::begin(folder, facts.incarnation)?));
+        if durability == Durability::Fsync {
+            database::extend_log(&path)?;
+        }
         let ground = Ground::of(&path).at(&path)?;
         let scribe = Scribe::new(connection, ground, facts.incarnation, durability, Keep::Latest).at(&path)?;
         let writer = Writer::start(scribe.watching(Arc::clone(&lock), Arc::clone(&slots))).at(&path)?;

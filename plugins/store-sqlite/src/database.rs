@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::{self, Write as _},
     ops::Deref,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -121,6 +122,34 @@ pub(crate) fn log_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)
+}
+
+/// What a first commit needs in the log, and some more after it.
+const LOG_AHEAD: u64 = 64 * 1024;
+
+/// Gives the log of the database at `path` its first blocks, behind what is in it: a commit into blocks that are there syncs
+/// its data only, where one that makes the file longer syncs the file's length and place as well, which can take as long
+/// again. SQLite reads a log up to the first frame that is none, so zeros are its end. Without room it stays as it is.
+pub(crate) fn extend_log(path: &Path) -> Result<(), StoreError> {
+    let path = log_of(path);
+    // Nobody's locks hang on this file.
+    let extended = fs::OpenOptions::new().append(true).open(&path).and_then(|mut log| {
+        let missing = LOG_AHEAD.saturating_sub(log.metadata()?.len());
+        if missing == 0 {
+            return Ok(());
+        }
+        log.write_all(&vec![0; missing as usize])?;
+        log.sync_data()
+    });
+    match extended {
+        Err(error) if is_lack_of_room(&error) => Ok(()),
+        extended => extended.at(&path),
+    }
+}
+
+/// Whether `error` says that there is no room for a file, or for a longer one.
+pub(crate) fn is_lack_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// Whether the log stays when the last connection leaves.

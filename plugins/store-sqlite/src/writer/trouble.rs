@@ -103,11 +103,7 @@ impl Ground {
         let probed = fs::File::create(&path).and_then(|mut file| file.write_all(&[0; PROBE]));
         let _ = fs::remove_file(&path);
         let error = probed.err()?;
-        let is_lack = matches!(
-            error.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-        );
-        is_lack.then(|| error.to_string())
+        database::is_lack_of_room(&error).then(|| error.to_string())
     }
 }
 

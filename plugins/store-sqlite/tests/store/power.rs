@@ -49,6 +49,19 @@ fn what_was_answered_is_there_after_a_kill() {
 }
 
 #[test]
+fn the_first_results_make_the_log_no_longer() {
+    let place = Place::new();
+    let batch = place.state.create(new("b")).unwrap();
+    let length = || fs::metadata(batch.folder().join("batch.db-wal")).unwrap().len();
+    let before = length();
+    // So many pages the first result of a small batch writes, and more: a sync of them alone is a sync of data alone.
+    assert!(before >= 8 * 4096, "{before}");
+    Calls::of(&batch).recorded(vec![ended([ok(0)])]);
+    assert_eq!(length(), before);
+    assert_eq!(Calls::of(&batch).results().len(), 1);
+}
+
+#[test]
 fn wherever_the_log_was_cut_off_whole_groups_are_left_and_the_batch_goes_on() {
     let place = Place::new();
     let batch = running(&place, Durability::Buffered);
