@@ -125,7 +125,6 @@ fn one_held_key() -> Case {
         .side(Kind::Batchmill, NOBODY_HELD, QUEUED, held(|_| Box::new(Limited::new(1)), ONE_TENANT, bulk))
         .side(Kind::Batchmill, MILLION_HELD, QUEUED, held(behind, ONE_TENANT, bulk))
         .goal(MILLION_HELD, NOBODY_HELD, Bound::AtMost(1.05))
-        .without_warm_up()
 }
 
 fn of_priorities(name: String, size: u32, measure: Measure) -> Case {
