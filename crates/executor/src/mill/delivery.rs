@@ -71,7 +71,7 @@ pub(super) async fn run<W: Workload>(
                 if let Some(meters) = &mut meters {
                     meters.count_noted();
                 }
-                shared.step(Event::Answered { batch: batch.key, jobs });
+                shared.leave_word(Event::Answered { batch: batch.key, jobs });
             }
             Err(error) => {
                 failed = Some(error.to_string());

@@ -13,6 +13,7 @@ mod delivery;
 mod draws;
 mod governing;
 mod load;
+mod locked;
 mod opening;
 mod outlet;
 mod recorder;
@@ -27,7 +28,7 @@ use std::{
     borrow::Cow,
     fmt,
     num::{NonZeroU32, NonZeroU64},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use batchmill_core::{BatchCounts, CancelReason, MonoTime, Scheduler};
@@ -38,7 +39,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{Clock, Probe, Workload, meters::Meters};
 
-use self::{brain::Brain, load::Load};
+use self::{brain::Brain, load::Load, locked::Guarded};
 
 pub(crate) use self::opening::lots;
 
@@ -124,7 +125,7 @@ enum Phase {
 pub(crate) struct Shared<W: Workload> {
     pub(crate) clock: Clock,
     pub(crate) meters: Option<Meters>,
-    brain: Mutex<Brain<W>>,
+    brain: Guarded<W>,
     /// Told when dispatch wants to be woken earlier than before.
     alarm: Arc<Notify>,
     /// Of results that wait to be recorded.
@@ -158,7 +159,7 @@ impl<W: Workload> Mill<W> {
         let shared = Arc::new(Shared {
             clock,
             meters: settings.metrics.then(Meters::new),
-            brain: Mutex::new(Brain::new(dispatch, threads)),
+            brain: Guarded::new(Brain::new(dispatch, threads), threads),
             alarm: Arc::default(),
             load: Load::default(),
             ended: Notify::new(),
@@ -262,11 +263,6 @@ impl<W: Workload> fmt::Debug for Mill<W> {
 }
 
 impl<W: Workload> Shared<W> {
-    fn lock(&self) -> MutexGuard<'_, Brain<W>> {
-        // Decisions that panic are caught inside; whatever else may panic leaves whole values behind.
-        self.brain.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The host is on its way to its end; it never turns back.
     fn reach(&self, phase: Phase) {
         self.phase.send_if_modified(|now| std::mem::replace(now, phase.max(*now)) < phase);
@@ -279,7 +275,7 @@ impl<W: Workload> Shared<W> {
     }
 
     /// Asks dispatch something, for a person, at the moment that its decisions have reached.
-    fn ask<R>(&self, question: impl FnOnce(&Dispatch, MonoTime) -> R) -> R {
+    fn ask<R>(self: &Arc<Self>, question: impl FnOnce(&Dispatch, MonoTime) -> R) -> R {
         let now = self.clock.now();
         let mut brain = self.lock();
         let now = brain.advance(now);
@@ -301,7 +297,7 @@ impl<W: Workload> Shared<W> {
         }
     }
 
-    fn snapshot(&self, batch: BatchKey) -> Option<Snapshot> {
+    fn snapshot(self: &Arc<Self>, batch: BatchKey) -> Option<Snapshot> {
         let brain = self.lock();
         let (counts, retries) = (brain.dispatch.counts(batch)?, brain.dispatch.retries(batch)?);
         drop(brain);
@@ -319,7 +315,7 @@ impl<W: Workload> Shared<W> {
         }
     }
 
-    fn publish_metrics(&self) {
+    fn publish_metrics(self: &Arc<Self>) {
         if let Some(meters) = &self.meters {
             let mut brain = self.lock();
             let (totals, draining) = (brain.dispatch.totals(), brain.draining);

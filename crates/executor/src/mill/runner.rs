@@ -36,10 +36,10 @@ const HAND: usize = 16;
 const HAND_TIME: Duration = Duration::from_micros(20);
 
 /// Results that a runner keeps while its jobs end without waiting.
-const LOT: usize = 64;
+const LOT: usize = 128;
 
 /// Attempts that end without waiting before the runner lets other tasks of its thread run.
-const TURNS: usize = 64;
+const TURNS: usize = 128;
 
 /// A start with all it needs.
 pub(super) struct Work<W> {

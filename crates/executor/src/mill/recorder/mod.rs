@@ -149,7 +149,7 @@ impl<W: Workload> Recorder<W> {
         if let Some(meters) = &mut self.meters {
             meters.count_noted();
         }
-        self.tell(Event::Answered { batch: self.batch.key, jobs: places(&events.results) });
+        self.shared.leave_word(Event::Answered { batch: self.batch.key, jobs: places(&events.results) });
         self.batch.workload.forget(&self.batch.id, &events.results).await;
     }
 
