@@ -1,8 +1,10 @@
-//! Graphs as text: for a terminal, for Mermaid, for Graphviz, for programs.
+//! Graphs as text and as a picture: for a terminal, for Mermaid, for Graphviz, for browsers, for programs.
 
 mod dot;
 mod json;
+mod layers;
 mod mermaid;
+mod svg;
 mod text;
 
 #[cfg(test)]

@@ -82,6 +82,30 @@ fn a_graph_for_graphviz() {
 }
 
 #[test]
+fn a_graph_for_browsers() {
+    insta::assert_snapshot!(inspect().outline().to_svg());
+}
+
+#[test]
+fn a_picture_of_a_large_graph_is_drawn_in_time() {
+    // Each node is followed by the next, and every tenth by the last as well and by the second when it has failed: long edges
+    // pass all layers.
+    let name = |number: usize| format!("n{number}");
+    let mut graph = StateGraph::new("large").max_steps(10_000);
+    for number in 0..2000 {
+        let mut spec = node();
+        if number % 10 == 0 {
+            spec = spec.next_all([name(number + 1), name(2000)]).on_error(OnError::Goto(name(1).as_str().into()));
+        } else {
+            spec = spec.next(name(number + 1));
+        }
+        graph = graph.node(name(number), spec);
+    }
+    let svg = graph.node(name(2000), node()).compile().unwrap().outline().to_svg();
+    assert_eq!((svg.matches("<rect").count(), svg.matches("<path").count() - 1), (2002, 1 + 2000 + 200 + 200));
+}
+
+#[test]
 fn a_graph_for_programs() {
     insta::assert_snapshot!(format!("{:#}", inspect().outline().to_json()));
 }
@@ -89,5 +113,6 @@ fn a_graph_for_programs() {
 #[test]
 fn labels_are_escaped_in_every_language() {
     let outline = hostile().outline();
-    insta::assert_snapshot!(format!("{}---\n{}---\n{}", outline.to_text(), outline.to_mermaid(), outline.to_dot()));
+    let texts = [outline.to_text(), outline.to_mermaid(), outline.to_dot(), outline.to_svg()];
+    insta::assert_snapshot!(texts.join("---\n"));
 }

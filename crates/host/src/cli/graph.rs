@@ -27,6 +27,8 @@ enum GraphFormat {
     Mermaid,
     /// For Graphviz: `batchmill graph -o dot FLOW | dot -Tsvg > flow.svg`
     Dot,
+    /// A picture for browsers and pages
+    Svg,
     /// Nodes and edges as one JSON object
     Json,
     /// The same on one line
@@ -51,6 +53,7 @@ fn shown(flow: &Flow, format: GraphFormat) -> String {
         },
         GraphFormat::Mermaid => outline.to_mermaid(),
         GraphFormat::Dot => outline.to_dot(),
+        GraphFormat::Svg => outline.to_svg(),
         GraphFormat::Json => stdout::pretty(&outline.to_json()),
         GraphFormat::Jsonl => format!("{}\n", outline.to_json()),
     }

@@ -43,6 +43,9 @@ fn a_graph_is_written_for_other_programs() {
     let format = |format: &str| stage.batchmill(&["graph", "flow.yaml", "-o", format]).expect(0).stdout;
     assert!(format("mermaid").starts_with("flowchart TD\n"));
     assert!(format("dot").starts_with("digraph \"inspect\" {\n"));
+    let svg = format("svg");
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
+    assert!(svg.contains(">the [big] &lt;one&gt;</text>"), "{svg}");
     let json: Value = serde_json::from_str(&format("json")).unwrap();
     assert_eq!((&json["edges"][1]["to"], &json["edges"][1]["kind"]), (&Value::Null, &"otherwise".into()));
     assert_eq!(format("jsonl").lines().count(), 1);
