@@ -77,5 +77,5 @@ fn a_flow_that_is_wrong_has_no_graph() {
     let stage = Stage::with("  a: {set: '{}', next: b}\n", [""; 0]);
     stage.batchmill(&["graph", "flow.yaml"]).expect(65).says("flow.yaml:4:24: nodes.a.next: unknown node `b`");
     stage.batchmill(&["graph", "nothing.yaml"]).expect(65).says("nothing.yaml");
-    stage.batchmill(&["graph", "flow.yaml", "-o", "svg"]).expect(2);
+    stage.batchmill(&["graph", "flow.yaml", "-o", "png"]).expect(2);
 }
