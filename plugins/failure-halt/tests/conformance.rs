@@ -118,7 +118,7 @@ fn percentages_wait_for_the_sample_and_numbers_do_not() {
 #[test]
 fn the_first_rule_that_is_reached_wins_in_the_order_of_the_list() {
     let stop = "2: soon by soon,fail=2: 2 of 9 jobs failed";
-    check(json!({"rules": ["soon,fail=2", "now,fail=2"]}), 9, "ff", stop);
+    check(json!({"rules": ["soon,fail=2", "now,done=2"]}), 9, "ff", stop);
     check(json!({"rules": ["now,fail=3", "soon,fail=2"]}), 9, "ff", stop);
 }
 
@@ -237,6 +237,32 @@ fn every_bad_rule_is_reported_with_its_place() {
         Some("min_sample: invalid value: integer `-1`")
     );
     assert_eq!(problems(json!({"rules": "soon,fail=1"})).len(), 1, "rules are a list");
+}
+
+#[test]
+fn a_rule_that_another_always_forestalls_is_refused() {
+    let never = |rules: Value| problems(json!({"rules": rules}));
+    for (stop, late) in [
+        ("soon,fail=3", "now,fail=3"),
+        ("soon,fail=3", "now,fail=10"),
+        ("now,fail=3", "pause,fail=3"),
+        ("soon,fail=2.5%", "now,fail=10%"),
+        ("soon,fail_rate=20%,window=50", "now,fail_rate=20%,window=50"),
+    ] {
+        let told = never(json!([stop, late]));
+        let words = format!("never acts: by then `{stop}`, rules.0, has stopped the batch; remove one of them");
+        assert!(told.iter().any(|problem| problem.starts_with(&format!("rules.1: {words}"))), "{stop} {late}: {told:?}");
+    }
+    for both in [
+        ["now,fail=10", "soon,fail=3,classes=timeout"],
+        ["soon,fail=10", "now,fail=3"],
+        ["soon,fail=10%", "now,fail=100"],
+        ["pause,fail=3", "soon,fail=3"],
+        ["soon,fail=3", "now,success=3"],
+        ["soon,fail=3", "now,fail=3,min_sample=2"],
+    ] {
+        assert_eq!(never(json!(both)), [""; 0], "{both:?}");
+    }
 }
 
 #[test]

@@ -86,6 +86,15 @@ impl Condition {
             && (self.counted == Counted::Failed || self.of == Of::Done);
         self.min_sample.unwrap_or(if sampled { default } else { 0 })
     }
+
+    /// Whether this one, asked first, has stopped the batch whenever `other` is reached: it looks at the same ends, and no more
+    /// of them are enough.
+    pub(crate) fn precludes(&self, other: &Self) -> bool {
+        let Self { action, counted, threshold, of, min_sample, window, classes } = self;
+        let same_ends = (counted, of, min_sample, window, classes)
+            == (&other.counted, &other.of, &other.min_sample, &other.window, &other.classes);
+        *action != Action::Pause && same_ends && threshold.is_at_most(other.threshold)
+    }
 }
 
 impl Rule {

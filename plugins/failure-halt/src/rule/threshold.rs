@@ -34,6 +34,17 @@ impl Threshold {
             }
         }
     }
+
+    /// Whether it is reached by no more than reaches `other`, whatever that is a share of; never of a count and a share.
+    pub(crate) fn is_at_most(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Count(mine), Self::Count(theirs)) => mine <= theirs,
+            (Self::Share { parts: p, whole: w }, Self::Share { parts: q, whole: v }) => {
+                u128::from(p) * u128::from(v) <= u128::from(q) * u128::from(w)
+            }
+            _ => false,
+        }
+    }
 }
 
 fn share(percent: &str) -> Result<Threshold, String> {

@@ -52,6 +52,15 @@ impl Plain {
         }
     }
 
+    /// Whether it has stopped the batch whenever `later`, which stands behind it, is reached: that is refused.
+    fn forestalls(&self, later: &Self) -> bool {
+        let ends = |rule: &Self| {
+            let condition = if rule.condition == "fail_rate" { "fail" } else { rule.condition };
+            (condition, rule.percent, rule.of_done, rule.min_sample, rule.window, rule.classes.clone())
+        };
+        self.when != "pause" && ends(self) == ends(later) && self.threshold <= later.threshold
+    }
+
     /// The rule as config has it: a line, or a table.
     fn written(&self, seed: &mut Seed) -> Value {
         let mut pairs: Vec<(&str, Value)> = vec![(self.condition, json!(self.amount()))];
@@ -137,7 +146,7 @@ fn play(number: u64) -> Vec<(&'static str, &'static str)> {
     for _ in 0..=seed.below(3) {
         let rule = Plain::random(&mut seed);
         let fits = rule.window.is_none_or(|window| window >= 15);
-        if fits && !rules.iter().any(|other| other.amount() == rule.amount()) {
+        if fits && !rules.iter().any(|other| other.amount() == rule.amount() || other.forestalls(&rule)) {
             written.push(rule.written(&mut seed));
             rules.push(rule);
         }
