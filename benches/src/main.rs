@@ -21,6 +21,7 @@ use arguments::{Action, Arguments, USAGE};
 use measure::Plan;
 use record::Record;
 use screen::say;
+use sides::waiting;
 use tools::{Need, Tools};
 
 /// As in the host program.
@@ -28,7 +29,20 @@ use tools::{Need, Tools};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((waiting::ARGUMENT, rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return match waiting::fill(rest) {
+            Ok(bytes) => {
+                say(bytes.to_string());
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("bench: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let arguments = match Arguments::parse(words) {
         Ok(arguments) => arguments,
         Err(why) => {
             eprintln!("{why}\n\n{}", USAGE.trim_end());

@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod sqlite;
 pub(crate) mod task;
+pub(crate) mod waiting;
 
 use tokio::runtime::Runtime;
 

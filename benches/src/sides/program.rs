@@ -159,9 +159,19 @@ pub(crate) fn peak(
     }
 }
 
+/// What this process holds now, in bytes.
+pub(crate) fn resident() -> Result<u64, String> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    bytes_of(&status, "VmRSS:").ok_or_else(|| "/proc/self/status does not say what is resident".to_owned())
+}
+
 /// `VmHWM` in bytes.
 fn high_water_mark(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    bytes_of(status, "VmHWM:")
+}
+
+fn bytes_of(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
@@ -213,5 +223,6 @@ mod tests {
     fn the_high_water_mark_is_read_in_bytes() {
         assert_eq!(high_water_mark("VmPeak:\t 9 kB\nVmHWM:\t   12 kB\nVmRSS:\t 1 kB\n"), Some(12 * 1024));
         assert_eq!(high_water_mark("Name: gone\n"), None);
+        assert!(resident().unwrap() > 0);
     }
 }

@@ -1,18 +1,18 @@
 //! What a queued job costs, in the real program: its peak of resident memory over a batch of a million jobs from a file,
-//! less that of a small batch, by job.
+//! less that of a small batch, by job. And what a job costs that waits for its retry, beside a task that sleeps.
 
 use std::path::PathBuf;
 
 use super::Suite;
 use crate::{
     measure::{Bound, Case, Kind, Sample, Unit},
-    sides::program,
+    sides::{program, waiting::Waiting},
     tools::{Need, Tools},
 };
 
 pub(super) const SUITE: Suite = Suite {
     name: "memory",
-    about: "resident memory of queued jobs, from a file of 100 bytes a job, in the real program",
+    about: "resident memory of queued jobs, from a file of 100 bytes a job, in the real program, and of jobs in backoff",
     needs: &[Need::Host],
     cases,
     only_by_name: false,
@@ -30,6 +30,11 @@ const FLOW: &str = "version: 1\nname: memory\nnodes:\n  add: {set: '{y: (.n + 1)
 const INPUT_ONLY: &str = "lines that are inputs";
 const ALL_KEYS: &str = "lines with id, priority and tenant";
 
+const TASKS: &str = "tokio: a task a job, which sleeps";
+const IN_BACKOFF: &str = "batchmill: jobs that wait for their retry";
+/// Of a task.
+const BACKOFF_MAX: f64 = 0.3;
+
 fn cases(tools: &Tools) -> Vec<Case> {
     let host = tools.path(Need::Host);
     let side = |line: fn(u32) -> String| {
@@ -42,7 +47,16 @@ fn cases(tools: &Tools) -> Vec<Case> {
         .goal_of(INPUT_ONLY, Bound::AtMost(BYTES_MAX))
         .goal_of(ALL_KEYS, Bound::AtMost(BYTES_MAX))
         .without_warm_up();
-    vec![case]
+    vec![case, backlog()]
+}
+
+/// Each in a process of its own, which holds nothing else.
+fn backlog() -> Case {
+    Case::new("a backlog of a million jobs in backoff", Unit::BytesPerJob)
+        .side(Kind::ByHand, TASKS, JOBS, |jobs| Waiting::Tasks.bytes_each(jobs))
+        .side(Kind::Batchmill, IN_BACKOFF, JOBS, |jobs| Waiting::Jobs.bytes_each(jobs))
+        .goal(IN_BACKOFF, TASKS, Bound::AtMost(BACKOFF_MAX))
+        .without_warm_up()
 }
 
 /// A line that is an input of 100 bytes.
