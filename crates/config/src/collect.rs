@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use batchmill_core::Problem;
+use batchmill_core::{Problem, nearest};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -139,11 +139,15 @@ impl Collected {
     }
 }
 
-/// What a variable was meant to be whose section and key have but one underscore between them: it would set nothing.
+/// What a variable was meant to be whose section and key have but one underscore between them: it would set nothing. One whose
+/// rest is like no key of the section is somebody's own, a secret for example.
 fn misspelt(key: &str) -> Option<String> {
     let of = |section: &str| key.strip_prefix(section)?.strip_prefix('_').filter(|rest| !rest.starts_with('_'));
     let (section, rest) = shape::sections().find_map(|section| Some((section, of(section)?)))?;
-    (!rest.is_empty()).then(|| format!("{section}__{rest}").to_uppercase())
+    let below = |known: &str| Some(format!("{known}__{}", rest.strip_prefix(known)?.strip_prefix('_')?));
+    let like = || nearest(rest, shape::keys(section)).map(|_| rest.to_owned());
+    let meant = shape::keys(section).find_map(below).or_else(like)?;
+    Some(format!("{section}__{meant}").to_uppercase())
 }
 
 /// The first `=` outside quotes.

@@ -117,6 +117,14 @@ pub(crate) fn sections() -> impl Iterator<Item = &'static str> {
     known.iter().map(|(name, _)| *name)
 }
 
+/// The keys of a section; of a list none, which no variable sets one by one.
+pub(crate) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
+    let Table(known) = &HOST else { unreachable!("a config is a table") };
+    let shape = known.iter().find(|(name, _)| *name == section).map(|(_, shape)| shape);
+    let keys: &[(&str, Shape)] = if let Some(Table(keys)) = shape { keys } else { &[] };
+    keys.iter().map(|(name, _)| *name)
+}
+
 /// Everything that is wrong with one layer, but for what plugins know.
 pub(crate) fn problems(values: &Options) -> Vec<Problem> {
     let mut problems = Vec::new();

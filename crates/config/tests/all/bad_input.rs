@@ -174,15 +174,26 @@ fn a_variable_with_one_underscore_too_few_is_told() {
     let case = Case::new()
         .env("BATCHMILL_EXECUTOR_CONCURRENCY", "2")
         .env("BATCHMILL_PLUGIN_LOADING_REQUIRE_PINS", "true")
+        .env("BATCHMILL_METRICS_OPTIONS_LISTEN", "127.0.0.1:1")
+        .env("BATCHMILL_RESOURCES_KILLLIMIT", "3")
         .env("BATCHMILL_RETRY__OPTIONS_DELAY", "1s");
     assert_eq!(
         case.problems(),
         [
             "BATCHMILL_EXECUTOR_CONCURRENCY (environment): a double underscore stands between two keys: did you mean BATCHMILL_EXECUTOR__CONCURRENCY?",
+            "BATCHMILL_METRICS_OPTIONS_LISTEN (environment): a double underscore stands between two keys: did you mean BATCHMILL_METRICS__OPTIONS__LISTEN?",
             "BATCHMILL_PLUGIN_LOADING_REQUIRE_PINS (environment): a double underscore stands between two keys: did you mean BATCHMILL_PLUGIN_LOADING__REQUIRE_PINS?",
+            "BATCHMILL_RESOURCES_KILLLIMIT (environment): a double underscore stands between two keys: did you mean BATCHMILL_RESOURCES__KILLLIMIT?",
             "BATCHMILL_RETRY__OPTIONS_DELAY (environment): retry.options_delay: unknown key `options_delay`, known are: kind, options",
         ]
     );
+}
+
+#[test]
+fn a_variable_that_is_like_no_key_is_somebodys_own() {
+    let names = ["BATCHMILL_METRICS_X", "BATCHMILL_STORE_PASSWORD", "BATCHMILL_SINKS_TOKEN", "BATCHMILL_EXECUTOR_"];
+    let case = names.into_iter().fold(Case::new(), |case, name| case.env(name, "1"));
+    assert_eq!(case.problems(), [""; 0]);
 }
 
 #[test]
