@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, skipped};
 
 const MIXED: &str = "  node:\n    run: [sh, -c, 'exit ${ .n % 3 }']\n    retry: {max_attempts: 2, delay: 1ms}\n";
 
@@ -34,6 +34,24 @@ fn the_conservation_law_holds_in_every_line_of_progress() {
     }
     let last = lines.last().unwrap();
     assert_eq!((&last["succeeded"], &last["failed"], &last["pending"]), (&20.into(), &40.into(), &0.into()));
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines_and_no_escapes() {
+    let shown = |term: &str| {
+        let stage = Stage::with("  node: {set: '{}'}\n", ["{}"]);
+        let run = format!("{} run flow.yaml jobs.jsonl --output results.jsonl", env!("CARGO_BIN_EXE_batchmill"));
+        // A terminal of its own; what it shows is the output.
+        let output = stage.prepared("script", &["--quiet", "--return", "--command", &run, "/dev/null"]).env("TERM", term).output();
+        let output = output.ok()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        Some(String::from_utf8(output.stdout).unwrap())
+    };
+    let (Some(dumb), Some(able)) = (shown("dumb"), shown("xterm-256color")) else {
+        return skipped("optional a_dumb_terminal_gets_lines_and_no_escapes", "no `script`");
+    };
+    assert!(!dumb.contains('\u{1b}') && dumb.contains("succeeded"), "{dumb:?}");
+    assert!(able.contains('\u{1b}'), "{able:?}");
 }
 
 #[test]
