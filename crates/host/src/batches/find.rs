@@ -16,6 +16,9 @@ use crate::{
     summary::quoted,
 };
 
+/// The state directory where none is named.
+const USUAL: &str = ".batchmill";
+
 /// A batch that somebody named.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -48,9 +51,13 @@ pub(crate) fn running(state: &Path, name: Option<&str>) -> Result<Found, Refusal
     }
 }
 
-/// How all batches stand, the newest first. One that cannot be read is told and left out: it hides no other.
+/// How all batches stand, the newest first. One that cannot be read is told and left out: it hides no other. Where nothing has
+/// run yet there are none; another folder that somebody named is there.
 pub(crate) fn all(state: &Path) -> Result<Vec<Standing>, Refusal> {
-    let Some(dir) = open(state)? else { return Ok(Vec::new()) };
+    let Some(dir) = open(state)? else {
+        let is_named = state != Path::new(USUAL);
+        return if is_named && !state.exists() { Err(no_directory(state)) } else { Ok(Vec::new()) };
+    };
     let batches = dir.list().map_err(|error| refusal::of_store(&error))?;
     let standing = |listed: Listed| {
         let found = Found { dir: dir.clone(), listed };
@@ -75,7 +82,7 @@ pub(super) fn no_directory(state: &Path) -> Refusal {
 /// `inspect-7f3a --state /var/batches`: how commands are given a batch. One in the usual place needs no flag.
 pub(crate) fn argument(state: &Path, batch: &BatchId) -> String {
     let id = quoted(batch.as_str());
-    if state == Path::new(".batchmill") { id } else { format!("{id} --state {}", quoted(&state.to_string_lossy())) }
+    if state == Path::new(USUAL) { id } else { format!("{id} --state {}", quoted(&state.to_string_lossy())) }
 }
 
 impl Found {

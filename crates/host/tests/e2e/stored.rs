@@ -39,6 +39,15 @@ fn a_finished_batch_has_its_status_results_and_errors() {
 }
 
 #[test]
+fn a_state_directory_that_is_not_there_is_no_list_of_nothing() {
+    let stage = Stage::new();
+    assert_eq!(stage.batchmill(&["status"]).expect(0).stdout, "No batches.\n", "nothing has run yet");
+    stage.batchmill(&["status", "--state", "typo"]).expect(65).says("typo: there are no batches here; --state names another");
+    std::fs::create_dir(stage.path("made")).unwrap();
+    assert_eq!(stage.batchmill(&["status", "--state", "made"]).expect(0).stdout, "No batches.\n");
+}
+
+#[test]
 fn stored_results_are_those_that_the_run_printed() {
     let stage = Stage::with(
         "  node:\n    run: [sh, -c, 'exit $(($1 % 2))', sh, '${ .n }']\n",
