@@ -36,6 +36,7 @@
 mod attempt_timeout;
 mod collect;
 mod concurrency;
+mod cpus;
 mod depth;
 mod document;
 mod host;
@@ -61,6 +62,7 @@ mod together;
 pub use attempt_timeout::{AttemptTimeout, BadAttemptPercent};
 pub use collect::DEFAULTS;
 pub use concurrency::{BadConcurrency, Concurrency};
+pub use cpus::Cpus;
 pub use host::{Durability, Executor, HostConfig, Scheduler, Slot, Store, StoreKind, StoreOptions};
 pub use limit::{Breaker, Limit};
 pub use load::{Loaded, load};

@@ -6,7 +6,7 @@ use batchmill_plugin::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Percent;
+use crate::{Cpus, Percent};
 
 /// What holds attempts back while memory, CPUs or swap have no room for more. What is about memory takes effect with
 /// `executor.memory_limit`; the rest is off unless given.
@@ -36,6 +36,9 @@ pub struct Resources {
     pub reserve_after: HumanDuration,
     /// How much processes give way to others: 0 as the host, 19 the most. A node may have its own.
     pub nice: Nice,
+    /// How many CPUs all processes together may keep busy, such as 1.5: a quota of a control group, where the host may make one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_max: Option<Cpus>,
 }
 
 /// How much a process gives way to others.
@@ -72,6 +75,7 @@ impl Default for Resources {
             max_memory_stall: None,
             reserve_after: HumanDuration::from_secs(300),
             nice: Nice::default(),
+            cpu_max: None,
         }
     }
 }

@@ -11,8 +11,8 @@ use serde::de::{DeserializeOwned, Error as _, Unexpected};
 use serde_json::{Map, Value};
 
 use crate::{
-    AttemptTimeout, Concurrency, Durability, MemoryLimit, Nice, OnFault, Percent, StoreKind, StoreOptions, Timeout,
-    key::Path, plugins,
+    AttemptTimeout, Concurrency, Cpus, Durability, MemoryLimit, Nice, OnFault, Percent, StoreKind, StoreOptions,
+    Timeout, key::Path, plugins,
 };
 
 /// What may stand somewhere.
@@ -84,6 +84,7 @@ static HOST: Shape = Table(&[
             ("max_memory_stall", Leaf(fits::<Percent<100>>)),
             ("reserve_after", Leaf(fits::<HumanDuration>)),
             ("nice", Leaf(fits::<Nice>)),
+            ("cpu_max", Leaf(fits::<Cpus>)),
         ]),
     ),
     (

@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ControlGroup;
+
 /// The options of one plugin: the table under `options` of its config section, or the keys of a flow node.
 pub type Options = serde_json::Map<String, Value>;
 
@@ -149,12 +151,14 @@ pub struct BuildContext {
     pub resumes: bool,
     /// How much processes give way to others where nothing else is said: 0 as the host, 19 the most.
     pub nice: u8,
+    /// Where processes belong, once there is such a group.
+    pub group: ControlGroup,
 }
 
 impl BuildContext {
     /// Relative paths start at `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), resumes: false, nice: 0 }
+        Self { directory: directory.into(), ..Self::default() }
     }
 }
 

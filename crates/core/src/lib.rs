@@ -23,6 +23,7 @@
 mod attempt;
 mod cancel;
 mod checkpoint;
+mod control_group;
 mod counts;
 mod error;
 mod factory;
@@ -54,6 +55,7 @@ mod usage;
 pub use attempt::{AttemptFailure, GivenUp, NodeFailure, Outcome, RetryRef};
 pub use cancel::{CancelReason, CancelSignal, Cancelled};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointId, Checkpointer, PendingWrite, ThreadId};
+pub use control_group::ControlGroup;
 pub use counts::{BatchCounts, Bucket, ConservationError};
 pub use error::{AttemptRecord, ErrorClass, JobError, UnknownErrorClass};
 pub use factory::{BuildContext, BuildError, Factory, Options, PluginKind, Problem, nearest};

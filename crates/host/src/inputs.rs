@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use batchmill_config::{AttemptTimeout, HostConfig, LoadRequest, Origins};
-use batchmill_core::{StateData, format_duration};
+use batchmill_core::{ControlGroup, StateData, format_duration};
 use batchmill_plugin::Registry;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     refusal,
     retries::{self, Policies},
     run::assemble,
-    work::{Flow, Work},
+    work::{Flow, Processes, Work},
 };
 
 /// Checked inputs.
@@ -26,6 +26,8 @@ pub(crate) struct Inputs {
     /// Who gave it.
     pub(crate) origins: Origins,
     pub(crate) flow: Flow,
+    /// Where its processes belong; nobody has made the group yet.
+    pub(crate) group: ControlGroup,
     pub(crate) retry: Policies,
     /// `None` if only config and flow were asked for.
     pub(crate) jobs: Option<JsonLines>,
@@ -49,7 +51,8 @@ pub(crate) fn read(
     let loaded = batchmill_config::load(request, &registry).map_err(|problems| refusal::of_config(&problems));
     let (config, origins) = refusals.keep(loaded).map(|loaded| (work.config(&loaded), loaded.origins)).unzip();
     let nice = config.as_ref().map_or(0, |config| config.resources.nice.get());
-    let compiled = work.compile(&registry, nice);
+    let processes = Processes { nice, ..Processes::default() };
+    let compiled = work.compile(&registry, &processes);
     let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.as_ref().map(|(jobs, _)| *jobs)));
     let (flow, jobs) = match swapped {
         // What else is wrong with them is only that each is not the other.
@@ -77,7 +80,7 @@ pub(crate) fn read(
     refusals.into_result()?;
     match (config.zip(origins), flow, retry) {
         (Some((config, origins)), Some(flow), Some(retry)) => {
-            Ok(Inputs { registry, libraries, config, origins, flow, retry, jobs, keys })
+            Ok(Inputs { registry, libraries, config, origins, flow, group: processes.group, retry, jobs, keys })
         }
         _ => unreachable!("what is missing was refused"),
     }

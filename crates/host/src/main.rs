@@ -34,6 +34,7 @@ mod signals;
 mod simulate;
 mod stdout;
 mod summary;
+mod throttle;
 mod work;
 
 use std::process::ExitCode;

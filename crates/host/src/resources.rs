@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, thread};
 
-use batchmill_config::{HostConfig, MemoryLimit, Resources};
+use batchmill_config::{Cpus, HostConfig, MemoryLimit, Resources};
 use batchmill_core::Request;
 use batchmill_executor::{Ladder, MemoryProbe, Needs, ResourceSettings};
 use batchmill_flow::CompiledGraph;
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
 /// Resolves config on this machine, for jobs of a flow. Memory is looked at only where config gives a limit; what a flow
 /// declares is held against the machine where it gives none.
 pub(crate) fn shared(config: &HostConfig, graph: &CompiledGraph) -> Result<Shared, Refusal> {
-    let Resources { kill_limit, reserve_after, max_load, max_swap, max_memory_stall, .. } = &config.resources;
+    let Resources { kill_limit, reserve_after, max_load, max_swap, max_memory_stall, cpu_max, .. } = &config.resources;
     let limit = config.executor.memory_limit.map(resolve).transpose()?;
     let declares = |what: fn(&Request) -> bool| graph.requests().iter().any(what);
     let mut settings = ResourceSettings::default();
@@ -33,7 +33,7 @@ pub(crate) fn shared(config: &HostConfig, graph: &CompiledGraph) -> Result<Share
         None => None,
     };
     settings.cpus = u32::try_from(cpus()).unwrap_or(u32::MAX);
-    settings.cpu_milli = declares(|request| request.cpu_milli > 0).then(|| settings.cpus.saturating_mul(1000));
+    settings.cpu_milli = declares(|request| request.cpu_milli > 0).then(|| cpu_milli(settings.cpus, *cpu_max));
     settings.ladder = limit.map(|_| ladder(&config.resources));
     settings.max_load = max_load.map(|percent| f64::from(percent.get()) / 100.0);
     settings.max_swap = max_swap.map(|bytes| bytes.0 as f64);
@@ -43,6 +43,12 @@ pub(crate) fn shared(config: &HostConfig, graph: &CompiledGraph) -> Result<Share
     // All there is, is what the kernel counts by itself.
     let memory_limit = limit.filter(|_| config.executor.memory_limit != Some(MemoryLimit::Auto));
     Ok(Shared { settings, memory_limit })
+}
+
+/// All CPUs, or what processes get of them.
+fn cpu_milli(cpus: u32, cpu_max: Option<Cpus>) -> u32 {
+    let all = cpus.saturating_mul(1000);
+    cpu_max.map_or(all, |most| all.min((most.get() * 1000.0).round() as u32))
 }
 
 /// What the jobs of a flow ask for.

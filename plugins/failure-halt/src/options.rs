@@ -66,8 +66,12 @@ impl Options {
             return Some(format!("says the same as rules.{first}: remove one of them"));
         }
         // The first stop of a batch is its only one.
-        if let Some((first, stop)) = earlier.iter().find(|(_, other)| other.condition().is_some_and(|it| it.precludes(condition))) {
-            return Some(format!("never acts: by then `{stop}`, rules.{first}, has stopped the batch; remove one of them"));
+        if let Some((first, stop)) =
+            earlier.iter().find(|(_, other)| other.condition().is_some_and(|it| it.precludes(condition)))
+        {
+            return Some(format!(
+                "never acts: by then `{stop}`, rules.{first}, has stopped the batch; remove one of them"
+            ));
         }
         let sample = condition.min_sample(self.min_sample);
         let window = condition.window.filter(|window| *window < sample)?;

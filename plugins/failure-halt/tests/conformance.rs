@@ -251,7 +251,10 @@ fn a_rule_that_another_always_forestalls_is_refused() {
     ] {
         let told = never(json!([stop, late]));
         let words = format!("never acts: by then `{stop}`, rules.0, has stopped the batch; remove one of them");
-        assert!(told.iter().any(|problem| problem.starts_with(&format!("rules.1: {words}"))), "{stop} {late}: {told:?}");
+        assert!(
+            told.iter().any(|problem| problem.starts_with(&format!("rules.1: {words}"))),
+            "{stop} {late}: {told:?}"
+        );
     }
     for both in [
         ["now,fail=10", "soon,fail=3,classes=timeout"],

@@ -3,7 +3,7 @@
 use std::{ffi::CString, os::unix::ffi::OsStrExt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use batchmill_core::{BuildContext, BuildError, Node, NodeContext, NodeError, Problem, StateData};
+use batchmill_core::{BuildContext, BuildError, ControlGroup, Node, NodeContext, NodeError, Problem, StateData};
 use batchmill_flow::expr::{Filter, Template, Vars};
 use batchmill_plugin::{ByteSize, Registry, TypedFactory};
 use serde_json::Value;
@@ -96,6 +96,7 @@ struct RunNode {
     idle_timeout: Option<Duration>,
     output_on_failure: bool,
     nice: i32,
+    group: ControlGroup,
 }
 
 impl RunNode {
@@ -116,6 +117,7 @@ impl RunNode {
             idle_timeout: options.idle_timeout.map(Into::into),
             output_on_failure: options.output_on_failure,
             nice: options.nice.unwrap_or(context.nice).into(),
+            group: context.group.clone(),
         })
     }
 
@@ -143,6 +145,7 @@ impl RunNode {
             environment: self.environment.of_process(state, context, vars)?,
             directory: self.directory.clone(),
             nice: self.nice,
+            group: self.group.clone(),
         })
     }
 

@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::Global;
-use crate::{catalog, exit::Exit, logs, refusal, stdout, work::Flow};
+use crate::{
+    catalog,
+    exit::Exit,
+    logs, refusal, stdout,
+    work::{Flow, Processes},
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct GraphArgs {
@@ -38,7 +43,7 @@ enum GraphFormat {
 pub(super) fn execute(args: &GraphArgs, global: &Global) -> Exit {
     let screen = global.screen();
     logs::start(global, &screen);
-    match Flow::read(&args.flow, &catalog::registry(), 0) {
+    match Flow::read(&args.flow, &catalog::registry(), &Processes::default()) {
         Ok(flow) => stdout::print(&shown(&flow, args.format)),
         Err(refusal) => refusal::print(&refusal, &screen),
     }

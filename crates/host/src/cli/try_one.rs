@@ -13,6 +13,7 @@ use crate::{
     problems::{Refusal, Refusals},
     refusal,
     signals::Signals,
+    throttle,
     work::Work,
 };
 
@@ -65,6 +66,8 @@ fn attempt(args: &TryArgs) -> Result<Exit, Refusal> {
         Some((&jobs, args.intake.rules(Scratch::default()))),
         Refusals::default(),
     )?;
+    // Older than the runtime: it is removed when all processes are gone.
+    let _throttle = throttle::begin(&inputs);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::storage(format!("the runtime could not start: {error}")))?;
     runtime.block_on(async {

@@ -40,6 +40,7 @@ use crate::{
     screen::Screen,
     signals::Signals,
     summary::{BadLines, Resumed, Summary},
+    throttle::{self, Throttle},
 };
 
 pub(super) struct Running {
@@ -57,6 +58,8 @@ pub(super) struct Running {
     /// The batch in the store, which this process owns until it lets go of it.
     owned: Option<Batch>,
     resumed: Option<Resumed>,
+    /// What holds its processes back.
+    throttle: Option<Throttle>,
     /// How others look at it and steer it.
     steering: Steering,
     /// What shares use of it.
@@ -150,6 +153,8 @@ impl Running {
         opening.deadline = deadline(start, owned.as_ref());
         opening.limit = start.args.terms.limit;
         opening.needs = resources::needs(start.inputs.flow.graph());
+        // From here on nothing fails, and processes start.
+        let throttle = throttle::begin(&start.inputs);
         let begun = mill.clock().now();
         if let Some(resumed) = resumed.as_ref().filter(|_| !start.quiet) {
             screen.write(&format!("{}: {resumed}\n", start.batch));
@@ -168,6 +173,7 @@ impl Running {
             before,
             owned,
             resumed,
+            throttle,
             steering: Steering::default(),
             ledger,
         };
@@ -227,6 +233,7 @@ impl Running {
         // Before the lock: whoever owns the batch next has a socket of its own.
         std::mem::take(&mut self.steering).close().await;
         std::mem::take(&mut self.ledger).close().await;
+        self.throttle = None;
         // Nobody goes on with what was taken away.
         let is_there = self.owned.as_ref().is_none_or(|batch| batch.folder().is_dir());
         if let Some(batch) = self.owned.take()

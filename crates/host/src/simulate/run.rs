@@ -66,6 +66,7 @@ fn not_played(inputs: &Inputs, charges_memory: bool) -> Vec<String> {
         ("executor.memory_limit", inputs.config.executor.memory_limit.is_some()),
         // Attempts hold no memory here: all are charged for the same.
         ("scheduler.options.charge", charges_memory),
+        ("resources.cpu_max", resources.cpu_max != defaults.cpu_max),
         ("resources.max_load", resources.max_load != defaults.max_load),
         ("resources.max_swap", resources.max_swap != defaults.max_swap),
         ("resources.max_memory_stall", resources.max_memory_stall != defaults.max_memory_stall),

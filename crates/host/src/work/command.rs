@@ -10,7 +10,7 @@ use batchmill_flow::{
 use batchmill_plugin::{ByteSize, Registry};
 use serde_json::{Value, json};
 
-use super::flow::surroundings;
+use super::{Processes, flow::surroundings};
 use crate::{
     exit::Exit,
     problems::{Refusal, SHOWN},
@@ -65,11 +65,11 @@ impl Command {
     }
 
     /// The flow of one node.
-    pub(crate) fn compile(&self, registry: &Registry, nice: u8) -> Result<CompiledGraph, Refusal> {
+    pub(crate) fn compile(&self, registry: &Registry, processes: &Processes) -> Result<CompiledGraph, Refusal> {
         let factory = registry.get::<dyn Node>(NODE).map_err(|error| Refusal::new(Exit::Usage, error.to_string()))?;
         let options = self.options();
         factory.validate(&options).map_err(|problems| self.refusal(&problems))?;
-        let node = factory.build(&options, &surroundings(nice)?);
+        let node = factory.build(&options, &surroundings(processes)?);
         let node: Arc<dyn Node> = node.map_err(|error| Refusal::new(Exit::Usage, error.to_string()))?.into();
         let output = Filter::compile(".result").expect("a filter of ours");
         // One node: there is nothing between the beginning and the end that could be kept.

@@ -6,6 +6,7 @@ use batchmill_core::{BuildContext, Node, Problem};
 use batchmill_flow::{CompiledGraph, FlowFile, NodeCatalog};
 use batchmill_plugin::Registry;
 
+use super::Processes;
 use crate::{intake, problems::Refusal, refusal};
 
 /// A file that is longer is read no further: it may have no end.
@@ -22,7 +23,7 @@ pub(crate) enum Flow {
 
 impl Flow {
     /// Reads a flow file.
-    pub(crate) fn read(path: &Path, registry: &Registry, nice: u8) -> Result<Self, Refusal> {
+    pub(crate) fn read(path: &Path, registry: &Registry, processes: &Processes) -> Result<Self, Refusal> {
         let name = path.display();
         if path.is_dir() {
             return Err(Refusal::data(format!("{name}: is a directory, not a flow")));
@@ -39,7 +40,7 @@ impl Flow {
         if text.trim().is_empty() {
             return Err(Refusal::data(format!("{name}: is empty; a flow has at least `version: 1` and `nodes`")));
         }
-        let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), surroundings(nice)?);
+        let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), surroundings(processes)?);
         let read = FlowFile::parse(&text, &name.to_string(), &catalog);
         read.map(Self::File).map_err(|problems| refusal::of_flow(&problems))
     }
@@ -74,9 +75,10 @@ impl Flow {
 }
 
 /// What nodes may know while they are built: relative paths are relative to where the program was started.
-pub(super) fn surroundings(nice: u8) -> Result<BuildContext, Refusal> {
+pub(super) fn surroundings(processes: &Processes) -> Result<BuildContext, Refusal> {
     let directory = env::current_dir().map_err(|error| Refusal::storage(format!("the working directory: {error}")))?;
     let mut context = BuildContext::new(directory);
-    context.nice = nice;
+    context.nice = processes.nice;
+    context.group = processes.group.clone();
     Ok(context)
 }

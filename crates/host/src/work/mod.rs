@@ -6,6 +6,7 @@ mod flow;
 use std::path::PathBuf;
 
 use batchmill_config::{Concurrency, HostConfig, Loaded};
+use batchmill_core::ControlGroup;
 use batchmill_plugin::Registry;
 use serde_json::Value;
 
@@ -13,6 +14,15 @@ pub(crate) use command::Command;
 pub(crate) use flow::Flow;
 
 use crate::problems::Refusal;
+
+/// What config says of the processes of a batch.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Processes {
+    /// How much they give way to others.
+    pub(crate) nice: u8,
+    /// Where they belong, once there is such a group.
+    pub(crate) group: ControlGroup,
+}
 
 /// What a person wants done with each job.
 #[derive(Debug)]
@@ -24,11 +34,11 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Reads and checks it as a whole. Its processes give way to others as `nice` says.
-    pub(crate) fn compile(&self, registry: &Registry, nice: u8) -> Result<Flow, Refusal> {
+    /// Reads and checks it as a whole. Its processes run as config says.
+    pub(crate) fn compile(&self, registry: &Registry, processes: &Processes) -> Result<Flow, Refusal> {
         match self {
-            Self::Flow(path) => Flow::read(path, registry, nice),
-            Self::Command(command) => command.compile(registry, nice).map(Flow::made),
+            Self::Flow(path) => Flow::read(path, registry, processes),
+            Self::Command(command) => command.compile(registry, processes).map(Flow::made),
         }
     }
 

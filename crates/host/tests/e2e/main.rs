@@ -36,5 +36,6 @@ mod stage;
 mod steering;
 mod stored;
 mod streams;
+mod throttle;
 mod trials;
 mod try_one;

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use batchmill_core::ControlGroup;
+
 /// A program with everything that it gets.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -19,6 +21,8 @@ pub(crate) struct Command {
     pub(crate) directory: Option<Arc<CString>>,
     /// How much it gives way to others: 0 as the host, 19 the most.
     pub(crate) nice: i32,
+    /// Where it belongs, if there is such a group when it starts.
+    pub(crate) group: ControlGroup,
 }
 
 /// Where programs are looked for when the environment has no `PATH`.
@@ -68,7 +72,14 @@ mod tests {
     fn candidates(program: &str, environment: &[&str]) -> Vec<String> {
         let texts = |list: &[&str]| -> Vec<CString> { list.iter().map(|text| CString::new(*text).unwrap()).collect() };
         let (arguments, environment) = (texts(&[program]), texts(environment));
-        let command = Command { arguments, shared_environment: [].into(), environment, directory: None, nice: 0 };
+        let command = Command {
+            arguments,
+            shared_environment: [].into(),
+            environment,
+            directory: None,
+            nice: 0,
+            group: ControlGroup::default(),
+        };
         command.candidates().into_iter().map(|path| path.into_string().unwrap()).collect()
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Image<'a> {
     pub(crate) directory: Option<&'a CStr>,
     /// How much it gives way to others: 0 as the host, 19 the most.
     pub(crate) nice: c_int,
+    /// The file `cgroup.procs` of the group that it belongs to, open for writing.
+    pub(crate) group: Option<BorrowedFd<'a>>,
     /// What becomes descriptors 0, 1 and 2; each is above 2 itself.
     pub(crate) streams: [BorrowedFd<'a>; 3],
 }
@@ -65,6 +67,8 @@ pub(crate) struct Spawned {
     /// What the host itself held at most by then, in bytes. Until the child is the program it shares the host's memory, and
     /// the kernel takes that for the child's own: a peak that is not above says nothing.
     pub(crate) host_peak: u64,
+    /// Why it is not in its group; it runs all the same.
+    pub(crate) outside: Option<io::Error>,
 }
 
 /// The end of a child, as the kernel tells it.
@@ -101,6 +105,8 @@ struct SetUp {
     environment: *const *const c_char,
     directory: *const c_char,
     nice: c_int,
+    /// -1: none.
+    group: RawFd,
     streams: [RawFd; 3],
     parent: libc::pid_t,
     empty_mask: libc::sigset_t,
@@ -109,6 +115,8 @@ struct SetUp {
     /// 0, or how the child failed.
     failed_stage: AtomicI32,
     errno: AtomicI32,
+    /// Why the child is not in its group, or 0.
+    group_errno: AtomicI32,
 }
 
 /// Starts a process. The calling thread must live as long as the host: the child is killed when it ends
@@ -123,6 +131,7 @@ pub(crate) fn spawn(stack: &mut Stack, image: &Image<'_>) -> Result<Spawned, Fai
         environment: environment.as_ptr(),
         directory: image.directory.map_or(ptr::null(), CStr::as_ptr),
         nice: image.nice,
+        group: image.group.map_or(-1, |group| group.as_raw_fd()),
         streams: image.streams.map(|stream| stream.as_raw_fd()),
         parent: pid_of_host(),
         empty_mask: signal_set(false),
@@ -130,6 +139,7 @@ pub(crate) fn spawn(stack: &mut Stack, image: &Image<'_>) -> Result<Spawned, Fai
         descriptors: limit(libc::RLIMIT_NOFILE).rlim_cur,
         failed_stage: AtomicI32::new(0),
         errno: AtomicI32::new(0),
+        group_errno: AtomicI32::new(0),
     };
     let host_peak = peak_of_host();
     let mut pidfd: c_int = -1;
@@ -152,7 +162,11 @@ pub(crate) fn spawn(stack: &mut Stack, image: &Image<'_>) -> Result<Spawned, Fai
     // SAFETY: the kernel made this descriptor for us; nobody else has its number.
     let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
     let stage = match set_up.failed_stage.load(Ordering::Acquire) {
-        0 => return Ok(Spawned { pid, pidfd, host_peak }),
+        0 => {
+            let errno = set_up.group_errno.load(Ordering::Acquire);
+            let outside = (errno != 0).then(|| io::Error::from_raw_os_error(errno));
+            return Ok(Spawned { pid, pidfd, host_peak, outside });
+        }
         STAGE_DIRECTORY => Stage::Directory,
         STAGE_EXECUTE => Stage::Execute,
         _ => Stage::SetUp,
@@ -194,6 +208,10 @@ unsafe fn become_program(set_up: &SetUp) -> i32 {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if libc::getppid() != set_up.parent {
             libc::_exit(127);
+        }
+        // 0 stands for who writes it. Before the streams: the file may have the number of one of them.
+        if set_up.group >= 0 && libc::write(set_up.group, c"0".as_ptr().cast(), 1) != 1 {
+            set_up.group_errno.store(*libc::__errno_location(), Ordering::Release);
         }
         for (stream, target) in set_up.streams.iter().zip(0..) {
             if libc::dup2(*stream, target) < 0 {

@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, io, path::PathBuf};
 
-use batchmill_core::{CancelReason, CancelSignal};
+use batchmill_core::{CancelReason, CancelSignal, ControlGroup};
 
 use super::{Child, Command, Pipes, SpawnError, spawn};
 use crate::process::{End, Limits, supervise};
@@ -12,7 +12,14 @@ const LIMITS: Limits = Limits { stdout: 1 << 20, fail_on_overflow: true, is_weig
 fn command(arguments: &[&str]) -> Command {
     let arguments = arguments.iter().map(|text| CString::new(*text).unwrap()).collect();
     let path = CString::new("PATH=/usr/bin:/bin").unwrap();
-    Command { arguments, shared_environment: [path].into(), environment: Vec::new(), directory: None, nice: 0 }
+    Command {
+        arguments,
+        shared_environment: [path].into(),
+        environment: Vec::new(),
+        directory: None,
+        nice: 0,
+        group: ControlGroup::default(),
+    }
 }
 
 async fn start(arguments: &[&str]) -> (Child, Pipes) {
@@ -88,6 +95,25 @@ async fn without_a_pidfd_the_end_is_noticed_all_the_same() {
     let ended = supervise(child, pipes, LIMITS, &cancel).await.unwrap();
     assert!(matches!(ended.end, End::Stopped));
     assert!(!exists(pid), "reaped");
+}
+
+#[tokio::test]
+async fn a_process_is_in_its_group_before_it_is_its_program_and_runs_without_one_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let procs = folder.path().join("cgroup.procs");
+    std::fs::write(&procs, "").unwrap();
+    let put = command(&["cat", procs.to_str().unwrap()]);
+    assert!(put.group.set(folder.path().to_owned()));
+    let (child, pipes) = spawn(put).await.unwrap();
+    let ended = supervise(child, pipes, LIMITS, &CancelSignal::new()).await.unwrap();
+    assert_eq!(ended.stdout.into_bytes(), b"0", "who writes it moves itself");
+
+    std::fs::remove_file(&procs).unwrap();
+    let outside = command(&["echo", "here"]);
+    assert!(outside.group.set(folder.path().to_owned()));
+    let (child, pipes) = spawn(outside).await.unwrap();
+    let ended = supervise(child, pipes, LIMITS, &CancelSignal::new()).await.unwrap();
+    assert_eq!(ended.stdout.into_bytes(), b"here\n");
 }
 
 #[tokio::test]

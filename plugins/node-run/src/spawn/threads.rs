@@ -6,7 +6,8 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
+    path::Path,
+    sync::{Arc, Condvar, Mutex, Once, OnceLock, PoisonError},
     thread,
 };
 
@@ -138,22 +139,48 @@ impl Queue {
 fn start(stack: &mut sys::Stack, command: &Command, nothing: &OwnedFd, reaper: &Reaper) -> Answer {
     let (stdout, stdout_of_child) = pipe().map_err(SpawnError::Host)?;
     let (stderr, stderr_of_child) = pipe().map_err(SpawnError::Host)?;
+    let group = command.group.folder().and_then(|folder| match open_group(folder) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            tell_outside(folder, &error);
+            None
+        }
+    });
     let image = sys::Image {
         candidates: &command.candidates(),
         arguments: &command.arguments,
         environment: [&command.shared_environment, &command.environment],
         directory: command.directory.as_ref().map(|path| path.as_c_str()),
         nice: command.nice,
+        group: group.as_ref().map(AsFd::as_fd),
         streams: [nothing.as_fd(), stdout_of_child.as_fd(), stderr_of_child.as_fd()],
     };
     match sys::spawn(stack, &image) {
-        Ok(spawned) => Ok((Child::new(spawned, reaper), Pipes { stdout, stderr })),
+        Ok(spawned) => {
+            if let (Some(error), Some(folder)) = (&spawned.outside, command.group.folder()) {
+                tell_outside(folder, error);
+            }
+            Ok((Child::new(spawned, reaper), Pipes { stdout, stderr }))
+        }
         Err(failure) => Err(match failure.stage {
             sys::Stage::Clone | sys::Stage::SetUp => SpawnError::Host(failure.error),
             sys::Stage::Directory => SpawnError::Directory(failure.error),
             sys::Stage::Execute => SpawnError::Program(failure.error),
         }),
     }
+}
+
+/// What a process writes into to be in the group.
+fn open_group(folder: &Path) -> io::Result<File> {
+    File::options().write(true).open(folder.join("cgroup.procs"))
+}
+
+/// Once: what keeps one process out of the group keeps out all.
+fn tell_outside(folder: &Path, error: &io::Error) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(group = %folder.display(), %error, "processes run outside of their control group: no quota of CPU time holds them back");
+    });
 }
 
 /// Our end, which never blocks, and the child's, which does.
