@@ -6,12 +6,17 @@ use std::time::Duration;
 use batchmill_config::{ConfigProblem, HostConfig, MemoryLimit, Origins};
 use batchmill_core::{Governor, about_size, format_duration};
 
-use crate::{exit::Exit, inputs::Inputs, problems::Refusal, run::assemble};
+use crate::{
+    exit::Exit,
+    inputs::Inputs,
+    problems::{Finding, Refusal},
+    run::assemble,
+};
 
 /// Everything that would be in vain: jobs that could never start, and waits that could never end.
 pub(crate) fn check(inputs: &Inputs, deadline: Option<Duration>) -> Result<(), Refusal> {
     let found = [memory(inputs), reservation(inputs, deadline), queue_wait(inputs, deadline)];
-    let problems: Vec<String> = found.iter().flatten().map(ToString::to_string).collect();
+    let problems: Vec<Finding> = found.iter().flatten().map(Finding::of_config).collect();
     if problems.is_empty() { Ok(()) } else { Err(Refusal { exit: Exit::BadConfig, problems }) }
 }
 
@@ -28,7 +33,7 @@ pub(crate) fn governor(config: &HostConfig, origins: &Origins, governor: &dyn Go
         "`executor.concurrency` is {first} here, {wrong}: change one of the two, `executor.concurrency` or `governor.options`"
     );
     let problem = origins.contradiction(&["executor", "concurrency"], &["governor", "kind"], message);
-    Err(Refusal::new(Exit::BadConfig, problem.to_string()))
+    Err(Refusal { exit: Exit::BadConfig, problems: vec![Finding::of_config(&problem)] })
 }
 
 fn memory(inputs: &Inputs) -> Option<ConfigProblem> {

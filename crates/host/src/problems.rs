@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use batchmill_config::{ConfigProblem, Origin};
+use batchmill_flow::FlowProblem;
+use serde_json::{Value, json};
+
 use crate::exit::Exit;
 
 /// Where something is wrong: a file, and as far as known a line and a column in it, both from 1.
@@ -23,6 +27,77 @@ impl fmt::Display for Place {
             }
         }
         Ok(())
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// As far as it is in a file.
+    place: Option<Place>,
+    /// Who said it, where that is no file: a flag, a variable.
+    origin: Option<String>,
+    /// Dotted; empty where none is meant.
+    key: String,
+    /// One sentence: what is wrong and what is allowed.
+    message: String,
+}
+
+impl Finding {
+    /// For programs. Fields are added, never renamed or removed.
+    pub(crate) fn json(&self) -> Value {
+        let Self { place, origin, key, message } = self;
+        let (line, column) =
+            (place.as_ref().and_then(|place| place.line), place.as_ref().and_then(|place| place.column));
+        let (file, key) = (place.as_ref().map(|place| &place.file), Some(key).filter(|key| !key.is_empty()));
+        json!({"file": file, "line": line, "column": column, "origin": origin, "key": key, "message": message})
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl<T: Into<String>> From<T> for Finding {
+    fn from(message: T) -> Self {
+        Self { place: None, origin: None, key: String::new(), message: message.into() }
+    }
+}
+
+impl Finding {
+    /// Something in a file.
+    pub(crate) fn at(place: Place, message: impl Into<String>) -> Self {
+        Self { place: Some(place), ..Self::from(message) }
+    }
+
+    /// Something in config.
+    pub(crate) fn of_config(problem: &ConfigProblem) -> Self {
+        let (place, origin) = match &problem.origin {
+            Origin::File { path, place } => {
+                let (line, column) = place.map(|place| (place.line as u64, place.column as u64)).unzip();
+                (Some(Place { file: path.display().to_string(), line, column }), None)
+            }
+            other => (None, Some(other.to_string())),
+        };
+        Self { place, origin, key: problem.key.clone(), message: problem.message.clone() }
+    }
+
+    /// Something in a flow.
+    pub(crate) fn of_flow(problem: &FlowProblem) -> Self {
+        let FlowProblem { file, place, path, message, .. } = problem;
+        let place = Place { file: file.to_string(), line: Some(place.line as u64), column: Some(place.column as u64) };
+        Self { place: Some(place), origin: None, key: path.join("."), message: message.clone() }
     }
 }
 
@@ -50,15 +125,11 @@ impl Problems {
         self.total == 0
     }
 
-    /// One line a problem, and how many are not shown.
-    pub(crate) fn into_lines(self) -> Vec<String> {
+    /// Each of them, and how many are not shown.
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
         let hidden = self.total - self.shown.len() as u64;
-        let mut lines: Vec<String> =
-            self.shown.into_iter().map(|(place, message)| format!("{place}: {message}")).collect();
-        if hidden > 0 {
-            lines.push(format!("and {hidden} more"));
-        }
-        lines
+        let shown = self.shown.into_iter().map(|(place, message)| Finding::at(place, message));
+        shown.chain((hidden > 0).then(|| format!("and {hidden} more").into())).collect()
     }
 }
 
@@ -66,13 +137,23 @@ impl Problems {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) exit: Exit,
-    /// One sentence each, with its place.
-    pub(crate) problems: Vec<String>,
+    /// Each with its place.
+    pub(crate) problems: Vec<Finding>,
 }
 
 impl Refusal {
     pub(crate) fn new(exit: Exit, problem: impl Into<String>) -> Self {
-        Self { exit, problems: vec![problem.into()] }
+        Self { exit, problems: vec![Finding::from(problem)] }
+    }
+
+    /// Several at once.
+    pub(crate) fn of<T: Into<Finding>>(exit: Exit, problems: impl IntoIterator<Item = T>) -> Self {
+        Self { exit, problems: problems.into_iter().map(Into::into).collect() }
+    }
+
+    /// All of it in one line.
+    pub(crate) fn text(&self) -> String {
+        self.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     /// Bad data: a flow, a job line, a file that is not there.
@@ -120,7 +201,7 @@ mod tests {
         for line in (1..=25).rev() {
             problems.add(place(line), "bad");
         }
-        let lines = problems.into_lines();
+        let lines: Vec<String> = problems.into_findings().iter().map(ToString::to_string).collect();
         assert_eq!(lines.len(), 21);
         assert_eq!((lines[0].as_str(), lines[19].as_str()), ("jobs.jsonl:1:5: bad", "jobs.jsonl:20:5: bad"));
         assert_eq!(lines[20], "and 5 more");

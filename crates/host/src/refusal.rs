@@ -4,18 +4,22 @@ use batchmill_config::{ConfigProblem, Origin};
 use batchmill_flow::FlowProblem;
 use batchmill_store_sqlite::StoreError;
 
-use crate::{exit::Exit, problems::Refusal, screen::Screen};
+use crate::{
+    exit::Exit,
+    problems::{Finding, Refusal},
+    screen::Screen,
+};
 
 /// Config is wrong. Where only flags are wrong, it is the command line that is: a usage error.
 pub(crate) fn of_config(problems: &[ConfigProblem]) -> Refusal {
     let is_usage = problems.iter().all(|problem| matches!(problem.origin, Origin::Flag { .. }));
     let exit = if is_usage { Exit::Usage } else { Exit::BadConfig };
-    Refusal { exit, problems: problems.iter().map(ToString::to_string).collect() }
+    Refusal { exit, problems: problems.iter().map(Finding::of_config).collect() }
 }
 
 /// A flow is wrong.
 pub(crate) fn of_flow(problems: &[FlowProblem]) -> Refusal {
-    Refusal { exit: Exit::BadData, problems: problems.iter().map(ToString::to_string).collect() }
+    Refusal { exit: Exit::BadData, problems: problems.iter().map(Finding::of_flow).collect() }
 }
 
 /// A store does not do what it was asked for.

@@ -63,7 +63,7 @@ pub(crate) fn all(state: &Path) -> Result<Vec<Standing>, Refusal> {
         let found = Found { dir: dir.clone(), listed };
         let standing = found.standing_in_brief();
         let tell = |refusal: &Refusal| {
-            tracing::warn!(batch = %found.id(), "a batch cannot be read: {}", refusal.problems.join("; "));
+            tracing::warn!(batch = %found.id(), "a batch cannot be read: {}", refusal.text());
         };
         standing.inspect_err(tell).ok()
     };

@@ -116,7 +116,7 @@ async fn batches_are_named_in_several_ways_and_an_unknown_one_is_refused() {
     let stages: Vec<_> = all(folder.path()).unwrap().iter().map(|standing| standing.stage).collect();
     assert!(stages.contains(&Stage::Finished) && stages.contains(&Stage::Abandoned), "{stages:?}");
     assert_eq!(named(folder.path(), "inspect-1").unwrap().id(), &id("inspect-1"));
-    let problem = |name| named(folder.path(), name).unwrap_err().problems.remove(0);
+    let problem = |name| named(folder.path(), name).unwrap_err().text();
     assert!(problem("inspekt-1").ends_with("did you mean `inspect-1`?"), "{}", problem("inspekt-1"));
     assert!(problem("inspect").contains("inspect-1") && problem("inspect").contains("inspect-2"));
 }

@@ -6,13 +6,13 @@ use batchmill_executor::JobSource;
 use clap::{Args, ValueHint};
 use serde_json::json;
 
-use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
+use super::{ConfigArgs, Format, FormatArgs, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, Scratch},
     logs,
-    problems::Refusals,
+    problems::{Finding, Refusal, Refusals},
     refusal, stdout,
     work::Work,
 };
@@ -45,7 +45,20 @@ pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
     let jobs = jobs.as_ref().map(|jobs| (jobs, args.intake.rules(Scratch::default())));
     match inputs::read(&args.config.request(), &Work::Flow(args.flow.clone()), jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),
-        Err(refusal) => refusal::print(&refusal, &screen),
+        Err(refusal) if args.format.format == Format::Table => refusal::print(&refusal, &screen),
+        Err(refusal) => match stdout::print(&problems(args, &refusal)) {
+            Exit::Success => refusal.exit,
+            unwritten => unwritten,
+        },
+    }
+}
+
+/// What is wrong, for programs.
+fn problems(args: &CheckArgs, refusal: &Refusal) -> String {
+    let found: Vec<_> = refusal.problems.iter().map(Finding::json).collect();
+    match args.format.format {
+        Format::Jsonl => found.iter().map(|problem| format!("{problem}\n")).collect(),
+        _ => stdout::pretty(&json!({"problems": found})),
     }
 }
 
@@ -55,7 +68,7 @@ fn answer(args: &CheckArgs, inputs: &Inputs) -> String {
     let jobs = inputs.jobs.as_ref().map(JobSource::len);
     let bad = inputs.jobs.as_ref().map(|jobs| jobs.left_out().lines);
     let nodes_named: Vec<_> = graph.node_names().collect();
-    let object = json!({"flow": name, "nodes": nodes_named, "jobs": jobs, "bad_lines": bad});
+    let object = json!({"flow": name, "nodes": nodes_named, "jobs": jobs, "bad_lines": bad, "problems": []});
     let jobs = jobs.map(|jobs| format!(", {}", counted(jobs, "job", "jobs"))).unwrap_or_default();
     let verdict = match bad {
         None | Some(0) => "all right".to_owned(),

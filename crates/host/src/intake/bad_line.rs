@@ -9,7 +9,7 @@ use super::{
     record::Flaw,
     spool::{Scratch, Spool},
 };
-use crate::problems::{Problems, Refusal};
+use crate::problems::{Finding, Problems, Refusal};
 
 /// What is done about a bad line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -40,8 +40,8 @@ pub(crate) struct BadLines {
 pub(crate) struct LeftOut {
     pub(crate) action: OnBadLine,
     pub(crate) lines: u64,
-    /// The first of them, one sentence a problem with its place.
-    problems: Vec<String>,
+    /// The first of them, each with its place.
+    problems: Vec<Finding>,
     /// They themselves, where they are kept.
     pub(crate) kept: Option<File>,
 }
@@ -131,7 +131,7 @@ impl BadLines {
     /// What is left out; a refusal, if bad lines are not to be left out.
     pub(crate) fn finish(self) -> Result<LeftOut, Refusal> {
         let Self { action, lines, problems, kept, scratch, .. } = self;
-        let problems = problems.into_lines();
+        let problems = problems.into_findings();
         if action == OnBadLine::Fail && lines > 0 {
             return Err(Refusal { exit: crate::exit::Exit::BadData, problems });
         }

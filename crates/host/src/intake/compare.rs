@@ -289,10 +289,10 @@ mod tests {
         bytes[70] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         let refusal = JsonLines::open(folder.path(), "jobs.jsonl", source()).unwrap_err();
-        assert!(refusal.problems[0].contains("jobs.idx: its content is not what was written"), "{refusal:?}");
+        assert!(refusal.text().contains("jobs.idx: its content is not what was written"), "{refusal:?}");
         std::fs::write(&path, &bytes[..80]).unwrap();
         let refusal = JsonLines::open(folder.path(), "jobs.jsonl", source()).unwrap_err();
-        assert!(refusal.problems[0].contains("has not the length"), "{refusal:?}");
+        assert!(refusal.text().contains("has not the length"), "{refusal:?}");
         std::fs::remove_file(&path).unwrap();
         assert!(JsonLines::open(folder.path(), "jobs.jsonl", source()).unwrap().is_none());
     }

@@ -128,7 +128,7 @@ impl JsonLines {
             }
         }
         if !problems.is_empty() {
-            return Err(Refusal { exit: Exit::BadData, problems: problems.into_lines() });
+            return Err(Refusal { exit: Exit::BadData, problems: problems.into_findings() });
         }
         self.made = Some(all.finish());
         Ok(())
@@ -283,7 +283,7 @@ impl JsonLines {
     }
 
     fn stop(&self, code: &'static str, refusal: Refusal) -> JobError {
-        let error = JobError::new(ErrorClass::Fatal, code, refusal.problems.join("; "));
+        let error = JobError::new(ErrorClass::Fatal, code, refusal.text());
         // The first one is what the batch stopped for; the others are its echo.
         let _ = self.broken.set(refusal);
         error
@@ -313,7 +313,7 @@ impl JobSource for JsonLines {
 
     fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
         if let Some(refusal) = self.broken.get() {
-            return Err(JobError::new(ErrorClass::Fatal, "source_changed", refusal.problems.join("; ")));
+            return Err(JobError::new(ErrorClass::Fatal, "source_changed", refusal.text()));
         }
         let row = self.row(place(index))?;
         let line = self.line(&row)?;
@@ -360,7 +360,7 @@ mod tests {
     }
 
     fn problems(bytes: &[u8]) -> Vec<String> {
-        accept(bytes).unwrap_err().problems
+        accept(bytes).unwrap_err().problems.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -450,7 +450,7 @@ mod tests {
             if input.contains_key("path") { Ok(()) } else { Err(vec!["`path` is missing".to_owned()]) }
         };
         let refusal = accept_by(b"{\"path\":1}\n{}\n", rules(), &accept).unwrap_err();
-        assert_eq!(refusal.problems, ["jobs.jsonl:2: `path` is missing"]);
+        assert_eq!(refusal.text(), "jobs.jsonl:2: `path` is missing");
     }
 
     #[test]
@@ -462,7 +462,7 @@ mod tests {
         assert!(jobs.load(0).is_ok());
         let error = jobs.load(1).unwrap_err();
         assert_eq!((error.class, error.code.as_ref()), (ErrorClass::Fatal, "source_changed"));
-        assert_eq!(jobs.broken().unwrap().problems, ["jobs.jsonl:2: the line changed after the batch was accepted"]);
+        assert_eq!(jobs.broken().unwrap().text(), "jobs.jsonl:2: the line changed after the batch was accepted");
         jobs.file.set_len(3).unwrap();
         assert_eq!(jobs.load(0).unwrap_err().code, "source_changed", "a cut file changed too");
     }

@@ -214,7 +214,7 @@ pub(super) fn of_broken(name: &str, broken: Broken) -> Refusal {
         Broken::Flaws(flaws) => {
             let mut problems = Problems::default();
             flaws.iter().for_each(|flaw| problems.add(flaw.place(name), flaw.message.as_str()));
-            Refusal { exit: Exit::BadData, problems: problems.into_lines() }
+            Refusal { exit: Exit::BadData, problems: problems.into_findings() }
         }
     }
 }

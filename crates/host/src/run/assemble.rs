@@ -101,7 +101,7 @@ fn build_again<P: ?Sized + Pluggable>(
     factory.build(&slot.options, &context).map_err(|error| match error {
         BuildError::Options(problems) => {
             let lines = problems.iter().map(|problem| format!("{section}.options.{problem}"));
-            Refusal { exit: Exit::BadConfig, problems: lines.collect() }
+            Refusal::of(Exit::BadConfig, lines)
         }
         other => refuse(other.to_string()),
     })

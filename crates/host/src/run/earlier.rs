@@ -243,8 +243,7 @@ impl Earlier {
             if result.is_none() {
                 let lines = guard::jobs(&given.jobs.name(), comparison);
                 let mend = "jobs that have not ended cannot be taken out of a batch: put them back, or start anew with --fresh";
-                let problems = lines.into_iter().chain([mend.to_owned()]).collect();
-                return Err(Refusal { exit: crate::exit::Exit::BadData, problems });
+                return Err(Refusal::of(crate::exit::Exit::BadData, lines.into_iter().chain([mend.to_owned()])));
             }
         }
         Ok(())

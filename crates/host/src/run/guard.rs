@@ -87,7 +87,7 @@ pub(super) fn refusal(batch: &str, finished: bool, differences: Vec<String>) -> 
         )
     };
     let lines = std::iter::once(headline).chain(differences).chain(std::iter::once(mend.to_owned()));
-    Refusal { exit: Exit::BadData, problems: lines.collect() }
+    Refusal::of(Exit::BadData, lines)
 }
 
 fn told(find: impl FnOnce(&mut Vec<String>)) -> Vec<String> {

@@ -92,7 +92,7 @@ async fn write_on(book: Book, mill: Mill<FlowWorkload>, stop: CancelSignal) {
         })
         .await;
         if let Err(refusal) = written {
-            tracing::warn!("what shares used could not be written: {}", refusal.problems.join("; "));
+            tracing::warn!("what shares used could not be written: {}", refusal.text());
             unwritten = rest;
         }
         if is_last {

@@ -239,7 +239,7 @@ impl Running {
         if let Some(batch) = self.owned.take()
             && let Err(refusal) = settle(batch, &start, &ended).await
         {
-            tracing::error!(batch = %start.batch, "{}", refusal.problems.join("; "));
+            tracing::error!(batch = %start.batch, "{}", refusal.text());
             ended.exit = if ended.exit == Exit::Success { refusal.exit } else { ended.exit };
         }
         let finished = self.mill.clock().wall(self.begun) + duration;

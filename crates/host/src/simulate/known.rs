@@ -67,7 +67,7 @@ fn from_batch(batch: &str, jobs: &JsonLines, state: &Path) -> Result<Vec<Option<
 fn by_expression(expression: &str, jobs: &JsonLines, flow: &str) -> Result<Vec<Option<Duration>>, Refusal> {
     let filter = Filter::compile(expression).map_err(|errors| {
         let problems = errors.iter().map(|error| format!("--durations jq: {error}"));
-        Refusal { exit: Exit::Usage, problems: problems.collect() }
+        Refusal::of(Exit::Usage, problems)
     })?;
     let (mut lengths, mut problems) = (Vec::new(), Problems::default());
     for index in 0..jobs.len() {
@@ -80,7 +80,7 @@ fn by_expression(expression: &str, jobs: &JsonLines, flow: &str) -> Result<Vec<O
             }
         }
     }
-    let problems = problems.into_lines();
+    let problems = problems.into_findings();
     if problems.is_empty() { Ok(lengths) } else { Err(Refusal { exit: Exit::BadData, problems }) }
 }
 

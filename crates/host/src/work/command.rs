@@ -98,7 +98,7 @@ impl Command {
     /// Problems with the options of the node are problems with the command line.
     fn refusal(&self, problems: &[Problem]) -> Refusal {
         let lines = problems.iter().take(SHOWN).map(|problem| self.problem(problem));
-        Refusal { exit: Exit::Usage, problems: lines.collect() }
+        Refusal::of(Exit::Usage, lines)
     }
 
     /// ``argument 2, character 7 of `${ .pth | }`: …``
@@ -156,7 +156,7 @@ mod tests {
     fn braces_of_another_program_are_not_taken_for_a_text() {
         let refusal = command(&["gzip", "--x={}"], Some("line")).unwrap_err();
         assert_eq!(refusal.exit, Exit::Usage);
-        assert!(refusal.problems[0].contains("write `--x=${ .line }`"), "{refusal:?}");
+        assert!(refusal.text().contains("write `--x=${ .line }`"), "{refusal:?}");
         assert!(command(&["echo", "{}", "${ .line }"], Some("line")).is_ok(), "the braces are meant");
         assert!(command(&["echo", "{}"], None).is_ok());
     }

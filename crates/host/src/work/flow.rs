@@ -7,7 +7,11 @@ use batchmill_flow::{CompiledGraph, FlowFile, NodeCatalog};
 use batchmill_plugin::Registry;
 
 use super::Processes;
-use crate::{intake, problems::Refusal, refusal};
+use crate::{
+    intake,
+    problems::{Finding, Refusal},
+    refusal,
+};
 
 /// A file that is longer is read no further: it may have no end.
 const LENGTH_MAX: u64 = 64 * 1024 * 1024;
@@ -66,10 +70,10 @@ impl Flow {
     }
 
     /// A problem that the host's retry policy has with settings number `number`, at its place.
-    pub(crate) fn retry_problem(&self, number: usize, problem: &Problem) -> String {
+    pub(crate) fn retry_problem(&self, number: usize, problem: &Problem) -> Finding {
         match self {
-            Self::File(file) => file.retry_problem(number, problem).to_string(),
-            Self::Made(_) => problem.to_string(),
+            Self::File(file) => Finding::of_flow(&file.retry_problem(number, problem)),
+            Self::Made(_) => problem.to_string().into(),
         }
     }
 }

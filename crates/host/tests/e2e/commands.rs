@@ -11,7 +11,10 @@ fn check_says_that_all_is_right() {
     assert_eq!(done.stdout, "flow.yaml: flow `test` with 1 node, 2 jobs: all right\n");
     let done = stage.batchmill(&["check", "flow.yaml", "-o", "json"]).expect(0);
     let answer: Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!(answer, serde_json::json!({"flow": "test", "nodes": ["node"], "jobs": null, "bad_lines": null}));
+    assert_eq!(
+        answer,
+        serde_json::json!({"flow": "test", "nodes": ["node"], "jobs": null, "bad_lines": null, "problems": []})
+    );
 }
 
 #[test]
@@ -24,6 +27,33 @@ fn check_reports_config_flow_and_jobs_at_once() {
         .says("batchmill.toml:2:1: executor.concurency: unknown key `concurency`, did you mean `concurrency`?")
         .says("flow.yaml:5:5: nodes.node.runn: unknown kind `runn`")
         .says("jobs.jsonl:2:1: a job must be a JSON object, found a list");
+}
+
+#[test]
+fn what_check_finds_is_json_where_that_is_asked_for() {
+    let stage = Stage::with("  node:\n    runn: ['true']\n", ["{}", "[]"]);
+    stage.write("batchmill.toml", "[executor]\nconcurency = 3\n");
+    let check = ["check", "flow.yaml", "jobs.jsonl", "--set", "executor.timeout=0s", "-o"];
+    let done = stage.batchmill(&[&check[..], &["json"]].concat()).expect(78);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    let found = answer["problems"].as_array().unwrap();
+    let places: Vec<_> = found.iter().map(|it| (&it["file"], &it["line"], &it["column"], &it["key"])).collect();
+    let place = |file: &str, line: u64, column: u64, key: &str| {
+        let key = if key.is_empty() { Value::Null } else { key.into() };
+        [file.into(), line.into(), column.into(), key]
+    };
+    for [file, line, column, key] in [
+        place("batchmill.toml", 2, 1, "executor.concurency"),
+        place("flow.yaml", 5, 5, "nodes.node.runn"),
+        place("jobs.jsonl", 2, 1, ""),
+    ] {
+        assert!(places.contains(&(&file, &line, &column, &key)), "{file}: {answer:#}");
+    }
+    let set = found.iter().find(|it| it["key"] == "executor.timeout").unwrap();
+    assert_eq!((&set["file"], &set["origin"]), (&Value::Null, &"--set executor.timeout=…".into()));
+    assert!(found.iter().all(|it| it["message"].as_str().is_some_and(|message| !message.is_empty())), "{answer:#}");
+    let lines = stage.batchmill(&[&check[..], &["jsonl"]].concat()).expect(78).results();
+    assert_eq!(&lines, found);
 }
 
 #[test]

@@ -42,7 +42,10 @@ fn a_dumb_terminal_gets_lines_and_no_escapes() {
         let stage = Stage::with("  node: {set: '{}'}\n", ["{}"]);
         let run = format!("{} run flow.yaml jobs.jsonl --output results.jsonl", env!("CARGO_BIN_EXE_batchmill"));
         // A terminal of its own; what it shows is the output.
-        let output = stage.prepared("script", &["--quiet", "--return", "--command", &run, "/dev/null"]).env("TERM", term).output();
+        let output = stage
+            .prepared("script", &["--quiet", "--return", "--command", &run, "/dev/null"])
+            .env("TERM", term)
+            .output();
         let output = output.ok()?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         Some(String::from_utf8(output.stdout).unwrap())

@@ -42,7 +42,10 @@ fn a_finished_batch_has_its_status_results_and_errors() {
 fn a_state_directory_that_is_not_there_is_no_list_of_nothing() {
     let stage = Stage::new();
     assert_eq!(stage.batchmill(&["status"]).expect(0).stdout, "No batches.\n", "nothing has run yet");
-    stage.batchmill(&["status", "--state", "typo"]).expect(65).says("typo: there are no batches here; --state names another");
+    stage
+        .batchmill(&["status", "--state", "typo"])
+        .expect(65)
+        .says("typo: there are no batches here; --state names another");
     std::fs::create_dir(stage.path("made")).unwrap();
     assert_eq!(stage.batchmill(&["status", "--state", "made"]).expect(0).stdout, "No batches.\n");
 }
