@@ -191,6 +191,7 @@ typedef struct bm_build_info {
 #define BM_CAN_HOLD UINT64_C(1)   /* of capabilities: hold and release are implemented */
 #define BM_HAS_SHARES UINT64_C(2) /* of capabilities: it divides by shares (1.1) */
 #define BM_CHARGES_MEMORY UINT64_C(4) /* of capabilities: by memory, so that it is worth to look at it (1.1) */
+#define BM_SKIPS_FINISH UINT64_C(8) /* of capabilities: ends of attempts change nothing, on_finish need not be called (1.1) */
 
 #define BM_USED_MEMORY UINT64_C(1) /* of bm_usage.measured */
 #define BM_USED_CPU UINT64_C(2)

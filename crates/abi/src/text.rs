@@ -48,9 +48,13 @@ mod buffer {
     /// The most that the host takes of one call's text.
     pub(super) const TEXT_MAX: usize = 1 << 20;
 
-    /// A buffer of ours that the other side may write to.
+    /// A buffer of ours that the other side may write to. One pointer until it does: each call of a decision has one, and nearly
+    /// none is written to.
     #[derive(Debug, Default)]
-    pub(crate) struct Buffer {
+    pub(crate) struct Buffer(Option<Box<Written>>);
+
+    #[derive(Debug, Default)]
+    struct Written {
         bytes: Vec<u8>,
         overflown: bool,
     }
@@ -68,11 +72,12 @@ mod buffer {
 
         /// What was written; what is not UTF-8 becomes U+FFFD.
         pub(crate) fn into_text(self) -> String {
-            let mut text = match String::from_utf8(self.bytes) {
+            let Some(written) = self.0 else { return String::new() };
+            let mut text = match String::from_utf8(written.bytes) {
                 Ok(text) => text,
                 Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             };
-            if self.overflown {
+            if written.overflown {
                 text.push_str("… (more than 1 MiB)");
             }
             text
@@ -81,7 +86,7 @@ mod buffer {
 
     unsafe extern "C" fn append(ctx: *mut c_void, text: Text) -> i32 {
         // SAFETY: `ctx` is the buffer of the writer, which lives as long as the call for which it was made, and one call has it.
-        let buffer = unsafe { &mut *ctx.cast::<Buffer>() };
+        let buffer = unsafe { &mut *ctx.cast::<Buffer>() }.0.get_or_insert_default();
         // SAFETY: the other side promises that its text is there until we return.
         let bytes = unsafe { text.bytes() };
         if buffer.overflown || bytes.len() > TEXT_MAX - buffer.bytes.len() {

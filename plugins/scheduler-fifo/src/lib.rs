@@ -111,6 +111,10 @@ impl Scheduler for Fifo {
         self.lanes.len()
     }
 
+    fn hears_finish(&self) -> bool {
+        false
+    }
+
     fn can_hold(&self) -> bool {
         true
     }

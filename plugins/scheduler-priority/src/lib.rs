@@ -133,6 +133,10 @@ impl Scheduler for PriorityScheduler {
         self.lanes.len()
     }
 
+    fn hears_finish(&self) -> bool {
+        false
+    }
+
     fn can_hold(&self) -> bool {
         true
     }

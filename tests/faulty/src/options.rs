@@ -51,6 +51,7 @@ pub enum Method {
     Remove,
     Len,
     OnFinish,
+    HearsFinish,
     CanHold,
     Hold,
     Release,

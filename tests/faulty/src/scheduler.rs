@@ -66,6 +66,11 @@ impl Scheduler for Faulty {
         self.ended += 1;
     }
 
+    fn hears_finish(&self) -> bool {
+        self.trouble.call(Method::HearsFinish);
+        true
+    }
+
     fn can_hold(&self) -> bool {
         self.trouble.call(Method::CanHold);
         true

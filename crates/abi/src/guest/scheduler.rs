@@ -11,8 +11,8 @@ use super::{
 use crate::{
     layout::{
         CAN_HOLD, CHARGES_MEMORY, ERROR, HAS_SHARES, NEVER, NONE, OK, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry,
-        RawPick, RawShareUsage, RawUsage, RawUsageMemory, SchedulerTable, ShareWriter, Text, USED_CPU, USED_MEMORY,
-        Writer, read_sized, with_sized, write_sized,
+        RawPick, RawShareUsage, RawUsage, RawUsageMemory, SKIPS_FINISH, SchedulerTable, ShareWriter, Text, USED_CPU,
+        USED_MEMORY, Writer, read_sized, set_sized, with_sized, write_sized,
     },
     text,
 };
@@ -49,6 +49,7 @@ unsafe extern "C" fn capabilities(this: *mut c_void) -> u64 {
     let mut bits = 0;
     let set = |scheduler: &mut Subject| {
         bits = if scheduler.can_hold() { CAN_HOLD } else { 0 };
+        bits |= if scheduler.hears_finish() { 0 } else { SKIPS_FINISH };
         if let Some(shares) = scheduler.shares() {
             bits |= HAS_SHARES | if shares.charges_memory() { CHARGES_MEMORY } else { 0 };
         }
@@ -87,20 +88,21 @@ unsafe fn entry_of<'a>(raw: &RawEntry) -> Entry<'a> {
     entry
 }
 
-fn raw_pick(pick: Pick) -> RawPick {
-    let (answer, value) = match pick {
+/// A pick as an answer and its value.
+fn raw_pick(pick: Pick) -> (u32, u64) {
+    match pick {
         Pick::Run(token) => (PICK_RUN, token.0),
         Pick::NotBefore(at) => (PICK_NOT_BEFORE, at.as_nanos()),
         _ => (PICK_EMPTY, 0),
-    };
-    RawPick { size: size_of::<RawPick>() as u32, answer, value }
+    }
 }
 
 unsafe extern "C" fn pop(this: *mut c_void, now: u64, out: *mut RawPick, error: *const Writer) -> i32 {
     // SAFETY: see above.
     unsafe {
         exclusive::<Subject>(this, error, |scheduler| {
-            write_sized(out, &raw_pick(scheduler.pop(MonoTime::from_nanos(now))));
+            let picked = raw_pick(scheduler.pop(MonoTime::from_nanos(now)));
+            set_sized(out, |raw| (raw.answer, raw.value) = picked);
             OK
         })
     }
@@ -190,9 +192,9 @@ unsafe extern "C" fn push_many(
     // SAFETY: see above; `count` entries lie `stride` bytes apart.
     unsafe {
         exclusive::<Subject>(this, error, |scheduler| {
-            let at = |place: usize| read_sized(entries.byte_add(place * stride));
-            let raw: Vec<RawEntry> = (0..count).filter_map(at).collect();
-            let all: Vec<Entry<'_>> = raw.iter().map(|raw| entry_of(raw)).collect();
+            // Their shares lie with the host: nothing of a raw entry is needed after it was read.
+            let at = |place: usize| with_sized(entries.byte_add(place * stride), |raw| entry_of(raw));
+            let all: Vec<Entry<'_>> = (0..count).filter_map(at).collect();
             scheduler.push_many(&all);
             OK
         })
@@ -217,7 +219,8 @@ unsafe extern "C" fn pop_many(
                 *tokens.add(place) = token.0;
             }
             *picked = all.len().min(max);
-            write_sized(last, &raw_pick(end.unwrap_or(Pick::Run(Token(0)))));
+            let end = raw_pick(end.unwrap_or(Pick::Run(Token(0))));
+            set_sized(last, |raw| (raw.answer, raw.value) = end);
             OK
         })
     }

@@ -184,14 +184,12 @@ impl<T> Instance<T> {
         name: &'static str,
         call: impl FnOnce(&T, *mut c_void, *const Writer) -> i32,
     ) -> Result<i32, Fault> {
-        let timed = self.pulse.begin().is_multiple_of(TIMED_ONE_IN).then(Instant::now);
+        let is_timed = self.pulse.begin().is_multiple_of(TIMED_ONE_IN);
         let mut said = Buffer::default();
         let writer = said.writer();
-        let code = call(&self.table, self.handle.get(), &raw const writer);
+        let run = || call(&self.table, self.handle.get(), &raw const writer);
+        let code = if is_timed { self.timed(name, run) } else { run() };
         self.pulse.end();
-        if let Some(began) = timed {
-            self.time(name, began.elapsed());
-        }
         if code >= 0 { Ok(code) } else { Err(self.fault(name, code, said)) }
     }
 
@@ -201,14 +199,12 @@ impl<T> Instance<T> {
         name: &'static str,
         call: impl FnOnce(&T, *mut c_void, *const Writer) -> i32,
     ) -> Result<i32, Fault> {
-        let timed = self.pulse.begin_shared().is_multiple_of(TIMED_ONE_IN).then(Instant::now);
+        let is_timed = self.pulse.begin_shared().is_multiple_of(TIMED_ONE_IN);
         let mut said = Buffer::default();
         let writer = said.writer();
-        let code = call(&self.table, self.handle.get(), &raw const writer);
+        let run = || call(&self.table, self.handle.get(), &raw const writer);
+        let code = if is_timed { self.timed(name, run) } else { run() };
         self.pulse.end_shared();
-        if let Some(began) = timed {
-            self.time(name, began.elapsed());
-        }
         if code >= 0 { Ok(code) } else { Err(self.fault(name, code, said)) }
     }
 
@@ -218,6 +214,16 @@ impl<T> Instance<T> {
             self.count_panic();
         }
         Fault::new(call, code, said.into_text())
+    }
+
+    /// One call in many. Apart from the others, which would keep registers for it.
+    #[cold]
+    #[inline(never)]
+    fn timed(&self, name: &'static str, run: impl FnOnce() -> i32) -> i32 {
+        let began = Instant::now();
+        let code = run();
+        self.time(name, began.elapsed());
+        code
     }
 
     fn time(&self, call: &'static str, took: Duration) {

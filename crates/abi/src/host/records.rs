@@ -1,23 +1,16 @@
 //! Results as the records that a sink of a plugin gets: their text in one piece, which travels to the thread of the call.
 
-use std::ops::Range;
-
 use batchmill_core::{JobResult, WallTime};
 
 use super::json;
 use crate::layout::{RawRecord, Text, status_code};
 
-/// Records whose text is elsewhere until the call.
+/// Records and their text, which lies in the order of the records and of their fields. There are pointers into it only for the
+/// call: it moves while it grows.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     text: Vec<u8>,
-    rows: Vec<Row>,
-}
-
-#[derive(Debug)]
-struct Row {
-    record: RawRecord,
-    parts: [Range<usize>; 4],
+    raw: Vec<RawRecord>,
 }
 
 /// More text than this is not kept.
@@ -28,9 +21,9 @@ impl Records {
     pub(super) fn of(results: &[JobResult], room: Option<Self>) -> Self {
         let mut records = room.unwrap_or_default();
         records.text.clear();
-        records.rows.clear();
+        records.raw.clear();
         records.text.reserve(results.len() * 256);
-        records.rows.reserve(results.len());
+        records.raw.reserve(results.len());
         results.iter().for_each(|result| records.push(result));
         records
     }
@@ -41,69 +34,52 @@ impl Records {
     }
 
     fn push(&mut self, result: &JobResult) {
-        let id = self.add(result.job_id.as_str());
-        let tenant = self.add(result.tenant.as_str());
-        let output = self.added(|text| {
-            if let Some(output) = &result.output {
-                json::append(text, output);
-            }
-        });
-        let error = self.added(|text| {
-            if let Some(error) = &result.error {
+        let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let Self { text, raw } = self;
+        // A record goes straight to its place, and each text behind the one before: whoever writes waits for this.
+        raw.push(RawRecord {
+            size: size_of::<RawRecord>() as u32,
+            status: status_code(result.status),
+            sequence: result.sequence,
+            attempts: result.attempts,
+            priority: result.priority.0.into(),
+            queued_at_us: result.queued_at.as_micros(),
+            started_at_us: result.started_at.map_or(i64::MIN, WallTime::as_micros),
+            finished_at_us: result.finished_at.as_micros(),
+            queued_ns: nanos(result.queued),
+            duration_ns: nanos(result.duration),
+            job_id: added(text, |text| text.extend_from_slice(result.job_id.as_str().as_bytes())),
+            tenant: added(text, |text| text.extend_from_slice(result.tenant.as_str().as_bytes())),
+            output: result.output.as_ref().map_or(Text::EMPTY, |output| added(text, |text| json::append(text, output))),
+            error: result.error.as_ref().map_or(Text::EMPTY, |error| {
                 // Writing to memory does not fail.
-                let _ = serde_json::to_writer(text, error);
-            }
+                added(text, |text| drop(serde_json::to_writer(text, error)))
+            }),
         });
-        self.rows.push(Row { record: raw(result), parts: [id, tenant, output, error] });
-    }
-
-    fn add(&mut self, text: &str) -> Range<usize> {
-        self.added(|all| all.extend_from_slice(text.as_bytes()))
-    }
-
-    fn added(&mut self, add: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
-        let from = self.text.len();
-        add(&mut self.text);
-        from..self.text.len()
     }
 
     /// The records with their pointers into `self`.
-    pub(super) fn raw(&self) -> Vec<RawRecord> {
-        let text = |part: &Range<usize>| {
-            let part = &self.text[part.clone()];
-            Text { ptr: part.as_ptr(), len: part.len() }
-        };
-        let one = |Row { record, parts: [id, tenant, output, error] }: &Row| {
-            let mut record = *record;
-            (record.job_id, record.tenant, record.output, record.error) =
-                (text(id), text(tenant), text(output), text(error));
-            record
-        };
-        self.rows.iter().map(one).collect()
+    pub(super) fn raw(&mut self) -> &[RawRecord] {
+        let Self { text, raw } = self;
+        let mut rest = text.as_slice();
+        for record in &mut *raw {
+            for part in [&mut record.job_id, &mut record.tenant, &mut record.output, &mut record.error] {
+                let (this, behind) = rest.split_at(part.len);
+                (part.ptr, rest) = (this.as_ptr(), behind);
+            }
+        }
+        raw
     }
 }
 
-fn raw(result: &JobResult) -> RawRecord {
-    let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    RawRecord {
-        size: size_of::<RawRecord>() as u32,
-        status: status_code(result.status),
-        sequence: result.sequence,
-        attempts: result.attempts,
-        priority: result.priority.0.into(),
-        queued_at_us: result.queued_at.as_micros(),
-        started_at_us: result.started_at.map_or(i64::MIN, WallTime::as_micros),
-        finished_at_us: result.finished_at.as_micros(),
-        queued_ns: nanos(result.queued),
-        duration_ns: nanos(result.duration),
-        job_id: Text::EMPTY,
-        tenant: Text::EMPTY,
-        output: Text::EMPTY,
-        error: Text::EMPTY,
-    }
+/// What is added to all text: as long as it is, and without a pointer.
+fn added(all: &mut Vec<u8>, add: impl FnOnce(&mut Vec<u8>)) -> Text {
+    let from = all.len();
+    add(all);
+    Text { len: all.len() - from, ..Text::EMPTY }
 }
 
-// SAFETY: the records in the rows have no text yet; pointers are made where they are used.
+// SAFETY: the pointers in the records go where the text goes that they point into, and nobody follows them from elsewhere.
 unsafe impl Send for Records {}
 // SAFETY: as above.
 unsafe impl Sync for Records {}

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     layout::{
         CAN_HOLD, CHARGES_MEMORY, HAS_SHARES, NEVER, NONE, PICK_EMPTY, PICK_NOT_BEFORE, PICK_RUN, RawEntry, RawPick,
-        RawUsage, SchedulerTable, Text, USED_CPU, USED_MEMORY,
+        RawUsage, SKIPS_FINISH, SchedulerTable, Text, USED_CPU, USED_MEMORY,
     },
     text::Buffer,
 };
@@ -30,6 +30,8 @@ pub(super) type Remote = Instance<SchedulerTable>;
 pub(super) struct Contained {
     pub(super) now: Now<SchedulerTable, dyn Scheduler>,
     can_hold: bool,
+    /// Whether ends of attempts change nothing in it.
+    skips_finish: bool,
     /// Where it divides by shares.
     shares: Option<Divided>,
     /// Jobs that are queued, by our own count.
@@ -52,16 +54,18 @@ impl Contained {
         let succession = Succession::new(maker, containment.on_fault, fallback, options, context);
         let instance = succession.make()?;
         // No bit beyond those of a positive answer.
-        let known = CAN_HOLD | HAS_SHARES | CHARGES_MEMORY;
+        let known = CAN_HOLD | HAS_SHARES | CHARGES_MEMORY | SKIPS_FINISH;
         let own = instance.table.capabilities.map_or(0, |ask| {
             // SAFETY: a function of its table with its own instance.
             instance.call("capabilities", |_, this, _| (unsafe { ask(this) } & known) as i32).unwrap_or(0)
         });
         let has = |bit: u64| own as u64 & bit != 0;
         let can_hold = has(CAN_HOLD) && instance.table.hold.is_some() && instance.table.release.is_some();
+        let skips_finish = has(SKIPS_FINISH) || instance.table.on_finish.is_none();
         let shares = if has(HAS_SHARES) { Divided::of(&instance, has(CHARGES_MEMORY)) } else { None };
         let shadow = succession.keeps().then(Shadow::default);
-        Ok(Self { now: Now::Plugin(instance), can_hold, shares, queued: 0, shadow, made_up: 0, succession })
+        let now = Now::Plugin(instance);
+        Ok(Self { now, can_hold, skips_finish, shares, queued: 0, shadow, made_up: 0, succession })
     }
 
     pub(super) fn divided(&self) -> Option<&Divided> {
@@ -216,8 +220,14 @@ fn pop(remote: &Remote, now: MonoTime) -> Result<Pick, Fault> {
 }
 
 fn pick_of(raw: RawPick, now: MonoTime, remote: &Remote) -> Pick {
+    if raw.answer == PICK_RUN { Pick::Run(Token(raw.value)) } else { no_pick(raw, now, remote) }
+}
+
+/// Apart from what nearly every call answers.
+#[cold]
+#[inline(never)]
+fn no_pick(raw: RawPick, now: MonoTime, remote: &Remote) -> Pick {
     match raw.answer {
-        PICK_RUN => Pick::Run(Token(raw.value)),
         PICK_NOT_BEFORE if raw.value > now.as_nanos() => Pick::NotBefore(MonoTime::from_nanos(raw.value)),
         PICK_EMPTY => Pick::Empty,
         PICK_NOT_BEFORE => {
@@ -311,6 +321,7 @@ impl Scheduler for Contained {
             return;
         }
         match &mut self.now {
+            Now::Plugin(_) if self.skips_finish => {}
             Now::Plugin(remote) => {
                 let raw = raw_usage(usage);
                 let tell = |t: &SchedulerTable, this, error| {
@@ -323,6 +334,11 @@ impl Scheduler for Contained {
             }
             Now::BuiltIn(scheduler) => scheduler.on_finish(token, usage),
         }
+    }
+
+    fn hears_finish(&self) -> bool {
+        // One that may take its place may hear.
+        !self.skips_finish || self.shadow.is_some()
     }
 
     fn can_hold(&self) -> bool {

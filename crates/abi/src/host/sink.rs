@@ -86,8 +86,8 @@ impl Served {
         thread::Builder::new()
             .name(name)
             .spawn(move || {
-                for (ticket, call) in to_do {
-                    carry_out(&served, ticket, &call);
+                for (ticket, mut call) in to_do {
+                    carry_out(&served, ticket, &mut call);
                     if let Call::Write(_, records) = call
                         && records.is_small()
                     {
@@ -135,7 +135,7 @@ impl Served {
 }
 
 /// On the thread of the instance.
-fn carry_out(remote: &Remote, ticket: u64, call: &Call) {
+fn carry_out(remote: &Remote, ticket: u64, call: &mut Call) {
     let accepted = remote.call_shared(call.name(), |t, this, error| {
         // SAFETY: functions of its table with its own instance; text and records are there for this call.
         unsafe {

@@ -20,13 +20,13 @@ pub use governor::{GovernorTable, RawAdjustment, RawLoadSample};
 pub use header::{FLAG_DEBUG, FLAG_PANIC_ABORT, FLAG_THREADS, Header};
 pub use retry::{RawBudget, RawFailedAttempt, RawRetryDecision, RetryTable};
 pub use scheduler::{
-    CAN_HOLD, CHARGES_MEMORY, HAS_SHARES, RawEntry, RawPick, RawShareUsage, RawUsage, RawUsageMemory, SchedulerTable,
-    ShareWriter, USED_CPU, USED_MEMORY,
+    CAN_HOLD, CHARGES_MEMORY, HAS_SHARES, RawEntry, RawPick, RawShareUsage, RawUsage, RawUsageMemory, SKIPS_FINISH,
+    SchedulerTable, ShareWriter, USED_CPU, USED_MEMORY,
 };
 pub use services::{Completion, HostServices, Text, Writer};
 pub use shape::{Plain, Shape};
 pub use sink::{RawRecord, SinkTable};
-pub(crate) use sized::{read_sized, with_sized, write_sized};
+pub(crate) use sized::{read_sized, set_sized, with_sized, write_sized};
 
 /// "BMPLUGIN" as a number of 64 bits, most significant byte first.
 pub const MAGIC: u64 = 0x424d_504c_5547_494e;

@@ -10,6 +10,8 @@ pub const CAN_HOLD: u64 = 1;
 pub const HAS_SHARES: u64 = 2;
 /// Bit of `capabilities`: shares are charged by memory, so that it is worth to look at it. Since 1.1.
 pub const CHARGES_MEMORY: u64 = 4;
+/// Bit of `capabilities`: ends of attempts change nothing, `on_finish` need not be called. Since 1.1.
+pub const SKIPS_FINISH: u64 = 8;
 
 /// Bit of [`RawUsage::measured`].
 pub const USED_MEMORY: u64 = 1;
@@ -119,7 +121,7 @@ abi_structs! {
         remove: Option<unsafe extern "C" fn(*mut c_void, token: u64, *const Writer) -> i32>,
         /// How many jobs are queued.
         len: Option<unsafe extern "C" fn(*mut c_void, *mut u64, *const Writer) -> i32>,
-        /// An attempt has ended. Null: it does not want to know.
+        /// An attempt has ended. Null: it does not want to know. Not called, or called, with [`SKIPS_FINISH`].
         on_finish: Option<unsafe extern "C" fn(*mut c_void, token: u64, *const RawUsage, *const Writer) -> i32>,
         /// A class is not picked until it is released. Null without [`CAN_HOLD`].
         hold: Option<unsafe extern "C" fn(*mut c_void, class: u32, *const Writer) -> i32>,

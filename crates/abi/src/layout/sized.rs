@@ -43,7 +43,45 @@ pub(crate) unsafe fn with_sized<T: Plain, R>(from: *const T, then: impl FnOnce(&
         return Some(then(unsafe { &*from }));
     }
     // SAFETY: as the caller promises.
+    unsafe { with_copied(from, then) }
+}
+
+/// Apart from the way that nearly every call takes, whose registers it would cost.
+#[cold]
+#[inline(never)]
+unsafe fn with_copied<T: Plain, R>(from: *const T, then: impl FnOnce(&T) -> R) -> Option<R> {
+    // SAFETY: as the caller promises.
     unsafe { read_sized(from) }.map(|value| then(&value))
+}
+
+/// Lets `set` write the answer where it belongs, if the other side was built from the same layout: a struct that is put together
+/// elsewhere first is copied in pieces for which a processor waits. Otherwise as [`write_sized`].
+///
+/// # Safety
+/// As of [`write_sized`].
+pub(crate) unsafe fn set_sized<T: Plain>(to: *mut T, set: impl FnOnce(&mut T)) {
+    // SAFETY: looked at only where it is not null, and readable as the caller promises.
+    if !to.is_null() && to.is_aligned() && unsafe { ptr::read(to.cast::<u32>()) } as usize == size_of::<T>() {
+        // SAFETY: aligned and writable that far; every pattern of bytes is a value of a `Plain` struct.
+        set(unsafe { &mut *to });
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { set_copied(to, set) }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn set_copied<T: Plain>(to: *mut T, set: impl FnOnce(&mut T)) {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: it begins with its size, and zero is a value of every other field of a `Plain` struct.
+    let mut value = unsafe {
+        value.as_mut_ptr().cast::<u32>().write(size_of::<T>() as u32);
+        value.assume_init()
+    };
+    set(&mut value);
+    // SAFETY: as the caller promises.
+    unsafe { write_sized(to, &value) }
 }
 
 /// Writes as much of `value` as the other side has room for; its own idea of the size stays.
@@ -106,6 +144,27 @@ mod tests {
             // SAFETY: a whole struct that says that it is shorter.
             assert_eq!(unsafe { read_sized(&raw const cut) }.unwrap().value, 0, "{size}");
         }
+    }
+
+    #[test]
+    fn what_is_set_in_its_place_is_what_would_be_written() {
+        let mut words = [0_u64; 4];
+        for (size, shift) in [(16, 0), (16, 1), (8, 0), (0, 0), (64, 0)] {
+            // SAFETY: room for a struct and a byte before it; a size beyond ours is that of a newer side.
+            let set = unsafe {
+                let place = words.as_mut_ptr().cast::<u8>().add(shift).cast::<RawPick>();
+                ptr::write_unaligned(place, RawPick { size, answer: 7, value: 9 });
+                set_sized(place, |pick| (pick.answer, pick.value) = (3, 6));
+                ptr::read_unaligned(place)
+            };
+            let mut written = RawPick { size, answer: 7, value: 9 };
+            // SAFETY: a struct that is as long as it says, or longer.
+            unsafe { write_sized(&raw mut written, &RawPick { size: 16, answer: 3, value: 6 }) };
+            let all = |pick: RawPick| (pick.size, pick.answer, pick.value);
+            assert_eq!(all(set), all(written), "{size}, {shift}");
+        }
+        // SAFETY: nothing is written.
+        unsafe { set_sized(ptr::null_mut::<RawPick>(), |_| ()) };
     }
 
     #[test]

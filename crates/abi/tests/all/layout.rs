@@ -106,6 +106,7 @@ fn numbers() -> Vec<(&'static str, i64)> {
         "BM_CAN_HOLD" = CAN_HOLD,
         "BM_HAS_SHARES" = HAS_SHARES,
         "BM_CHARGES_MEMORY" = CHARGES_MEMORY,
+        "BM_SKIPS_FINISH" = SKIPS_FINISH,
         "BM_USED_MEMORY" = USED_MEMORY,
         "BM_USED_CPU" = USED_CPU,
         "BM_RETRY_AFTER" = RETRY_AFTER,

@@ -1,6 +1,8 @@
 //! What a scheduler answers, and that it always answers the same.
 
-use batchmill_core::{MonoTime, Pick, Token};
+use std::time::Duration;
+
+use batchmill_core::{MonoTime, Pick, Token, Usage};
 
 use super::{
     QueuedJob, Subject,
@@ -172,6 +174,25 @@ pub(super) fn pop_many_equals_pop(make: Make<'_, Subject>) -> Checked {
     let many: Vec<String> = picked[1..].iter().map(|token| format!("{:?}", Pick::Run(*token))).collect();
     let one = picks(&mut *one, LATER, 200);
     ensure!(one == many, "the picks differ by pop and pop_many");
+    Ok(())
+}
+
+pub(super) fn an_end_that_is_not_heard_changes_nothing(make: Make<'_, Subject>) -> Checked {
+    let (mut told, mut untold) = (make(), make());
+    if told.hears_finish() {
+        return Err(Unmet::NotApplicable("hears_finish is true"));
+    }
+    for job in jobs(200, 8) {
+        told.push(job.entry());
+        untold.push(job.entry());
+    }
+    for number in 0..200_u64 {
+        let (one, other) = (told.pop(LATER), untold.pop(LATER));
+        ensure!(one == other, "pick {number} is {one:?} where ends were told, and {other:?} where they were not");
+        if let Pick::Run(token) = one {
+            told.on_finish(token, Usage::new(Duration::from_millis(number)).measured(number, Duration::ZERO));
+        }
+    }
     Ok(())
 }
 

@@ -56,6 +56,7 @@ pub fn cases() -> &'static [Case<Subject>] {
         Case::new("explain_tells_the_true_place", answers::explain_tells_the_true_place),
         Case::new("push_many_equals_push", answers::push_many_equals_push),
         Case::new("pop_many_equals_pop", answers::pop_many_equals_pop),
+        Case::new("an_end_that_is_not_heard_changes_nothing", answers::an_end_that_is_not_heard_changes_nothing),
         Case::new("moves_between_threads", answers::moves_between_threads),
         Case::new("a_held_class_is_not_picked", hold::a_held_class_is_not_picked),
         Case::new("a_released_class_is_picked_again", hold::a_released_class_is_picked_again),

@@ -34,6 +34,7 @@ enum Flaw {
     ExplainsTheWrongPlace,
     PushManyReverses,
     PopManyStopsEarly,
+    HearsEndsInSecret,
     StaysOnItsThread,
     IgnoresHold,
     HoldsWhatIsQueuedOnly,
@@ -160,6 +161,13 @@ impl Scheduler for Model {
         if self.flaw == Flaw::AddsUpUsage {
             self.used = self.used.checked_add(u64::try_from(usage.ran.as_nanos()).unwrap()).unwrap();
         }
+        if self.flaw == Flaw::HearsEndsInSecret {
+            self.jobs.make_contiguous().reverse();
+        }
+    }
+
+    fn hears_finish(&self) -> bool {
+        false
     }
 
     fn can_hold(&self) -> bool {
@@ -262,6 +270,7 @@ fn each_flaw_is_caught_by_the_case_about_it() {
         (Flaw::ExplainsTheWrongPlace, "explain_tells_the_true_place"),
         (Flaw::PushManyReverses, "push_many_equals_push"),
         (Flaw::PopManyStopsEarly, "pop_many_equals_pop"),
+        (Flaw::HearsEndsInSecret, "an_end_that_is_not_heard_changes_nothing"),
         (Flaw::StaysOnItsThread, "moves_between_threads"),
         (Flaw::IgnoresHold, "a_held_class_is_not_picked"),
         (Flaw::HoldsWhatIsQueuedOnly, "a_held_class_is_not_picked"),

@@ -221,7 +221,7 @@ fn scheduler(scene: &Scene, methods: &mut Vec<&str>) {
         life.end();
     }
     // Asked once, when an instance is made: whatever comes next finds it poisoned.
-    for method in ["can_hold", "shares", "charges_memory", "memory"] {
+    for method in ["hears_finish", "can_hold", "shares", "charges_memory", "memory"] {
         methods.push(method);
         scene.until_enough(method, |round| {
             let mut life = Life::new(scene.make(PluginKind::Scheduler, method, 0));
