@@ -113,6 +113,13 @@ pub trait Scheduler: Send + fmt::Debug {
         true
     }
 
+    /// Whether a call costs so much that the host should make few, as over the boundary to a dynamic library: then it takes the
+    /// jobs for slots that are about to be free together, by [`pop_many`](Self::pop_many). Asked once. Nothing that a scheduler
+    /// decides by may change between two of these picks, so only one that does not hear of ends may wish so.
+    fn prefers_many(&self) -> bool {
+        false
+    }
+
     /// Whether [`hold`](Self::hold) is implemented. Where it is not, the host parks what it may not start.
     fn can_hold(&self) -> bool {
         false

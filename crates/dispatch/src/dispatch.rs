@@ -8,13 +8,13 @@ use std::{
 };
 
 use batchmill_core::{
-    BatchCounts, LimitId, MonoTime, Pause, Scheduler, Tenant, Token,
+    BatchCounts, LimitId, MonoTime, Pause, Scheduler, Tenant, Token, Usage,
     fault::{self, Sabotage},
 };
 
 use crate::{
     BatchKey, BatchSetup, Effect, Event, JournalFailure, LimitSettings, LimitStanding,
-    batch::Batch,
+    batch::{Batch, of_token},
     classes::Classes,
     edge::Queue,
     gates::Limits,
@@ -196,6 +196,37 @@ impl Dispatch {
         }
         if let Some(at) = self.timers.announce() {
             effects.push(Effect::WakeAt(at));
+        }
+    }
+
+    /// Whether [`Dispatch::expect_ends`] is of use: calls of the scheduler are dear, and nothing but the scheduler keeps a job from
+    /// starting. Where a limit or a resource may, the next pick depends on that.
+    pub fn picks_ahead(&self) -> bool {
+        self.scheduler.prefers_many() && self.limits.is_none() && !self.resources.on
+    }
+
+    /// The ends of so many attempts follow, with nothing else in between: each leaves a slot for the job that is next, and all of
+    /// these are picked at once. [`Dispatch::settle`] comes behind them, where [`Dispatch::is_settled`] does not say so already.
+    pub fn expect_ends(&mut self, ends: usize) {
+        self.scheduler.expect(ends);
+    }
+
+    /// Whether nothing is picked ahead, nor will be.
+    pub fn is_settled(&self) -> bool {
+        !self.scheduler.is_ahead()
+    }
+
+    /// Gives back what was picked for slots that came to be no free ones, to the places where it was.
+    ///
+    /// # Panics
+    /// As of [`Dispatch::step`].
+    pub fn settle(&mut self) {
+        for token in self.scheduler.take_ahead() {
+            self.scheduler.on_finish(token, Usage::default());
+            let (key, index) = of_token(token);
+            if self.batch(key).is_some_and(|batch| step::queue::is_ready(batch, index)) {
+                step::queue::give_back(self, key, index);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::{
     any::Any,
+    collections::VecDeque,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
@@ -63,57 +64,112 @@ pub fn ask<R>(decider: Decider, question: impl FnOnce() -> R) -> R {
 }
 
 /// The host's scheduler.
-pub(crate) struct Queue(Box<dyn Scheduler>);
+pub(crate) struct Queue {
+    scheduler: Box<dyn Scheduler>,
+    /// Whether it wishes to be asked for many at once.
+    prefers_many: bool,
+    /// Slots that are about to be free within one lock, of those who wish so.
+    expected: usize,
+    /// Jobs for them that it has picked and nobody has taken: the next first.
+    ahead: VecDeque<Token>,
+    /// Room for its picks.
+    picked: Vec<Token>,
+}
 
 impl Queue {
     pub(crate) fn new(scheduler: Box<dyn Scheduler>) -> Self {
-        Self(scheduler)
+        let prefers_many = scheduler.prefers_many();
+        Self { scheduler, prefers_many, expected: 0, ahead: VecDeque::new(), picked: Vec::new() }
+    }
+
+    pub(crate) fn prefers_many(&self) -> bool {
+        self.prefers_many
+    }
+
+    /// So many slots are about to be free, with nothing in between that it decides by.
+    pub(crate) fn expect(&mut self, slots: usize) {
+        self.expected = slots;
+    }
+
+    /// They are not any more: what was picked for them is given back by the caller.
+    pub(crate) fn take_ahead(&mut self) -> VecDeque<Token> {
+        self.expected = 0;
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Whether slots are expected, or something is picked for them.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.expected > 0 || !self.ahead.is_empty()
+    }
+
+    fn pop_ahead(&mut self, now: MonoTime) -> Pick {
+        let Self { scheduler, expected, ahead, picked, .. } = self;
+        let end = ask(Decider::Scheduler, || scheduler.pop_many(now, *expected, picked));
+        *expected = 0;
+        ahead.extend(picked.drain(..));
+        match (ahead.pop_front(), end) {
+            (Some(token), _) => Pick::Run(token),
+            (None, Some(end)) => end,
+            (None, None) => Pick::Empty,
+        }
     }
 
     pub(crate) fn push(&mut self, entry: Entry<'_>) {
-        ask(Decider::Scheduler, || self.0.push(entry));
+        ask(Decider::Scheduler, || self.scheduler.push(entry));
     }
 
     pub(crate) fn push_many(&mut self, entries: &[Entry<'_>]) {
-        ask(Decider::Scheduler, || self.0.push_many(entries));
+        ask(Decider::Scheduler, || self.scheduler.push_many(entries));
     }
 
     pub(crate) fn pop(&mut self, now: MonoTime) -> Pick {
-        ask(Decider::Scheduler, || self.0.pop(now))
+        if let Some(token) = self.ahead.pop_front() {
+            return Pick::Run(token);
+        }
+        if self.expected > 1 {
+            return self.pop_ahead(now);
+        }
+        ask(Decider::Scheduler, || self.scheduler.pop(now))
     }
 
     pub(crate) fn remove(&mut self, token: Token) -> bool {
-        ask(Decider::Scheduler, || self.0.remove(token))
+        if let Some(place) = self.ahead.iter().position(|ahead| *ahead == token) {
+            self.ahead.remove(place);
+            // It was picked, and this is over.
+            self.on_finish(token, Usage::default());
+            return true;
+        }
+        ask(Decider::Scheduler, || self.scheduler.remove(token))
     }
 
     pub(crate) fn on_finish(&mut self, token: Token, usage: Usage) {
-        ask(Decider::Scheduler, || self.0.on_finish(token, usage));
+        ask(Decider::Scheduler, || self.scheduler.on_finish(token, usage));
     }
 
     pub(crate) fn can_hold(&self) -> bool {
-        ask(Decider::Scheduler, || self.0.can_hold())
+        ask(Decider::Scheduler, || self.scheduler.can_hold())
     }
 
     pub(crate) fn hold(&mut self, class: ClassId) {
-        ask(Decider::Scheduler, || self.0.hold(class));
+        ask(Decider::Scheduler, || self.scheduler.hold(class));
     }
 
     pub(crate) fn release(&mut self, class: ClassId) {
-        ask(Decider::Scheduler, || self.0.release(class));
+        ask(Decider::Scheduler, || self.scheduler.release(class));
     }
 
     /// Where a queued job stands. Nothing is decided by it: if it panics, which the panic hook tells, the place is not
     /// known and everything goes on.
     pub(crate) fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
-        catch_unwind(AssertUnwindSafe(|| self.0.explain(token, now))).unwrap_or_default()
+        catch_unwind(AssertUnwindSafe(|| self.scheduler.explain(token, now))).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
-        ask(Decider::Scheduler, || self.0.len())
+        self.ahead.len() + ask(Decider::Scheduler, || self.scheduler.len())
     }
 
     /// Asks its shares something; `None` if it has none.
     pub(crate) fn of_shares<R>(&mut self, question: impl FnOnce(&mut dyn Shares) -> R) -> Option<R> {
-        ask(Decider::Scheduler, || self.0.shares().map(question))
+        ask(Decider::Scheduler, || self.scheduler.shares().map(question))
     }
 }

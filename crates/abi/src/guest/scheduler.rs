@@ -213,7 +213,7 @@ unsafe extern "C" fn pop_many(
     // SAFETY: see above; there is room for `max` tokens.
     unsafe {
         exclusive::<Subject>(this, error, |scheduler| {
-            let mut all = Vec::new();
+            let mut all = Vec::with_capacity(max.min(1024));
             let end = scheduler.pop_many(MonoTime::from_nanos(now), max, &mut all);
             for (place, token) in all.iter().take(max).enumerate() {
                 *tokens.add(place) = token.0;

@@ -151,7 +151,7 @@ impl<T: Copy> Maker<T> {
         let options = serde_json::to_string(options).unwrap_or_else(|_| "{}".to_owned());
         let directory = context.directory.to_string_lossy().into_owned();
         let (create, ctx, resumes) = (self.create, self.extension().ctx, u32::from(context.resumes));
-        let made = offload::within(self.limit, "bm-create", move || {
+        let made = offload::within(self.limit, move || {
             let (mut said, mut out) = (Buffer::default(), std::ptr::null_mut());
             let writer = said.writer();
             let size = size_of::<BuildInfo>() as u32;
@@ -265,7 +265,7 @@ impl<T> Drop for Instance<T> {
         }
         let (destroy, handle) = (self.destroy, self.handle);
         // SAFETY: the last call of an instance, with no other running.
-        let ended = offload::within(DESTROY_LIMIT, "bm-destroy", move || unsafe { destroy(handle.get()) });
+        let ended = offload::within(DESTROY_LIMIT, move || unsafe { destroy(handle.get()) });
         match ended {
             Some(OK) => {}
             Some(code) => {

@@ -21,6 +21,9 @@ use crate::{
     text::Buffer,
 };
 
+/// So many tokens have room without an allocation: as many as the executor asks for at a time.
+const FEW: usize = 16;
+
 /// So many wrong answers in a row are no accident.
 const MADE_UP_MAX: u32 = 100;
 
@@ -341,6 +344,11 @@ impl Scheduler for Contained {
         !self.skips_finish || self.shadow.is_some()
     }
 
+    fn prefers_many(&self) -> bool {
+        let can = matches!(&self.now, Now::Plugin(remote) if remote.table.pop_many.is_some());
+        can && !self.hears_finish()
+    }
+
     fn can_hold(&self) -> bool {
         self.can_hold
     }
@@ -403,7 +411,14 @@ impl Scheduler for Contained {
             _ => None,
         };
         let Some((remote, many)) = many else { return one_by_one(self, now, max, picked) };
-        let (mut tokens, mut count) = (vec![0_u64; max], 0);
+        let (mut few, mut plenty) = ([0_u64; FEW], Vec::new());
+        let (tokens, mut count) = match few.get_mut(..max) {
+            Some(few) => (few, 0),
+            None => {
+                plenty.resize(max, 0);
+                (plenty.as_mut_slice(), 0)
+            }
+        };
         let mut last = RawPick { size: size_of::<RawPick>() as u32, answer: PICK_EMPTY, value: 0 };
         let call = |_: &SchedulerTable, this, error| {
             // SAFETY: a function of its table with its own instance, and room for `max` tokens.
@@ -416,7 +431,13 @@ impl Scheduler for Contained {
         if count > max {
             remote.wrong("`pop_many` answers with more than it was asked for");
         }
-        let (count, end) = (count.min(max), pick_of(last, now, remote));
+        let end = pick_of(last, now, remote);
+        if count > self.queued {
+            self.made_up();
+            return one_by_one(self, now, max, picked);
+        }
+        let count = count.min(max);
+        self.made_up = 0;
         picked.extend(tokens[..count].iter().map(|token| Token(*token)));
         self.queued = self.queued.saturating_sub(count);
         (!matches!(end, Pick::Run(_))).then_some(end)

@@ -16,6 +16,7 @@ mod limits;
 mod limits_of_time;
 mod model;
 mod pause;
+mod picked_ahead;
 mod policies;
 mod resources;
 mod resume;

@@ -102,6 +102,53 @@ impl Scheduler for Said {
     }
 }
 
+/// A plain scheduler whose calls are dear: it writes down how it is asked for jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Dear {
+    pub(crate) asked: Arc<Mutex<Vec<usize>>>,
+    plain: Plain,
+}
+
+impl Scheduler for Dear {
+    fn push(&mut self, entry: Entry<'_>) {
+        self.plain.push(entry);
+    }
+
+    fn pop(&mut self, now: MonoTime) -> Pick {
+        self.asked.lock().unwrap().push(1);
+        self.plain.pop(now)
+    }
+
+    fn pop_many(&mut self, now: MonoTime, max: usize, picked: &mut Vec<Token>) -> Option<Pick> {
+        self.asked.lock().unwrap().push(max);
+        self.plain.pop_many(now, max, picked)
+    }
+
+    fn remove(&mut self, token: Token) -> bool {
+        self.plain.remove(token)
+    }
+
+    fn len(&self) -> usize {
+        self.plain.len()
+    }
+
+    fn on_finish(&mut self, token: Token, usage: Usage) {
+        self.plain.on_finish(token, usage);
+    }
+
+    fn hears_finish(&self) -> bool {
+        false
+    }
+
+    fn prefers_many(&self) -> bool {
+        true
+    }
+
+    fn explain(&self, token: Token, now: MonoTime) -> Option<QueuePosition> {
+        self.plain.explain(token, now)
+    }
+}
+
 /// A plain scheduler that writes down how long each pick is said to have run: place and milliseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Noting {

@@ -133,12 +133,19 @@ impl<W: Workload> Brain<W> {
     /// own record is left among the seat's effects, to be put into words without the lock; whatever else follows is carried
     /// out here.
     pub(super) fn take_ends(&mut self, shared: &Arc<Shared<W>>, seats: &mut [Seat<W>]) {
+        let picks_ahead = self.dispatch.picks_ahead();
+        if picks_ahead {
+            self.dispatch.expect_ends(seats.iter().filter(|seat| seat.end.is_some()).count());
+        }
         for seat in seats {
             if let Some(end) = seat.end.take()
                 && let Some(work) = seat.work.take()
             {
                 self.take_end(shared, end, work, seat);
             }
+        }
+        if picks_ahead && !self.dispatch.is_settled() {
+            self.consult(shared, |dispatch, _| dispatch.settle());
         }
         self.tell_of_rest();
     }

@@ -93,6 +93,7 @@ impl Tail {
         while state.results > RESULTS && state.groups.len() > 1 {
             state.drop_first();
         }
+        state.forget();
         drop(state);
         self.changed.send_replace(());
     }
@@ -134,9 +135,13 @@ impl Tail {
 }
 
 impl State {
-    /// Lets go of what nobody needs.
+    /// Lets go of what nobody needs. A feed that is far behind reads the journal anyway: were groups kept for it, each result
+    /// would lie here until thousands came after it, and its memory would be cold when it is given back. Near the end they
+    /// are kept for it again.
     fn forget(&mut self) {
-        let slowest = self.feeds.iter().flatten().min().copied().unwrap_or(self.upto);
+        let last = self.groups.back().map_or(self.upto, |group| group.after);
+        let is_near = |position: &&Position| position.0.saturating_add(RESULTS as u64) >= last.0;
+        let slowest = self.feeds.iter().flatten().filter(is_near).min().copied().unwrap_or(self.upto);
         while self.groups.front().is_some_and(|group| group.upto <= slowest) {
             self.drop_first();
         }
@@ -203,12 +208,31 @@ mod tests {
     #[test]
     fn who_falls_behind_the_bound_reads_the_journal_and_catches_up() {
         let tail = Tail::new(Position(0), 0, 1);
-        for group in 1..=10 {
+        for group in 1..=5 {
             tail.push(results(0..1000), Position(group * 1000));
         }
-        assert_eq!(next(&tail, 0), "replay upto 6000", "four groups are kept");
-        tail.reached(0, Position(6000));
-        assert_eq!(next(&tail, 0), "take 1000 upto 7000");
+        assert_eq!(next(&tail, 0), "replay upto 1000", "four groups are kept");
+        tail.reached(0, Position(1000));
+        assert_eq!(next(&tail, 0), "take 1000 upto 2000");
+    }
+
+    #[test]
+    fn nothing_is_kept_for_one_that_hangs_until_it_comes_near() {
+        let tail = Tail::new(Position(0), 0, 2);
+        for group in 1..=10 {
+            tail.push(results(0..1000), Position(group * 1000));
+            tail.reached(0, Position(group * 1000));
+        }
+        assert_eq!(tail.lock().groups.len(), 0, "one keeps up, and the other reads the journal anyway");
+        assert_eq!((next(&tail, 0).as_str(), next(&tail, 1).as_str()), ("wait", "replay upto 10000"));
+        tail.reached(1, Position(9500));
+        tail.push(results(0..1000), Position(11000));
+        tail.reached(0, Position(11000));
+        assert_eq!(next(&tail, 1), "replay upto 10000", "what lies before the group that is kept for it");
+        tail.reached(1, Position(10000));
+        assert_eq!(next(&tail, 1), "take 1000 upto 11000");
+        tail.reached(1, Position(11000));
+        assert_eq!(tail.lock().groups.len(), 0);
     }
 
     #[test]
