@@ -7,13 +7,16 @@ use std::{
 };
 
 /// Runs on a thread of this module, and gets the way to it; whether that thread waits for more.
-struct Work(Box<dyn FnOnce(&mpsc::Sender<Work>) -> bool + Send>);
+struct Work(Box<dyn FnOnce(&Way) -> bool + Send>);
+
+/// The way to a thread.
+type Way = mpsc::Sender<Work>;
 
 /// A thread that waits for work, one at most. A hundred instances are made one after the other, and each new thread has memory
 /// of its own, which the allocator takes and the kernel clears by two megabytes: that costs more than to make them.
-static IDLE: Mutex<Option<mpsc::Sender<Work>>> = Mutex::new(None);
+static IDLE: Mutex<Option<Way>> = Mutex::new(None);
 
-fn idle() -> MutexGuard<'static, Option<mpsc::Sender<Work>>> {
+fn idle() -> MutexGuard<'static, Option<Way>> {
     // Only whole threads come and go.
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -58,7 +61,7 @@ fn hand_over(work: Work) -> Option<()> {
 }
 
 /// Whether a thread is the one that waits now.
-fn wait_for_more(me: &mpsc::Sender<Work>) -> bool {
+fn wait_for_more(me: &Way) -> bool {
     let mut idle = idle();
     let is_free = idle.is_none();
     if is_free {
