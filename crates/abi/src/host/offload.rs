@@ -10,7 +10,7 @@ use std::{
 struct Work(Box<dyn FnOnce(&Way) -> bool + Send>);
 
 /// The way to a thread.
-type Way = mpsc::Sender<Work>;
+type Way = mpsc::SyncSender<Work>;
 
 /// A thread that waits for work, one at most. A hundred instances are made one after the other, and each new thread has memory
 /// of its own, which the allocator takes and the kernel clears by two megabytes: that costs more than to make them.
@@ -49,7 +49,7 @@ fn hand_over(work: Work) -> Option<()> {
         None => work,
     };
     let run = move || {
-        let (me, more) = mpsc::channel::<Work>();
+        let (me, more) = mpsc::sync_channel::<Work>(1);
         let mut next = Some(work);
         while let Some(Work(work)) = next.take() {
             if work(&me) {
