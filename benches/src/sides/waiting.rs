@@ -17,6 +17,8 @@ use batchmill_core::{
 use batchmill_executor::{Attempt, AttemptReport, Delivery, JobSource, Mill, Opening, Results, Settings, Workload};
 use batchmill_failure_halt::Halt;
 use batchmill_scheduler_priority::PriorityScheduler;
+use serde_json::Value;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{mill::Numbers, program, runtime};
 use crate::measure::Sample;
@@ -28,6 +30,10 @@ pub(crate) const ARGUMENT: &str = "--fill-with";
 const FEW: u32 = 10_000;
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 const AN_HOUR: Duration = Duration::from_secs(3600);
+/// Of an attempt by hand.
+const TIMEOUT: Duration = Duration::from_secs(300);
+const ATTEMPTS: u32 = 3;
+const ANSWER: &str = "HTTP 503 Service Unavailable";
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What waits.
@@ -35,16 +41,20 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(crate) enum Waiting {
     /// Jobs of a batch, each of which has failed once and is tried again in an hour.
     Jobs,
-    /// Tasks of tokio that sleep for an hour.
+    /// Tasks of tokio that sleep for an hour, and know nothing else.
+    Sleeps,
+    /// What people write: a task a job in a `JoinSet`, which has failed once within its time limit and sleeps before it tries
+    /// again.
     Tasks,
 }
 
 impl Waiting {
-    const ALL: [Self; 2] = [Self::Jobs, Self::Tasks];
+    const ALL: [Self; 3] = [Self::Jobs, Self::Sleeps, Self::Tasks];
 
     fn name(self) -> &'static str {
         match self {
             Self::Jobs => "jobs",
+            Self::Sleeps => "sleeps",
             Self::Tasks => "tasks",
         }
     }
@@ -73,7 +83,8 @@ impl Waiting {
         let runtime = runtime();
         let held = match self {
             Self::Jobs => runtime.block_on(wait_for_retries(jobs))?,
-            Self::Tasks => runtime.block_on(sleep(jobs))?,
+            Self::Sleeps => runtime.block_on(sleep(jobs))?,
+            Self::Tasks => runtime.block_on(retry(jobs))?,
         };
         // An hour is long.
         runtime.shutdown_background();
@@ -121,9 +132,46 @@ async fn sleep(jobs: u32) -> Result<u64, String> {
         }
     });
     spawned.await.map_err(|error| error.to_string())?;
-    // A task sleeps once it was polled: when both queues of tasks are empty, all do.
+    all_sleep(jobs as usize).await
+}
+
+async fn retry(jobs: u32) -> Result<u64, String> {
+    let spawned = tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        (0..jobs).for_each(|job| drop(tasks.spawn(tried_again(job))));
+        tasks
+    });
+    let tasks = spawned.await.map_err(|error| error.to_string())?;
+    let held = all_sleep(tasks.len()).await;
+    drop(tasks);
+    held
+}
+
+/// A job by hand: its attempts, each within a time limit, with an hour between.
+async fn tried_again(job: u32) -> (u32, Result<Value, String>) {
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        match timeout(TIMEOUT, unavailable(job)).await {
+            Ok(Ok(output)) => return (job, Ok(output)),
+            Ok(Err(error)) => last = error,
+            Err(elapsed) => last = elapsed.to_string(),
+        }
+        // tidy: allow(sleeps): what a benchmark measures
+        tokio::time::sleep(AN_HOUR).await;
+    }
+    (job, Err(last))
+}
+
+async fn unavailable(job: u32) -> Result<Value, String> {
+    // A call that is answered later, as one over a network is.
+    tokio::task::yield_now().await;
+    if job == u32::MAX { Ok(Value::from(job)) } else { Err(ANSWER.to_owned()) }
+}
+
+/// A task sleeps once it was polled to there: when both queues of tasks are empty, all do.
+async fn all_sleep(tasks: usize) -> Result<u64, String> {
     let metrics = tokio::runtime::Handle::current().metrics();
-    while metrics.num_alive_tasks() != jobs as usize || metrics.global_queue_depth() > 0 {
+    while metrics.num_alive_tasks() != tasks || metrics.global_queue_depth() > 0 {
         // tidy: allow(sleeps): looks at what a benchmark fills, now and then
         tokio::time::sleep(LOOK).await;
     }
@@ -137,7 +185,7 @@ struct Fails;
 
 impl Workload for Fails {
     async fn run(&self, attempt: Attempt<'_>) -> AttemptReport {
-        let error = NodeError::new(ErrorClass::Transient, "http_status", "HTTP 503 Service Unavailable");
+        let error = NodeError::new(ErrorClass::Transient, "http_status", ANSWER);
         let failure = NodeFailure::at_node("fetch".into(), error, RetryRef(0), false);
         let outcome = Outcome::Failed(Box::new(AttemptFailure::new(failure)));
         AttemptReport::ended(self.job_id(attempt.index).ok(), outcome)

@@ -30,7 +30,8 @@ const FLOW: &str = "version: 1\nname: memory\nnodes:\n  add: {set: '{y: (.n + 1)
 const INPUT_ONLY: &str = "lines that are inputs";
 const ALL_KEYS: &str = "lines with id, priority and tenant";
 
-const TASKS: &str = "tokio: a task a job, which sleeps";
+const TASKS: &str = "by hand: a task a job in a JoinSet, which sleeps before it tries again";
+const SLEEPS: &str = "tokio: tasks that only sleep";
 const IN_BACKOFF: &str = "batchmill: jobs that wait for their retry";
 /// Of a task.
 const BACKOFF_MAX: f64 = 0.3;
@@ -54,6 +55,7 @@ fn cases(tools: &Tools) -> Vec<Case> {
 fn backlog() -> Case {
     Case::new("a backlog of a million jobs in backoff", Unit::BytesPerJob)
         .side(Kind::ByHand, TASKS, JOBS, |jobs| Waiting::Tasks.bytes_each(jobs))
+        .side(Kind::ByHand, SLEEPS, JOBS, |jobs| Waiting::Sleeps.bytes_each(jobs))
         .side(Kind::Batchmill, IN_BACKOFF, JOBS, |jobs| Waiting::Jobs.bytes_each(jobs))
         .goal(IN_BACKOFF, TASKS, Bound::AtMost(BACKOFF_MAX))
         .without_warm_up()
