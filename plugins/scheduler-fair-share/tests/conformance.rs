@@ -80,7 +80,9 @@ fn fair_share_keeps_the_contract() {
                 "what_is_recalled_counts_as_if_used_here",
             ],
         };
-        let others: Vec<_> = left_out.into_iter().filter(|case| *case != "explain_tells_the_true_place").collect();
+        // It hears of ends, and does not tell the place that a walk through all shares would give.
+        let never = ["explain_tells_the_true_place", "an_end_that_is_not_heard_changes_nothing"];
+        let others: Vec<_> = left_out.into_iter().filter(|case| !never.contains(case)).collect();
         assert_eq!(others, of_memory, "{options}");
     }
 }

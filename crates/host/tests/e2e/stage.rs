@@ -170,9 +170,11 @@ impl Running<'_> {
 
     /// Waits for its end, within bounds.
     pub(crate) fn end(mut self) -> Done {
+        // Beside it: results may be more than a pipe holds.
+        let reading = self.child.stdout.take().map(|stdout| std::thread::spawn(|| std::io::read_to_string(stdout)));
         wait_until("the end of the program", || self.child.try_wait().expect("a child of ours").is_some());
         let code = self.child.wait().expect("it has ended").code();
-        let stdout = self.child.stdout.take().map(|stdout| std::io::read_to_string(stdout).expect("UTF-8"));
+        let stdout = reading.map(|reading| reading.join().expect("it reads").expect("UTF-8"));
         Done { code, stdout: stdout.unwrap_or_default(), stderr: self.stage.read("stderr") }
     }
 }

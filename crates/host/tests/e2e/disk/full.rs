@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use super::{at_a_gate, batch_folder, each_has_a_result, each_once, small::SmallDisk, started};
+use super::{at_a_gate_with_much_to_say, batch_folder, each_has_a_result, each_once, small::SmallDisk, started};
 use crate::stage::{Running, Stage, wait_until};
 
 #[test]
 fn a_full_disk_pauses_a_batch_and_room_lets_it_go_on() {
-    let stage = at_a_gate(6);
+    let stage = at_a_gate_with_much_to_say(6);
     let Some(disk) = SmallDisk::mount(&stage, "a full disk") else { return };
     let args = ["run", "flow.yaml", "jobs.jsonl", "--state", "small/state", "--concurrency", "2"];
     let running = stage.watch(disk.command(&args));
@@ -17,7 +17,7 @@ fn a_full_disk_pauses_a_batch_and_room_lets_it_go_on() {
 
 #[test]
 fn a_limit_on_the_size_of_files_pauses_a_batch_and_a_higher_one_lets_it_go_on() {
-    let stage = at_a_gate(6);
+    let stage = at_a_gate_with_much_to_say(6);
     let running = stage.start(&["--concurrency", "2"]);
     let pid = running.pid().to_string();
     let limit = |bytes: &str| {
@@ -34,7 +34,7 @@ fn a_limit_on_the_size_of_files_pauses_a_batch_and_a_higher_one_lets_it_go_on() 
 
 #[test]
 fn a_person_may_end_a_batch_that_waits_for_room() {
-    let stage = at_a_gate(4);
+    let stage = at_a_gate_with_much_to_say(4);
     let Some(disk) = SmallDisk::mount(&stage, "an interrupt on a full disk") else { return };
     let args = ["run", "flow.yaml", "jobs.jsonl", "--state", "small/state", "--concurrency", "2"];
     let running = stage.watch(disk.command(&args));

@@ -16,10 +16,18 @@ use crate::stage::{Stage, field};
 
 /// Jobs that write their number down, then wait at a gate. Their ids are their numbers.
 fn at_a_gate(jobs: usize) -> Stage {
-    let stage = Stage::with(
-        "  node:\n    run: [sh, -c, 'echo $1 >> ledger; read line < gate', sh, '${ .n }']\n",
-        (1..=jobs).map(|n| format!(r#"{{"n":{n}}}"#)),
-    );
+    gated(jobs, "true", "")
+}
+
+/// The same, with results of 80 kB each: more than the store has room for in the log that it has.
+fn at_a_gate_with_much_to_say(jobs: usize) -> Stage {
+    gated(jobs, r#"head -c 80000 /dev/zero | tr "\0" x"#, "    output: '{text: .stdout}'\n")
+}
+
+fn gated(jobs: usize, then: &str, output: &str) -> Stage {
+    let node =
+        format!("  node:\n    run: [sh, -c, 'echo $1 >> ledger; read line < gate; {then}', sh, '${{ .n }}']\n{output}");
+    let stage = Stage::with(&node, (1..=jobs).map(|n| format!(r#"{{"n":{n}}}"#)));
     stage.make_gate();
     stage.write("ledger", "");
     stage

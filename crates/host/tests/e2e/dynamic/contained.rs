@@ -96,9 +96,10 @@ fn a_scheduler_that_hands_out_a_job_twice_starts_it_once() {
 
 #[test]
 fn a_sink_that_panics_is_made_anew_and_goes_on() {
-    let stage = stage(200);
+    // So many that they come in more than one write.
+    let stage = stage(3000);
     let sink = "[[sinks]]\nkind = \"faulty\"\noptions = { fault = \"panic\", after = 1 }\n";
     stage.config("on_fault = \"recreate\"\nrecreate_max = 1000", sink);
     stage.run(&["--output", "out.jsonl"]).expect(0).says("a fresh instance takes its place");
-    all_succeeded(&records(&stage.read("out.jsonl")), 200);
+    all_succeeded(&records(&stage.read("out.jsonl")), 3000);
 }
