@@ -431,13 +431,13 @@ impl Scheduler for Contained {
         if count > max {
             remote.wrong("`pop_many` answers with more than it was asked for");
         }
-        let end = pick_of(last, now, remote);
+        let (count, end) = (count.min(max), pick_of(last, now, remote));
+        // Which of them are made up only dispatch knows: those that are queued have left the plugin, and must start.
         if count > self.queued {
             self.made_up();
-            return one_by_one(self, now, max, picked);
+        } else {
+            self.made_up = 0;
         }
-        let count = count.min(max);
-        self.made_up = 0;
         picked.extend(tokens[..count].iter().map(|token| Token(*token)));
         self.queued = self.queued.saturating_sub(count);
         (!matches!(end, Pick::Run(_))).then_some(end)

@@ -1,5 +1,10 @@
 //! Panics, wrong answers and calls that do not end: the host lives, no job is lost, and the plugin is named.
 
+use batchmill_abi::host::{Containment, LoadRequest, load};
+use batchmill_core::{BuildContext, ClassId, Entry, Factory, MonoTime, PluginKind, Priority, Scheduler, Token};
+use batchmill_testkit::options;
+use serde_json::json;
+
 use super::{all_succeeded, stage};
 use crate::stage::{Stage, records};
 
@@ -102,4 +107,17 @@ fn a_sink_that_panics_is_made_anew_and_goes_on() {
     stage.config("on_fault = \"recreate\"\nrecreate_max = 1000", sink);
     stage.run(&["--output", "out.jsonl"]).expect(0).says("a fresh instance takes its place");
     all_succeeded(&records(&stage.read("out.jsonl")), 3000);
+}
+
+#[test]
+fn a_job_that_waits_is_picked_beside_jobs_that_are_made_up() {
+    let plugin = load(&LoadRequest { path: stage(0).faulty(), ..LoadRequest::default() }).unwrap();
+    // Nothing may replace it: only such a scheduler is asked for many at once.
+    let remote = plugin.factories(PluginKind::Scheduler, &Containment::default()).remove(0);
+    let options = options(json!({"fault": "absurd", "after": 1}));
+    let mut scheduler = Factory::<dyn Scheduler>::build(&remote, &options, &BuildContext::default()).unwrap();
+    scheduler.push(Entry::new(Token(7), ClassId(0), Priority(0), "a", MonoTime::ZERO));
+    let mut picked = Vec::new();
+    scheduler.pop_many(MonoTime::ZERO, 3, &mut picked);
+    assert!(picked.contains(&Token(7)) && picked.len() == 3, "dispatch passes over the others: {picked:?}");
 }
