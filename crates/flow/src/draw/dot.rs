@@ -1,6 +1,6 @@
 //! The language of Graphviz.
 
-use super::lines;
+use super::{entries, leads_to_end, lines};
 use crate::{Edge, EdgeKind, Outline};
 
 impl Outline {
@@ -14,10 +14,10 @@ impl Outline {
         for (place, node) in self.nodes.iter().enumerate() {
             out.push_str(&format!("  n{place} [label={}];\n", quoted(&format!("{}\n{}", node.name, node.kind))));
         }
-        if edges.iter().any(|edge| edge.to.is_none()) {
+        if leads_to_end(&edges) {
             out.push_str("  end [shape=doublecircle, label=\"\", style=filled, fillcolor=black, width=0.12];\n");
         }
-        for (place, _) in self.nodes.iter().enumerate().filter(|(_, node)| node.is_entry) {
+        for place in entries(self) {
             out.push_str(&format!("  start -> n{place};\n"));
         }
         for edge in &edges {

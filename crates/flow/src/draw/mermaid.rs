@@ -1,6 +1,6 @@
 //! Mermaid, which many viewers of Markdown draw.
 
-use super::lines;
+use super::{entries, leads_to_end, lines};
 use crate::{Edge, EdgeKind, Outline};
 
 impl Outline {
@@ -11,10 +11,10 @@ impl Outline {
         for (place, node) in self.nodes.iter().enumerate() {
             out.push_str(&format!("  n{place}[{}]\n", quoted(&format!("{}\n{}", node.name, node.kind))));
         }
-        if edges.iter().any(|edge| edge.to.is_none()) {
+        if leads_to_end(&edges) {
             out.push_str("  finish((\"END\"))\n");
         }
-        for (place, _) in self.nodes.iter().enumerate().filter(|(_, node)| node.is_entry) {
+        for place in entries(self) {
             out.push_str(&format!("  begin --> n{place}\n"));
         }
         for edge in &edges {

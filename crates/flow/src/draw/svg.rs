@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::{
+    entries,
     layers::{Layers, Route},
-    lines,
+    leads_to_end, lines,
 };
 use crate::{Edge, EdgeKind, Outline};
 
@@ -49,13 +50,13 @@ impl Picture {
     /// The dot where it begins is the first spot, the nodes follow, and the dot where it ends is the last, if there is one.
     fn of(outline: &Outline) -> Self {
         let edges = outline.edges();
-        let has_end = edges.iter().any(|edge| edge.to.is_none());
+        let has_end = leads_to_end(&edges);
         let end = outline.nodes.len() + 1;
         let nodes = outline.nodes.iter().map(|node| width(&node.name).max(width(&node.kind)));
         let widths = [DOT].into_iter().chain(nodes).chain(has_end.then_some(DOT)).collect();
-        let entries = outline.nodes.iter().enumerate().filter(|(_, node)| node.is_entry).map(|(at, _)| (0, at + 1));
+        let begins = entries(outline).map(|entry| (0, entry + 1));
         let others = edges.iter().map(|edge| (edge.from + 1, edge.to.map_or(end, |to| to + 1)));
-        let pairs: Vec<(usize, usize)> = entries.chain(others).collect();
+        let pairs: Vec<(usize, usize)> = begins.chain(others).collect();
         Self { layers: Layers::of(widths, &pairs), edges, has_end }
     }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The state directory where none is named.
-const USUAL: &str = ".batchmill";
+pub(crate) const USUAL_STATE: &str = ".batchmill";
 
 /// A batch that somebody named.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn running(state: &Path, name: Option<&str>) -> Result<Found, Refusal
 /// run yet there are none; another folder that somebody named is there.
 pub(crate) fn all(state: &Path) -> Result<Vec<Standing>, Refusal> {
     let Some(dir) = open(state)? else {
-        let is_named = state != Path::new(USUAL);
+        let is_named = state != Path::new(USUAL_STATE);
         return if is_named && !state.exists() { Err(no_directory(state)) } else { Ok(Vec::new()) };
     };
     let batches = dir.list().map_err(|error| refusal::of_store(&error))?;
@@ -82,7 +82,7 @@ pub(super) fn no_directory(state: &Path) -> Refusal {
 /// `inspect-7f3a --state /var/batches`: how commands are given a batch. One in the usual place needs no flag.
 pub(crate) fn argument(state: &Path, batch: &BatchId) -> String {
     let id = quoted(batch.as_str());
-    if state == Path::new(USUAL) { id } else { format!("{id} --state {}", quoted(&state.to_string_lossy())) }
+    if state == Path::new(USUAL_STATE) { id } else { format!("{id} --state {}", quoted(&state.to_string_lossy())) }
 }
 
 impl Found {

@@ -15,7 +15,7 @@ pub(crate) mod steer;
 mod story;
 
 pub(crate) use errors::GroupId;
-pub(crate) use find::{Found, all, argument, named, running};
+pub(crate) use find::{Found, USUAL_STATE, all, argument, named, running};
 pub(crate) use select::Selection;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum, ValueHint, builder::FalseyValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigArgs, IntakeArgs, PolicyArgs};
+use crate::batches::USUAL_STATE;
 
 /// What scripts want to know.
 pub(super) const EXIT_CODES: &str = "\
@@ -43,7 +44,7 @@ pub(crate) struct Terms {
         value_name = "DIR",
         env = "BATCHMILL_STATE",
         hide_env = true,
-        default_value = ".batchmill",
+        default_value = USUAL_STATE,
         value_hint = ValueHint::DirPath
     )]
     pub(crate) state: PathBuf,

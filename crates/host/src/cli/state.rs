@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use crate::batches::USUAL_STATE;
+
 /// Where batches are kept.
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
@@ -13,7 +15,7 @@ pub(crate) struct StateArgs {
         value_name = "DIR",
         env = "BATCHMILL_STATE",
         hide_env = true,
-        default_value = ".batchmill",
+        default_value = USUAL_STATE,
         value_hint = ValueHint::DirPath
     )]
     pub(crate) state: PathBuf,

@@ -6,7 +6,13 @@
 
 mod place;
 
-use std::{fs, io, num::NonZeroUsize, path::Path, thread, time::Duration};
+use std::{
+    fs, io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use batchmill_config::Cpus;
 
@@ -91,7 +97,7 @@ impl Throttle {
     }
 
     /// Where its processes belong.
-    fn folder(&self) -> std::path::PathBuf {
+    fn folder(&self) -> PathBuf {
         self.place.folder.join(&self.name)
     }
 
