@@ -73,7 +73,7 @@ impl FailureStrategy for Halt {
         if let Some(end) = End::of(result) {
             self.watches.iter_mut().for_each(|watch| watch.see(end));
         }
-        let reached = |watch: &&mut Watch| watch.is_reached(total) && (!last || watch.heeds_the_last_job());
+        let reached = |watch: &&mut Watch| watch.is_reached(total) && (!last || watch.condition().heeds_the_last_job());
         match self.watches.iter_mut().find(reached) {
             Some(watch) => directive(watch, total),
             None => Directive::Continue,

@@ -4,7 +4,7 @@ use batchmill_core::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rule::{AnyRule, Error, Rule, RuleSpec};
+use crate::rule::{AnyRule, Error, Rule, RuleSpec, forestalled};
 
 /// When a batch stops or pauses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,40 +45,34 @@ impl Options {
         let (mut rules, mut problems) = (Vec::new(), Vec::new());
         for (index, spec) in self.rules.iter().enumerate() {
             match spec.parse() {
-                Ok(rule) => {
-                    let wrong = self.among_others(&rule, &rules);
-                    problems.extend(wrong.map(|message| Problem::new(place(index), message)));
-                    rules.push((index, rule));
-                }
+                Ok(rule) => rules.push((index, rule)),
                 Err(error) => problems.extend(located(index, error)),
             }
+        }
+        for (nth, (index, _)) in rules.iter().enumerate() {
+            problems.extend(self.among_others(&rules, nth).map(|message| Problem::new(place(*index), message)));
         }
         if problems.is_empty() { Ok(rules.into_iter().map(|(_, rule)| rule).collect()) } else { Err(problems) }
     }
 
     /// What is wrong with a rule that is right by itself.
-    fn among_others(&self, rule: &Rule, earlier: &[(usize, Rule)]) -> Option<String> {
-        let Some(condition) = rule.condition() else {
+    fn among_others(&self, rules: &[(usize, Rule)], nth: usize) -> Option<String> {
+        let Some(condition) = rules[nth].1.condition() else {
             return (self.rules.len() > 1).then(|| "`never` stands alone: remove it, or the other rules".to_owned());
         };
-        let twin = earlier.iter().find(|(_, other)| other.condition() == Some(condition));
+        let twin = rules[..nth].iter().find(|(_, other)| other.condition() == Some(condition));
         if let Some((first, _)) = twin {
             return Some(format!("says the same as rules.{first}: remove one of them"));
         }
-        // The first stop of a batch is its only one.
-        if let Some((first, stop)) =
-            earlier.iter().find(|(_, other)| other.condition().is_some_and(|it| it.precludes(condition)))
-        {
+        let sample = condition.min_sample(self.min_sample);
+        if let Some(window) = condition.window.filter(|window| *window < sample) {
             return Some(format!(
-                "never acts: by then `{stop}`, rules.{first}, has stopped the batch; remove one of them"
+                "a window of {window} ends never holds the sample of {sample} that `min_sample` asks of percentages: give the \
+                 rule a `min_sample` of its own, at most {window}"
             ));
         }
-        let sample = condition.min_sample(self.min_sample);
-        let window = condition.window.filter(|window| *window < sample)?;
-        Some(format!(
-            "a window of {window} ends never holds the sample of {sample} that `min_sample` asks of percentages: give the \
-             rule a `min_sample` of its own, at most {window}"
-        ))
+        let (index, stop) = forestalled(rules, nth, self.min_sample)?;
+        Some(format!("never acts: by then `{stop}`, rules.{index}, has stopped the batch; remove one of them"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use batchmill_core::{ErrorClass, FinalResult, Status};
 
-use crate::rule::{Action, Condition, Counted, Of, Rule, Threshold};
+use crate::rule::{Condition, Counted, Of, Rule, Threshold};
 
 /// How a job ended, as far as rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,11 +116,5 @@ impl Watch {
         let by = if classes.is_empty() { String::new() } else { format!(" by {}", classes.join(" or ")) };
         let since = if self.paused_before { " since the last pause" } else { "" };
         format!("{counted} of {of} {done}{by}{since}")
-    }
-
-    /// Whether the last job of the batch may reach it: there is nothing left to pause, and a batch whose jobs have all
-    /// ended was not stopped because so many have.
-    pub(crate) fn heeds_the_last_job(&self) -> bool {
-        self.condition.action != Action::Pause && self.condition.counted != Counted::Done
     }
 }

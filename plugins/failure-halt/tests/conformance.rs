@@ -119,7 +119,7 @@ fn percentages_wait_for_the_sample_and_numbers_do_not() {
 fn the_first_rule_that_is_reached_wins_in_the_order_of_the_list() {
     let stop = "2: soon by soon,fail=2: 2 of 9 jobs failed";
     check(json!({"rules": ["soon,fail=2", "now,done=2"]}), 9, "ff", stop);
-    check(json!({"rules": ["now,fail=3", "soon,fail=2"]}), 9, "ff", stop);
+    check(json!({"rules": ["now,success=2", "soon,fail=2"]}), 9, "ff", stop);
 }
 
 #[test]
@@ -240,13 +240,16 @@ fn every_bad_rule_is_reported_with_its_place() {
 }
 
 #[test]
-fn a_rule_that_another_always_forestalls_is_refused() {
+fn a_rule_that_another_always_forestalls_is_refused_in_either_order() {
     let never = |rules: Value| problems(json!({"rules": rules}));
     for (stop, late) in [
         ("soon,fail=3", "now,fail=3"),
         ("soon,fail=3", "now,fail=10"),
         ("now,fail=3", "pause,fail=3"),
         ("soon,fail=2.5%", "now,fail=10%"),
+        ("soon,fail=2", "now,fail=10%"),
+        ("soon,fail=3", "now,fail=3,min_sample=2"),
+        ("soon,fail_rate=10%", "now,fail=10%"),
         ("soon,fail_rate=20%,window=50", "now,fail_rate=20%,window=50"),
     ] {
         let told = never(json!([stop, late]));
@@ -256,16 +259,33 @@ fn a_rule_that_another_always_forestalls_is_refused() {
             "{stop} {late}: {told:?}"
         );
     }
+    for (late, stop) in [
+        ("now,fail=10", "soon,fail=3"),
+        ("pause,fail=10", "soon,fail=3"),
+        ("soon,fail=5,classes=timeout", "now,done=4"),
+        ("now,fail=50%", "soon,fail=9"),
+    ] {
+        let told = never(json!([late, stop]));
+        let words = format!("never acts: by then `{stop}`, rules.1, has stopped the batch; remove one of them");
+        assert!(
+            told.iter().any(|problem| problem.starts_with(&format!("rules.0: {words}"))),
+            "{late} {stop}: {told:?}"
+        );
+    }
     for both in [
         ["now,fail=10", "soon,fail=3,classes=timeout"],
-        ["soon,fail=10", "now,fail=3"],
+        ["now,fail=10%", "soon,fail=5%"],
+        ["now,fail=10%", "soon,fail=3"],
+        ["now,fail=1", "soon,done=1"],
         ["soon,fail=10%", "now,fail=100"],
         ["pause,fail=3", "soon,fail=3"],
         ["soon,fail=3", "now,success=3"],
-        ["soon,fail=3", "now,fail=3,min_sample=2"],
+        ["soon,fail=3,min_sample=9", "now,fail=3"],
     ] {
         assert_eq!(never(json!(both)), [""; 0], "{both:?}");
     }
+    let delayed = json!(["pause,fail=3", "now,fail=4", "soon,fail=3"]);
+    assert_eq!(never(delayed), [""; 0], "the third failure pauses, and the fourth comes to `now` first");
 }
 
 #[test]

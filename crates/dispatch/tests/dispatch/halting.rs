@@ -1,6 +1,6 @@
 //! Halt rules as a plain reader understands them, beside the plugin that is used.
 
-use batchmill_core::{Directive, FailureStrategy, FinalResult, Status};
+use batchmill_core::{Directive, FailureStrategy, FinalResult, Problem, Status};
 use batchmill_failure_halt::{Halt, Options, Rule};
 
 use crate::{
@@ -46,7 +46,7 @@ pub(crate) struct PlainHalt {
 }
 
 impl PlainHalt {
-    /// One or two rules, no two alike.
+    /// One or two rules, no two alike, and none that the other one forestalls.
     pub(crate) fn some(rng: &mut SplitMix64) -> Self {
         let rule = |counted| {
             let percent = rng.one_in(2);
@@ -58,7 +58,12 @@ impl PlainHalt {
         if rng.one_in(2) {
             rules.pop();
         }
-        Self { rules, ends: Vec::new() }
+        let mut halt = Self { rules, ends: Vec::new() };
+        if halt.made().is_err() {
+            // `done` is asked last, and may be reached before all others.
+            halt.rules.remove(0);
+        }
+        halt
     }
 
     /// Whether a rule pauses: then the order of ends matters.
@@ -68,8 +73,12 @@ impl PlainHalt {
 
     /// The plugin, with these rules.
     pub(crate) fn plugin(&self) -> Halt {
+        self.made().expect("good rules")
+    }
+
+    fn made(&self) -> Result<Halt, Vec<Problem>> {
         let rules: Vec<Rule> = self.rules.iter().map(|rule| rule.text().parse().expect("a rule")).collect();
-        Halt::new(&Options::with_rules(&rules).min_sample(1)).expect("good rules")
+        Halt::new(&Options::with_rules(&rules).min_sample(1))
     }
 
     /// What the answer to one more end must be: when, which rule, and whether that is a success.

@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod forestall;
 mod line;
 mod setting;
 mod spec;
@@ -18,6 +19,7 @@ use std::{fmt, str::FromStr};
 use batchmill_core::ErrorClass;
 
 pub use error::{Error, Fault, Place};
+pub(crate) use forestall::forestalled;
 pub use spec::RuleSpec;
 pub(crate) use spec::schema::AnyRule;
 pub(crate) use threshold::Threshold;
@@ -87,13 +89,10 @@ impl Condition {
         self.min_sample.unwrap_or(if sampled { default } else { 0 })
     }
 
-    /// Whether this one, asked first, has stopped the batch whenever `other` is reached: it looks at the same ends, and no more
-    /// of them are enough.
-    pub(crate) fn precludes(&self, other: &Self) -> bool {
-        let Self { action, counted, threshold, of, min_sample, window, classes } = self;
-        let same_ends = (counted, of, min_sample, window, classes)
-            == (&other.counted, &other.of, &other.min_sample, &other.window, &other.classes);
-        *action != Action::Pause && same_ends && threshold.is_at_most(other.threshold)
+    /// Whether the last job of the batch may reach it: there is nothing left to pause, and a batch whose jobs have all
+    /// ended was not stopped because so many have.
+    pub(crate) fn heeds_the_last_job(&self) -> bool {
+        self.action != Action::Pause && self.counted != Counted::Done
     }
 }
 

@@ -35,14 +35,14 @@ impl Threshold {
         }
     }
 
-    /// Whether it is reached by no more than reaches `other`, whatever that is a share of; never of a count and a share.
-    pub(crate) fn is_at_most(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Count(mine), Self::Count(theirs)) => mine <= theirs,
-            (Self::Share { parts: p, whole: w }, Self::Share { parts: q, whole: v }) => {
-                u128::from(p) * u128::from(v) <= u128::from(q) * u128::from(w)
+    /// The fewest that reach it where so many have ended.
+    pub(crate) fn fewest(self, ends: u64) -> u64 {
+        match self {
+            Self::Count(count) => count,
+            Self::Share { parts, whole } => {
+                let least = (u128::from(ends) * u128::from(parts)).div_ceil(u128::from(whole));
+                u64::try_from(least).expect("no more than have ended").max(1)
             }
-            _ => false,
         }
     }
 }

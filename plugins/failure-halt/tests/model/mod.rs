@@ -4,7 +4,7 @@ use batchmill_core::{Directive, ErrorClass, FailureStrategy, FinalResult, JobErr
 use batchmill_testkit::Seed;
 use serde_json::{Value, json};
 
-use crate::built;
+use crate::{built, problems};
 
 const CLASSES: [&str; 6] = ["transient", "recoverable", "permanent", "timeout", "resource", "crash"];
 
@@ -50,15 +50,6 @@ impl Plain {
             (true, 0) => format!("{}%", self.threshold / 10),
             (true, tenths) => format!("{}.{tenths}%", self.threshold / 10),
         }
-    }
-
-    /// Whether it has stopped the batch whenever `later`, which stands behind it, is reached: that is refused.
-    fn forestalls(&self, later: &Self) -> bool {
-        let ends = |rule: &Self| {
-            let condition = if rule.condition == "fail_rate" { "fail" } else { rule.condition };
-            (condition, rule.percent, rule.of_done, rule.min_sample, rule.window, rule.classes.clone())
-        };
-        self.when != "pause" && ends(self) == ends(later) && self.threshold <= later.threshold
     }
 
     /// The rule as config has it: a line, or a table.
@@ -145,10 +136,15 @@ fn play(number: u64) -> Vec<(&'static str, &'static str)> {
     let mut written: Vec<Value> = Vec::new();
     for _ in 0..=seed.below(3) {
         let rule = Plain::random(&mut seed);
-        let fits = rule.window.is_none_or(|window| window >= 15);
-        if fits && !rules.iter().any(|other| other.amount() == rule.amount() || other.forestalls(&rule)) {
-            written.push(rule.written(&mut seed));
+        if rules.iter().any(|other| other.amount() == rule.amount()) {
+            continue;
+        }
+        written.push(rule.written(&mut seed));
+        // What contradicts itself or another one is refused.
+        if problems(json!({"rules": written, "min_sample": default_sample})).is_empty() {
             rules.push(rule);
+        } else {
+            written.pop();
         }
     }
     let mut halt: Box<dyn FailureStrategy> = built(json!({"rules": written, "min_sample": default_sample}));
