@@ -97,6 +97,33 @@ pub(crate) fn children() -> Vec<u32> {
         .collect()
 }
 
+/// Does work for which no time passes, however long the machine takes: no limit of time falls due meanwhile. What waits for one is
+/// never done, and the test fails.
+pub(crate) async fn while_time_stands<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let turns = async {
+        for _ in 0..20_000 {
+            // tidy: allow(sleeps): the time of the machine, in which processes go on; tokio's stands while there is something to do
+            std::thread::sleep(Duration::from_millis(1));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::pause();
+    let done = tokio::select! {
+        biased;
+        done = work => done,
+        () = turns => panic!("never: {what}"),
+    };
+    tokio::time::resume();
+    done
+}
+
+/// Waits for what real processes bring about, where time stands.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Waits for a condition that processes bring about.
 pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..4000 {
