@@ -47,6 +47,7 @@ pub mod yaml;
 /// Expressions, as flows have them.
 pub use batchmill_expr as expr;
 pub use checkpointer_memory::MemoryCheckpointer;
+pub use draw::xml_text;
 pub use engine::{
     AttemptEnd, AttemptRequest, CLEAN_END, Execution, ExecutionEngine, NodeRun, NodeTimer, RunEnd, StepContext, Stepped,
 };

@@ -6,11 +6,14 @@ mod layers;
 mod mermaid;
 mod svg;
 mod text;
+mod xml;
 
 #[cfg(test)]
 mod tests;
 
 use crate::{Edge, Outline};
+
+pub use xml::xml_text;
 
 /// The lines of a label: a condition may have several.
 fn lines(label: &str) -> impl Iterator<Item = &str> {

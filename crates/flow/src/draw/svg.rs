@@ -6,6 +6,7 @@ use super::{
     entries,
     layers::{Layers, Route},
     leads_to_end, lines,
+    xml::xml_text,
 };
 use crate::{Edge, EdgeKind, Outline};
 
@@ -72,7 +73,7 @@ impl Picture {
              viewBox=\"{left:.0} 0 {width:.0} {height:.0}\" font-family=\"sans-serif\" font-size=\"12\" \
              text-anchor=\"middle\">\n"
         );
-        let _ = writeln!(out, "<title>{}</title>", escaped(&outline.name));
+        let _ = writeln!(out, "<title>{}</title>", xml_text(&outline.name));
         out.push_str(HEAD);
         let _ = writeln!(out, "<rect x=\"{left:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" fill=\"#fff\"/>");
         // Nodes lie over edges, and labels over both.
@@ -156,9 +157,9 @@ impl Picture {
             x - width / 2.0,
             y - HEIGHT / 2.0,
             y - 3.0,
-            escaped(name),
+            xml_text(name),
             y + 13.0,
-            escaped(kind)
+            xml_text(kind)
         );
     }
 
@@ -193,7 +194,7 @@ struct Label {
 impl Label {
     fn write(&self, out: &mut String) {
         let (x, y) = (self.x, self.y + 3.0);
-        let (words, short) = (escaped(&self.words), escaped(&self.short));
+        let (words, short) = (xml_text(&self.words), xml_text(&self.short));
         let _ = writeln!(
             out,
             "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"10\" fill=\"#333\" stroke=\"#fff\" stroke-width=\"3\" \
@@ -230,19 +231,4 @@ fn between(from: (f64, f64), to: (f64, f64), share: f64) -> (f64, f64) {
 fn width(text: &str) -> f64 {
     let places: f64 = text.chars().map(|letter| if letter >= '\u{1100}' { 2.0 } else { 1.0 }).sum();
     places * LETTER + PADDING
-}
-
-/// A text of XML. What XML can not hold is shown as what it is not.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            letter if letter.is_control() => out.push('\u{fffd}'),
-            letter => out.push(letter),
-        }
-    }
-    out
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use batchmill_core::format_duration;
+use batchmill_flow::xml_text;
 use batchmill_simulate::{Bar, Played};
 
 use super::{Report, Run, json::Columns};
@@ -197,8 +198,7 @@ fn times(out: &mut String, played: &Played, bottom: f64) {
 }
 
 fn text(out: &mut String, x: f64, y: f64, words: &str, style: &str) {
-    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{words}</text>");
+    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{}</text>", xml_text(words));
 }
 
 fn clip(name: &str) -> String {

@@ -78,6 +78,12 @@ fn an_svg_is_well_formed_and_says_what_it_shows() {
     assert!(svg.matches("<polygon ").count() == 3 && svg.matches("<polyline ").count() == 3);
     // A bar a job, and the frames.
     assert!(svg.matches("<rect ").count() >= 50);
+
+    // What XML can not hold.
+    stage.write("a\u{1}b.toml", "");
+    simulate(&stage, &["--svg", "named.svg", "--config", "a\u{1}b.toml"]).expect(0);
+    let svg = stage.read("named.svg");
+    assert!(svg.contains("a\u{fffd}b.toml") && !svg.contains('\u{1}'), "{svg}");
 }
 
 #[test]
