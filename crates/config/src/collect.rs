@@ -1,18 +1,14 @@
 //! From a request to layers. A source that cannot be read becomes an empty layer with a problem, so that the others are
 //! still looked at.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::{collections::BTreeMap, io, path::Path};
 
 use batchmill_core::{Problem, nearest};
 use serde_json::{Map, Value};
 
 use crate::{
     LoadRequest,
+    bounded::{Unreadable, read_bounded},
     depth::{DEPTH_MAX, TOO_DEEP},
     document::{self, Document},
     key,
@@ -60,15 +56,16 @@ impl Collected {
 
     fn file(&mut self, rank: Rank, path: Option<&Path>, missing: Missing) {
         let Some(path) = path else { return };
-        let (text, problem) = match read(path) {
+        let wrong = |message: &str| Problem::new([""; 0], message);
+        let (text, problem) = match read_bounded(path, LENGTH_MAX) {
             Ok(text) => (text, None),
-            Err(Unreadable::Missing) if missing == Missing::IsFine => return,
+            Err(Unreadable::Io(error)) if missing == Missing::IsFine && is_missing(&error) => return,
+            Err(Unreadable::Io(error)) => (String::new(), Some(wrong(&told(&error)))),
+            Err(Unreadable::TooLong) => (String::new(), Some(wrong("longer than a config can be, 16 MiB"))),
             Err(Unreadable::NotUtf8 { good }) => {
-                let problem = Problem::new([""; 0], "not UTF-8 from here on; save the file as UTF-8");
-                let problem = problem.at_offset(good.len());
+                let problem = wrong("not UTF-8 from here on; save the file as UTF-8").at_offset(good.len());
                 (good, Some(problem))
             }
-            Err(error) => (String::new(), Some(Problem::new([""; 0], error.to_string()))),
         };
         let document = if problem.is_none() { document::parse(&text) } else { Document::default() };
         self.push(rank, Source::File { path: path.to_owned(), text, spans: document.spans }, document.values);
@@ -179,37 +176,18 @@ enum Missing {
     IsAProblem,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("there is no such file")]
-    Missing,
-    #[error("this is a directory, not a file")]
-    Directory,
-    #[error("cannot be read: {0}")]
-    Io(io::Error),
-    #[error("longer than a config can be, 16 MiB")]
-    TooLong,
-    #[error("not UTF-8")]
-    NotUtf8 { good: String },
-}
-
-/// A file that is longer is read no further: it may have no end.
+/// A file that is longer is read no further.
 const LENGTH_MAX: u64 = 16 * 1024 * 1024;
 
-fn read(path: &Path) -> Result<String, Unreadable> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LENGTH_MAX + 1).read_to_end(&mut bytes));
-    let length = read.map_err(|error| match error.kind() {
-        // `XDG_CONFIG_HOME=/dev/null` is a known way to say that there is no file.
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unreadable::Missing,
-        io::ErrorKind::IsADirectory => Unreadable::Directory,
-        _ => Unreadable::Io(error),
-    })?;
-    if length as u64 > LENGTH_MAX {
-        return Err(Unreadable::TooLong);
+/// `XDG_CONFIG_HOME=/dev/null` is a known way to say that there is no file.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn told(error: &io::Error) -> String {
+    match error.kind() {
+        _ if is_missing(error) => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "this is a directory, not a file".to_owned(),
+        _ => format!("cannot be read: {error}"),
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Unreadable::NotUtf8 { good: String::from_utf8_lossy(good).into_owned() }
-    })
 }

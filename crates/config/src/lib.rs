@@ -34,6 +34,7 @@
 //! [`Registry`]: batchmill_plugin::Registry
 
 mod attempt_timeout;
+mod bounded;
 mod collect;
 mod concurrency;
 mod cpus;
@@ -60,6 +61,7 @@ mod timeout;
 mod together;
 
 pub use attempt_timeout::{AttemptTimeout, BadAttemptPercent};
+pub use bounded::{Unreadable, read_bounded};
 pub use collect::DEFAULTS;
 pub use concurrency::{BadConcurrency, Concurrency};
 pub use cpus::Cpus;

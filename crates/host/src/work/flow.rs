@@ -1,7 +1,8 @@
 //! A flow that is ready to run, and the place of everything in it.
 
-use std::{env, fs::File, io::Read, path::Path, sync::Arc};
+use std::{env, path::Path, sync::Arc};
 
+use batchmill_config::{Unreadable, read_bounded};
 use batchmill_core::{BuildContext, Node, Problem};
 use batchmill_flow::{CompiledGraph, FlowFile, NodeCatalog};
 use batchmill_plugin::Registry;
@@ -13,7 +14,7 @@ use crate::{
     refusal,
 };
 
-/// A file that is longer is read no further: it may have no end.
+/// A file that is longer is read no further.
 const LENGTH_MAX: u64 = 64 * 1024 * 1024;
 
 /// A checked flow.
@@ -32,14 +33,10 @@ impl Flow {
         if path.is_dir() {
             return Err(Refusal::data(format!("{name}: is a directory, not a flow")));
         }
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LENGTH_MAX + 1).read_to_end(&mut bytes));
-        let length = read.map_err(|error| intake::cannot_read(path, &error))?;
-        if length as u64 > LENGTH_MAX {
-            return Err(Refusal::data(format!("{name}: longer than a flow can be, 64 MiB")));
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            Refusal::data(format!("{name}: not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1))
+        let text = read_bounded(path, LENGTH_MAX).map_err(|error| match error {
+            Unreadable::Io(error) => intake::cannot_read(path, &error),
+            Unreadable::TooLong => Refusal::data(format!("{name}: longer than a flow can be, 64 MiB")),
+            Unreadable::NotUtf8 { good } => Refusal::data(format!("{name}: not UTF-8 from byte {} on", good.len() + 1)),
         })?;
         if text.trim().is_empty() {
             return Err(Refusal::data(format!("{name}: is empty; a flow has at least `version: 1` and `nodes`")));
