@@ -65,6 +65,8 @@ fn a_project_of_each_kind_compiles_keeps_its_contract_and_runs_in_a_batch() {
         }
         let checked = stage.batchmill(&args).expect(0).stdout;
         assert!(checked.contains(&format!("{kind} {name}: {kind} kit: ")), "{checked}");
+        // A project that ignores the ends of attempts tells its host so.
+        assert!(!checked.contains("hears_finish is true"), "{checked}");
         assert!(checked.ends_with(&format!("{name} 0.1.0: it keeps its contracts\n")), "{checked}");
 
         // The config of its README, with the library where it is.
