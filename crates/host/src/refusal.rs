@@ -3,11 +3,14 @@
 use batchmill_config::{ConfigProblem, Origin};
 use batchmill_flow::FlowProblem;
 use batchmill_store_sqlite::StoreError;
+use serde_json::json;
 
 use crate::{
+    cli::Format,
     exit::Exit,
     problems::{Finding, Refusal},
     screen::Screen,
+    stdout,
 };
 
 /// Config is wrong. Where only flags are wrong, it is the command line that is: a usage error.
@@ -40,4 +43,18 @@ pub(crate) fn print(refusal: &Refusal, screen: &Screen) -> Exit {
     let lines = refusal.problems.iter().map(|problem| format!("{error} {problem}\n"));
     screen.write(&lines.collect::<String>());
     refusal.exit
+}
+
+/// The answer of a command that looks for problems: to people on stderr as everywhere, to programs on stdout.
+pub(crate) fn answer(refusal: &Refusal, format: Format, screen: &Screen) -> Exit {
+    let found = || refusal.problems.iter().map(Finding::json);
+    let text = match format {
+        Format::Table => return print(refusal, screen),
+        Format::Json => stdout::pretty(&json!({"problems": found().collect::<Vec<_>>()})),
+        Format::Jsonl => found().map(|problem| format!("{problem}\n")).collect(),
+    };
+    match stdout::print(&text) {
+        Exit::Success => refusal.exit,
+        unwritten => unwritten,
+    }
 }

@@ -6,13 +6,13 @@ use batchmill_executor::JobSource;
 use clap::{Args, ValueHint};
 use serde_json::json;
 
-use super::{ConfigArgs, Format, FormatArgs, Global, IntakeArgs};
+use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
 use crate::{
     exit::Exit,
     inputs::{self, Inputs},
     intake::{Jobs, Scratch},
     logs,
-    problems::{Finding, Refusal, Refusals},
+    problems::Refusals,
     refusal, stdout,
     work::Work,
 };
@@ -45,20 +45,7 @@ pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
     let jobs = jobs.as_ref().map(|jobs| (jobs, args.intake.rules(Scratch::default())));
     match inputs::read(&args.config.request(), &Work::Flow(args.flow.clone()), jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),
-        Err(refusal) if args.format.format == Format::Table => refusal::print(&refusal, &screen),
-        Err(refusal) => match stdout::print(&problems(args, &refusal)) {
-            Exit::Success => refusal.exit,
-            unwritten => unwritten,
-        },
-    }
-}
-
-/// What is wrong, for programs.
-fn problems(args: &CheckArgs, refusal: &Refusal) -> String {
-    let found: Vec<_> = refusal.problems.iter().map(Finding::json).collect();
-    match args.format.format {
-        Format::Jsonl => found.iter().map(|problem| format!("{problem}\n")).collect(),
-        _ => stdout::pretty(&json!({"problems": found})),
+        Err(refusal) => refusal::answer(&refusal, args.format.format, &screen),
     }
 }
 

@@ -6,9 +6,9 @@ use batchmill_core::{BuildContext, Node, RetryPolicy};
 use batchmill_flow::NodeCatalog;
 use batchmill_plugin::Registry;
 use clap::{Args, Subcommand, ValueEnum, builder::FalseyValueParser};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{ConfigArgs, FormatArgs, Global};
+use super::{ConfigArgs, Format, FormatArgs, Global};
 use crate::{dynamic, exit::Exit, refusal, stdout};
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,9 @@ pub(crate) enum ConfigCommand {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 #[derive(Debug, Args)]
@@ -66,13 +69,8 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
     };
     match command {
         ConfigCommand::Check(args) => match load(&args.config) {
-            Ok(_) if global.quiet => Exit::Success,
-            Ok(_) => {
-                // For people; a program reads the exit code.
-                let _ = writeln!(io::stderr(), "The config is right.");
-                Exit::Success
-            }
-            Err(refusal) => refusal::print(&refusal, &global.screen()),
+            Ok(_) => is_right(args.format.format, global),
+            Err(refusal) => refusal::answer(&refusal, args.format.format, &global.screen()),
         },
         ConfigCommand::Show(args) => match load(&args.config) {
             Ok(loaded) => {
@@ -87,6 +85,21 @@ pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
             })),
             Err(refusal) => refusal::print(&refusal, &global.screen()),
         },
+    }
+}
+
+fn is_right(format: Format, global: &Global) -> Exit {
+    match format {
+        Format::Table => {
+            if !global.quiet {
+                // For people; a program reads the exit code.
+                let _ = writeln!(io::stderr(), "The config is right.");
+            }
+            Exit::Success
+        }
+        Format::Json => stdout::print(&stdout::pretty(&json!({"problems": []}))),
+        // A problem a line: no line.
+        Format::Jsonl => Exit::Success,
     }
 }
 

@@ -57,6 +57,28 @@ fn what_check_finds_is_json_where_that_is_asked_for() {
 }
 
 #[test]
+fn problems_of_the_config_alone_are_the_same_json() {
+    let stage = Stage::with("  node:\n    run: ['true']\n", ["{}"]);
+    stage.write("batchmill.toml", "[executor]\nconcurency = 3\n[retry]\nkind = \"nobody\"\n");
+    let json = |command: &[&str]| {
+        let done = stage.batchmill(&[command, &["--set", "executor.timeout=0s", "-o", "json"]].concat()).expect(78);
+        assert_eq!(done.stderr, "");
+        serde_json::from_str::<Value>(&done.stdout).unwrap()
+    };
+    let told = json(&["config", "check"]);
+    assert_eq!(told["problems"].as_array().map(Vec::len), Some(3), "{told:#}");
+    assert_eq!(told, json(&["check", "flow.yaml"]));
+    let config = ["config", "check", "-o", "jsonl", "--set", "executor.timeout=0s"];
+    assert_eq!(stage.batchmill(&config).expect(78).results(), *told["problems"].as_array().unwrap());
+
+    stage.write("batchmill.toml", "");
+    let right = stage.batchmill(&["config", "check", "-o", "json"]).expect(0);
+    assert_eq!((right.stdout.as_str(), right.stderr.as_str()), ("{\n  \"problems\": []\n}\n", ""));
+    let right = stage.batchmill(&["config", "check", "-o", "jsonl"]).expect(0);
+    assert_eq!((right.stdout.as_str(), right.stderr.as_str()), ("", ""));
+}
+
+#[test]
 fn plugins_are_listed() {
     let stage = Stage::new();
     let table = stage.batchmill(&["plugin", "list"]).expect(0).stdout;
