@@ -11,7 +11,7 @@ use std::{
 };
 
 use batchmill_core::{Governor, LoadSample, MonoTime};
-use batchmill_governor_adaptive::{Adaptive, Options};
+use batchmill_governor_adaptive::{Adaptive, Algorithm, Options};
 use batchmill_testkit::Seed;
 
 /// What becomes of requests beyond the capacity.
@@ -162,18 +162,33 @@ fn best_fixed(excess: Excess, capacity: u64) -> f64 {
 /// What the service bears, for two minutes each.
 const CAPACITIES: [u64; 3] = [50, 10, 80];
 const PHASE: usize = 120;
-/// Windows until the limit is within a fifth of the capacity.
-const SETTLED: usize = 20;
 const SEEDS: u64 = 100;
 
 fn is_near(limit: u32, capacity: u64) -> bool {
     u64::from(limit).abs_diff(capacity) * 5 <= capacity
 }
 
-fn follows(excess: Excess) {
+/// What is promised of an algorithm.
+struct Promise {
+    algorithm: Algorithm,
+    /// Windows until the limit is within a fifth of the capacity.
+    settled: usize,
+    /// Of what the best limit that stays brings, in percent, the way up and down included.
+    goodput: f64,
+    /// Of the windows after that, in percent, in which it is so near.
+    near: usize,
+}
+
+const GRADIENT: Promise = Promise { algorithm: Algorithm::Gradient, settled: 20, goodput: 90.0, near: 50 };
+/// One more a window, and a tenth less every other one.
+const AIMD: Promise = Promise { algorithm: Algorithm::Aimd, settled: 60, goodput: 65.0, near: 25 };
+
+fn follows(excess: Excess, promise: &Promise) {
     let best = CAPACITIES.map(|capacity| best_fixed(excess, capacity));
     for seed in 0..SEEDS {
-        let mut governor = Adaptive::new(Options::default()).unwrap();
+        let mut options = Options::default();
+        options.algorithm = promise.algorithm;
+        let mut governor = Adaptive::new(options).unwrap();
         let mut world = World::new(excess, seed, 10);
         for (capacity, best) in CAPACITIES.into_iter().zip(best) {
             let (mut limits, mut served) = (Vec::new(), 0);
@@ -185,23 +200,29 @@ fn follows(excess: Excess) {
                 limits.push(world.limit);
             }
             let settled = limits.iter().position(|limit| is_near(*limit, capacity));
-            let goodput = served as f64 / PHASE as f64 / best;
+            let goodput = served as f64 / PHASE as f64 / best * 100.0;
             let shown = format!("{excess:?}, seed {seed}, capacity {capacity}: {limits:?}");
-            assert!(settled.is_some_and(|settled| settled < SETTLED), "{shown}");
-            assert!(goodput >= 0.9, "{goodput:.3} of the best fixed limit: {shown}");
+            assert!(settled.is_some_and(|settled| settled < promise.settled), "{shown}");
+            assert!(goodput >= promise.goodput, "{goodput:.1} % of the best fixed limit: {shown}");
             // Nor does it only pass by.
-            let near = limits[SETTLED..].iter().filter(|limit| is_near(**limit, capacity)).count();
-            assert!(near * 2 >= PHASE - SETTLED, "{near} windows near: {shown}");
+            let near = limits[promise.settled..].iter().filter(|limit| is_near(**limit, capacity)).count();
+            assert!(near * 100 >= promise.near * (PHASE - promise.settled), "{near} windows near: {shown}");
         }
     }
 }
 
 #[test]
 fn a_service_that_lets_the_rest_wait_is_followed() {
-    follows(Excess::Waits);
+    follows(Excess::Waits, &GRADIENT);
 }
 
 #[test]
 fn a_service_that_answers_429_is_followed() {
-    follows(Excess::IsSentAway);
+    follows(Excess::IsSentAway, &GRADIENT);
+}
+
+#[test]
+fn aimd_follows_both_more_slowly() {
+    follows(Excess::Waits, &AIMD);
+    follows(Excess::IsSentAway, &AIMD);
 }
