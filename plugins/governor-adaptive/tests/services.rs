@@ -181,7 +181,7 @@ struct Promise {
 
 const GRADIENT: Promise = Promise { algorithm: Algorithm::Gradient, settled: 20, goodput: 90.0, near: 50 };
 /// One more a window, and a tenth less every other one.
-const AIMD: Promise = Promise { algorithm: Algorithm::Aimd, settled: 60, goodput: 65.0, near: 25 };
+const AIMD: Promise = Promise { algorithm: Algorithm::Aimd, settled: 60, goodput: 65.0, near: 10 };
 
 fn follows(excess: Excess, promise: &Promise) {
     let best = CAPACITIES.map(|capacity| best_fixed(excess, capacity));

@@ -3,7 +3,7 @@
 use crate::Case;
 
 /// The project's file, what is set over it, and what the user sees.
-const ROWS: [(&str, &[&str], &str); 19] = [
+const ROWS: [(&str, &[&str], &str); 20] = [
     (
         "[executor]\ndrain_timeout = \"25s\"\n",
         &[],
@@ -63,6 +63,12 @@ const ROWS: [(&str, &[&str], &str); 19] = [
         "[failure.options]\nrules = [\"soon,fail=3\", \"soon,fail=3\"]\n",
         &[],
         "batchmill.toml:2:25: failure.options.rules.1: says the same as rules.0: remove one of them",
+    ),
+    (
+        "[failure.options]\nrules = [\"now,fail=10\", \"soon,fail=3\"]\n",
+        &[],
+        "batchmill.toml:2:10: failure.options.rules.0: never acts: by then `soon,fail=3`, rules.1, has stopped the batch; remove \
+         one of them",
     ),
     (
         // Of a window the total is not known.

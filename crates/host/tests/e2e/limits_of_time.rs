@@ -39,6 +39,15 @@ fn a_process_that_is_silent_for_too_long_is_ended() {
 }
 
 #[test]
+fn a_node_has_a_time_of_its_own_whatever_the_attempt_may_take() {
+    let nodes = "  first:\n    set: '{}'\n    next: slow\n  slow:\n    run: [sleep, '1000']\n    timeout: 300ms\n";
+    let done = Stage::with(nodes, ["{}"]).run(&["--max-attempts", "2", "--set", "retry.options.delay=1ms"]).expect(1);
+    let result = &done.results()[0];
+    assert_eq!((&result["status"], &result["attempts"]), (&"timed_out".into(), &2.into()), "{result}");
+    assert_eq!((&result["error"]["class"], &result["error"]["node"]), (&"timeout".into(), &"slow".into()), "{result}");
+}
+
+#[test]
 fn a_percentage_of_the_median_ends_what_takes_far_longer_than_usual() {
     let jobs = (0..12).map(|n| format!("{{\"s\":{}}}", if n == 11 { 1000 } else { 0 }));
     let stage = Stage::with("  node:\n    run: [sleep, '${ .s }']\n", jobs);

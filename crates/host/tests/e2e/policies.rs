@@ -184,6 +184,23 @@ fn a_cost_counts_and_a_tenant_within_a_tenant_divides_what_that_gets() {
 }
 
 #[test]
+fn a_share_is_what_an_expression_makes_of_the_job() {
+    let input = |org, team, user| format!(r#"{{"org":"{org}","team":"{team}","user":"{user}"}}"#);
+    let jobs =
+        (0..12).flat_map(|_| [input("x", "a", "u"), input("y", "a", "u"), input("y", "b", "v"), input("y", "b", "w")]);
+    let stage = Stage::with(SET, jobs);
+    stage.write("batchmill.toml", BY_STARTS);
+    let key = r#"scheduler.share_key='.input | "\(.org)/\(.team)/\(.user)"'"#;
+    let results =
+        stage.run(&["--set", key, "--set", "scheduler.options.weights={x=1,y=3,\"y/b\"=2}"]).expect(0).results();
+    let mut starts = [0; 4];
+    for result in &results[..12] {
+        starts[result["sequence"].as_u64().unwrap() as usize % 4] += 1;
+    }
+    assert_eq!(starts, [3, 3, 3, 3], "a quarter is of x, and two thirds of the rest of the two in y/b: {results:?}");
+}
+
+#[test]
 fn wrong_weights_are_refused_with_their_place() {
     let stage = three_tenants();
     let fair = "[scheduler]\nkind = \"fair-share\"\n[scheduler.options]\n";

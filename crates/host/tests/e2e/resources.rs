@@ -48,6 +48,28 @@ fn a_job_that_ran_out_of_memory_gets_more_from_the_request_that_failed() {
     assert_eq!(stage.read("told"), "300\n600\n1100\n");
 }
 
+/// Both wait until two run, and then hold 300 MB for a second: the second one, ended, does not wait again.
+const GREEDY: &str = r#"  eat:
+    shell: true
+    run: |
+      echo start ${ .n } >> ledger
+      until test $(grep -c start ledger) -ge 2; do sleep 0.02; done
+      { head -c 300000000 /dev/zero; sleep 1; } | tail > /dev/null
+      echo end ${ .n } >> ledger
+"#;
+
+#[test]
+fn when_memory_runs_short_the_newest_process_is_ended_and_runs_again_without_paying_for_it() {
+    let stage = Stage::with(GREEDY, [r#"{"n":0}"#, r#"{"n":1}"#]);
+    let done = stage.run(&["--set", "executor.memory_limit=500MiB", "--concurrency", "2"]).expect(0);
+    let ledger = stage.read("ledger");
+    let count = |line: &str| ledger.lines().filter(|it| *it == line).count();
+    assert_eq!((count("start 0"), count("end 0"), count("end 1")), (1, 1, 1), "{ledger}");
+    assert!(count("start 1") > 1, "it was ended and ran again: {ledger}");
+    let results = done.results();
+    assert!(results.iter().all(|it| it["status"] == "succeeded" && it["attempts"] == 1), "{results:?}");
+}
+
 #[test]
 fn processes_give_way_as_the_config_or_their_node_says() {
     let nodes = "  host:\n    run: [nice]\n    output: '{host: .stdout}'\n  own:\n    run: [nice]\n    nice: 9\n    \

@@ -155,6 +155,19 @@ fn limits_and_shares_are_played_under_each_config_and_what_is_not_is_told() {
     // 30 jobs of 1 s: ten at a time; one of each tenant at a time, 20 of the longer; one a second, the last begins after 29.
     assert_eq!(makespans, [3.0, 20.0, 30.0], "{report}");
     assert_eq!(runs[0]["not_played"], serde_json::json!(["executor.memory_limit", "scheduler.options.charge"]));
+
+    // Ten of each third, one at a time; 45 tokens, five at once and then five a second.
+    stage.write(
+        "thirds.toml",
+        "[executor]\nconcurrency = 10\n[[limits]]\nkey = \".input.n % 3 | tostring\"\nconcurrency = 1\n",
+    );
+    stage.write(
+        "units.toml",
+        "[executor]\nconcurrency = 10\n[[limits]]\nrate = \"5/s\"\nunits = \".input.n % 2 + 1\"\n",
+    );
+    let report = json(&stage, &["--config", "thirds.toml", "--against", "units.toml"]);
+    let makespans: Vec<_> = report["runs"].as_array().unwrap().iter().map(|run| &run["makespan_seconds"]).collect();
+    assert_eq!(makespans, [10.0, 9.0], "{report}");
     let piped = std::fs::File::open(stage.path("jobs.jsonl")).unwrap();
     let mut command = stage.command(&["simulate", "flow.yaml", "-", "--against", "one.toml"]);
     let refused = command.stdin(piped).output().unwrap();

@@ -80,3 +80,16 @@ fn inspect_shows_a_library_without_running_it_and_check_holds_it_against_the_con
     stage.batchmill(&["plugin", "inspect", "text.so"]).expect(65).says("text.so: this is no dynamic library (ELF)");
     stage.batchmill(&["plugin", "check", "text.so"]).expect(65).says("this is no dynamic library (ELF)");
 }
+
+#[test]
+fn a_loaded_scheduler_is_played_beside_a_built_in_one() {
+    let stage = stage(10);
+    stage.config("", "[scheduler]\nkind = \"faulty\"\n");
+    stage.write("fifo.toml", "[scheduler]\nkind = \"fifo\"\n");
+    let done =
+        stage.batchmill(&["simulate", "flow.yaml", "jobs.jsonl", "--against", "fifo.toml", "-o", "json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let told = |run: &serde_json::Value| (run["scheduler"].clone(), run["counts"]["succeeded"].clone());
+    let told: Vec<_> = report["runs"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(told, [("faulty".into(), 10.into()), ("fifo".into(), 10.into())], "{report}");
+}
