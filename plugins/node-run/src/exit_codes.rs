@@ -6,7 +6,8 @@ use batchmill_core::{ErrorClass, Problem};
 use batchmill_plugin::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-/// Exit statuses by meaning: numbers, or ranges as `"64-78"`. A status that is not listed is `transient`.
+/// Exit statuses by meaning: numbers, or ranges as `"64-78"`. A number goes over a range that holds it; what is not listed
+/// is `transient`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ExitCodes {
@@ -74,18 +75,23 @@ impl ExitCodes {
     /// The table, and what is wrong with it.
     pub(crate) fn meanings(&self) -> (Meanings, Vec<Problem>) {
         let mut table = Box::new([Meaning::Failure(ErrorClass::Transient); 256]);
-        let (mut taken, mut problems) = ([None; 256], Vec::new());
-        for (name, meaning, ranges) in self.lists() {
-            for (index, range) in ranges.iter().enumerate() {
-                let codes = usize::from(range.first)..=usize::from(range.last);
-                let twice = codes.clone().find_map(|code| taken[code].map(|earlier| (code, earlier)));
-                if let Some((code, earlier)) = twice {
-                    let message = format!("{code} is in `{earlier}` already; an exit status has one meaning");
-                    problems.push(Problem::new(["exit_codes", name, &index.to_string()], message));
-                }
-                for code in codes {
-                    taken[code] = Some(name);
-                    table[code] = meaning;
+        let mut problems = Vec::new();
+        // A status that is named alone goes over a range that holds it.
+        for is_alone in [false, true] {
+            let mut alike = [None; 256];
+            for (name, meaning, ranges) in self.lists() {
+                let listed = ranges.iter().enumerate().filter(|(_, range)| range.is_one() == is_alone);
+                for (index, range) in listed {
+                    let codes = usize::from(range.first)..=usize::from(range.last);
+                    let twice = codes.clone().find_map(|code| alike[code].map(|earlier| (code, earlier)));
+                    if let Some((code, earlier)) = twice {
+                        let message = format!("{code} is in `{earlier}` already; an exit status has one meaning");
+                        problems.push(Problem::new(["exit_codes", name, &index.to_string()], message));
+                    }
+                    for code in codes {
+                        alike[code] = Some(name);
+                        table[code] = meaning;
+                    }
                 }
             }
         }
@@ -102,6 +108,12 @@ impl ExitCodes {
 struct CodeRange {
     first: u8,
     last: u8,
+}
+
+impl CodeRange {
+    fn is_one(self) -> bool {
+        self.first == self.last
+    }
 }
 
 impl<'de> Deserialize<'de> for CodeRange {
@@ -202,13 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn a_status_goes_over_a_range_that_holds_it() {
+        let codes = json!({"success": [0, 1], "permanent": [2, "64-78"], "recoverable": [75], "fatal": [99]});
+        let (meanings, problems) = parsed(codes).meanings();
+        assert_eq!(problems, []);
+        let classes: Vec<_> = [74, 75, 76].map(|code| meanings.of(code)).into();
+        let permanent = Meaning::Failure(ErrorClass::Permanent);
+        assert_eq!(classes, [permanent, Meaning::Failure(ErrorClass::Recoverable), permanent]);
+    }
+
+    #[test]
     fn a_status_has_one_meaning() {
-        let (_, problems) = parsed(json!({"permanent": [1, "60-70"], "fatal": [2, 64], "success": []})).meanings();
+        let codes = json!({"permanent": [1, "60-70"], "resource": [2], "fatal": [2, "69-80"], "success": []});
+        let (_, problems) = parsed(codes).meanings();
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,
             [
-                "exit_codes.fatal.1: 64 is in `permanent` already; an exit status has one meaning",
+                "exit_codes.fatal.1: 69 is in `permanent` already; an exit status has one meaning",
+                "exit_codes.fatal.0: 2 is in `resource` already; an exit status has one meaning",
                 "exit_codes.success: lists no exit status: the node could never succeed"
             ]
         );

@@ -73,7 +73,7 @@ fn every_problem_is_reported_at_once() {
 #[test]
 fn a_status_with_two_meanings_is_refused() {
     assert_eq!(
-        problems(json!({"run": ["x"], "exit_codes": {"permanent": ["60-70"], "fatal": [1, 64]}})),
+        problems(json!({"run": ["x"], "exit_codes": {"permanent": ["60-70"], "fatal": [1, "64-65"]}})),
         ["exit_codes.fatal.1: 64 is in `permanent` already; an exit status has one meaning"]
     );
 }
