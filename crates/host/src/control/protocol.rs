@@ -7,7 +7,7 @@ use batchmill_executor::{Holder, LimitStanding};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::progress::{Rate, Snapshot};
+use crate::progress::{Rate, Snapshot, StuckSink};
 
 /// The longest line. Requests that name many jobs are split by the client, see [`JOBS_MAX`].
 pub(super) const LINE_MAX: usize = 1024 * 1024;
@@ -122,6 +122,9 @@ pub(crate) struct Live {
     pub(crate) before: u64,
     /// How many jobs a trial starts.
     pub(crate) limit: Option<u64>,
+    /// The sink that takes no results at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stuck_sink: Option<StuckSink>,
     /// Whether the host ends.
     pub(crate) draining: bool,
     /// Why it starts nothing, while it is paused.
@@ -144,6 +147,7 @@ impl Live {
             limits: Vec::new(),
             before: snapshot.before,
             limit: snapshot.limit.map(std::num::NonZero::get),
+            stuck_sink: snapshot.stuck_sink.clone(),
             draining: false,
             paused: snapshot.paused.as_ref().map(Paused::from),
             verdict: None,

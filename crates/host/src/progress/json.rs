@@ -3,7 +3,7 @@
 use batchmill_core::Pause;
 use serde::Serialize;
 
-use super::{Snapshot, pace::Rate};
+use super::{Snapshot, StuckSink, pace::Rate};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -30,6 +30,9 @@ struct Line<'a> {
     /// Only there while the batch is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<Paused<'a>>,
+    /// Only there while a sink takes no results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stuck_sink: Option<&'a StuckSink>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +72,7 @@ pub(crate) fn line(snapshot: &Snapshot, rate: Rate) -> String {
         concurrency: snapshot.at_most.as_ref().map(|limit| limit.attempts),
         concurrency_reason: snapshot.at_most.as_ref().and_then(|limit| limit.reason.as_deref()),
         paused: snapshot.paused.as_ref().map(Paused::from),
+        stuck_sink: snapshot.stuck_sink.as_ref(),
     };
     serde_json::to_string(&line).expect("numbers and texts are JSON")
 }

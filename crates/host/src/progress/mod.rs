@@ -10,6 +10,7 @@ use std::{num::NonZeroU64, time::Duration};
 
 use batchmill_core::{BatchCounts, Pause};
 use batchmill_executor::Limit;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use pace::{Pace, Rate, throughput};
 pub(crate) use plain::status;
@@ -31,6 +32,16 @@ pub(crate) struct Snapshot {
     pub(crate) before: u64,
     /// Attempts that may run at once, where a governor adapts that.
     pub(crate) at_most: Option<Limit>,
+    /// The sink that takes no results at the moment.
+    pub(crate) stuck_sink: Option<StuckSink>,
+}
+
+/// A sink that is tried again and again: a full disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StuckSink {
+    pub(crate) sink: String,
+    /// What it says.
+    pub(crate) message: String,
 }
 
 impl Snapshot {

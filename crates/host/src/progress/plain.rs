@@ -31,6 +31,9 @@ fn add_details(line: &mut String, snapshot: &Snapshot, rate: Rate) {
         Some(_) => write!(line, ", paused"),
         None => Ok(()),
     };
+    if let Some(stuck) = &snapshot.stuck_sink {
+        let _ = write!(line, ", sink `{}` takes nothing: {}", stuck.sink, stuck.message);
+    }
     let _ = write!(line, ", {:.1}/s", rate.per_second);
     if let Some(left) = rate.left.filter(|left| !left.is_zero()) {
         let _ = write!(line, ", {} left", format_duration(left));
@@ -81,7 +84,7 @@ mod tests {
 
     use batchmill_core::StopReason;
 
-    use super::*;
+    use super::{super::StuckSink, *};
 
     fn snapshot() -> Snapshot {
         let mut snapshot = Snapshot { retries: 5, elapsed: Duration::from_secs(12), ..Snapshot::default() };
@@ -117,6 +120,15 @@ mod tests {
         assert!(status.ends_with("8 running\n  paused by `pause,fail=4`: 4 of 500 jobs failed"), "{status}");
         snapshot.paused = Some(Pause::Requested);
         assert!(super::line(&snapshot, Rate::default()).contains("(24%), paused, 0.0/s"));
+    }
+
+    #[test]
+    fn what_a_batch_without_running_jobs_waits_for_is_said() {
+        let mut snapshot = snapshot();
+        snapshot.stuck_sink = Some(StuckSink { sink: "output".into(), message: "r.jsonl: no space".into() });
+        let line =
+            "120 of 500 (24%), sink `output` takes nothing: r.jsonl: no space, 0.0/s, 8 running, 4 failed, 5 retries";
+        assert_eq!(super::line(&snapshot, Rate::default()), line);
     }
 
     #[test]

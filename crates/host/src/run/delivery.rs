@@ -1,6 +1,7 @@
 //! From results to sinks, one lot after the other, and past the summary on the way.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,7 +16,10 @@ use batchmill_executor::Delivery;
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::Notify;
 
-use crate::summary::{Collector, SinkSummary};
+use crate::{
+    progress::StuckSink,
+    summary::{Collector, SinkSummary},
+};
 
 /// Between two tries of a sink that is out of order for a while (a full disk).
 const PATIENCE: [Duration; 5] = [
@@ -32,6 +36,8 @@ pub(crate) struct Seen {
     collector: Mutex<Collector>,
     /// What sinks have to say about the batch.
     told: Mutex<Vec<SinkSummary>>,
+    /// Sinks that take no results at the moment, and what they say.
+    stuck: Mutex<BTreeMap<String, String>>,
     reader_gone: AtomicBool,
     gone: Notify,
 }
@@ -72,6 +78,21 @@ impl Seen {
 
     pub(super) fn gather(&self, results: &[JobResult]) {
         self.collector.lock().unwrap_or_else(PoisonError::into_inner).take(results);
+    }
+
+    /// What became of a write to a sink that is tried again where that may help.
+    pub(super) fn wrote(&self, name: &str, error: Option<&SinkError>) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) => drop(stuck.insert(name.to_owned(), error.to_string())),
+            None => drop(stuck.remove(name)),
+        }
+    }
+
+    /// The sink that takes no results; the first of several.
+    pub(super) fn stuck(&self) -> Option<StuckSink> {
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.first_key_value().map(|(sink, message)| StuckSink { sink: sink.clone(), message: message.clone() })
     }
 
     pub(super) fn set_reader_gone(&self) {
@@ -119,7 +140,7 @@ impl Outlet {
 
     /// Hands results over, and again as long as the sink says that this may help. Meanwhile the batch fills up to its
     /// bound of unanswered results and pauses by itself.
-    async fn write(&mut self, batch: &BatchId, results: &[JobResult]) -> Result<(), SinkError> {
+    async fn write(&mut self, batch: &BatchId, results: &[JobResult], seen: &Seen) -> Result<(), SinkError> {
         #[expect(clippy::cast_precision_loss, reason = "a lot has some thousand results")]
         self.lag.set(results.len() as f64);
         let mut tries = 0;
@@ -127,6 +148,7 @@ impl Outlet {
             match self.sink.write(batch, results).await {
                 Ok(()) => {
                     if tries > 0 {
+                        seen.wrote(&self.name, None);
                         tracing::info!(sink = self.name, "the sink takes results again");
                     }
                     self.written.increment(1);
@@ -137,6 +159,7 @@ impl Outlet {
                     if tries == 0 {
                         tracing::warn!(sink = self.name, %error, "a sink takes no results; the batch waits for it");
                     }
+                    seen.wrote(&self.name, Some(&error));
                     self.repeated.increment(1);
                     tokio::time::sleep(PATIENCE[tries.min(PATIENCE.len() - 1)]).await;
                     tries += 1;
@@ -183,7 +206,7 @@ impl Delivery for Sinks {
             if place == 0 && self.seen.is_reader_gone() {
                 continue;
             }
-            let written = self.outlets[place].write(batch, results).await;
+            let written = self.outlets[place].write(batch, results, &self.seen).await;
             self.unless_gone(written)?;
         }
         Ok(())

@@ -44,12 +44,14 @@ pub(super) struct Fed {
     seen: Arc<Seen>,
     /// Whether it is the output: a reader that goes ends the batch in its own way.
     is_read: bool,
+    /// Whether its last write failed in a way that may pass.
+    is_stuck: bool,
 }
 
 impl Fed {
     pub(super) fn new(outlet: Outlet, begins: Begins, seen: Arc<Seen>) -> Self {
         let (name, sink, patient) = outlet.into_parts();
-        Self { name, sink, patient, begins, seen, is_read: false }
+        Self { name, sink, patient, begins, seen, is_read: false, is_stuck: false }
     }
 
     /// What somebody reads as it comes.
@@ -92,7 +94,13 @@ impl Feed for Fed {
             return Ok(());
         }
         let written = self.sink.write(batch, results).await;
-        self.judged(written)
+        let judged = self.judged(written);
+        let passing = judged.as_ref().err().filter(|error| error.temporary);
+        if passing.is_some() || self.is_stuck {
+            self.seen.wrote(&self.name, passing);
+            self.is_stuck = passing.is_some();
+        }
+        judged
     }
 
     fn mark(&self) -> Option<String> {

@@ -286,9 +286,10 @@ impl Running {
     pub(super) fn look(&self) -> impl Fn() -> Snapshot + Send + Sync + use<> {
         let (batch, clock, begun, limit) = (self.batch.clone(), self.mill.clock(), self.begun, self.limit);
         let (before, mill) = (self.before, self.adapts.then(|| self.mill.clone()));
+        let seen = self.seen.clone();
         move || {
             let at_most = mill.as_ref().map(Mill::limit);
-            Snapshot { before, at_most, ..look(&batch, &clock, begun, limit) }
+            Snapshot { before, at_most, stuck_sink: seen.stuck(), ..look(&batch, &clock, begun, limit) }
         }
     }
 }

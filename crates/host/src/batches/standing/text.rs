@@ -54,6 +54,7 @@ fn live_lines(out: &mut String, standing: &Standing, live: &Live) {
         paused: None,
         limit: live.limit.and_then(std::num::NonZero::new),
         before: live.before,
+        stuck_sink: live.stuck_sink.clone(),
         ..Snapshot::default()
     };
     let rate = Rate { per_second: live.rate, left: live.eta_seconds.map(seconds) };

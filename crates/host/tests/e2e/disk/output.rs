@@ -1,5 +1,7 @@
 //! Results that find no room, while the store has some: the batch goes on, and delivery catches up.
 
+use serde_json::Value;
+
 use super::{at_a_gate, each_once, small::SmallDisk, started};
 use crate::stage::{records, wait_until};
 
@@ -16,6 +18,12 @@ fn an_output_without_room_holds_up_nothing_and_gets_everything_when_there_is_roo
     running.wait_for("results.jsonl");
     running.wait_for("o space left on device");
     wait_until("the start of all jobs", || started(&stage) == 3);
+    // A batch whose jobs have all ended says what it waits for.
+    let standing = stage.batchmill(&["status", "last", "-o", "json"]).expect(0);
+    let standing: Value = serde_json::from_str(&standing.stdout).unwrap();
+    assert_eq!(standing["live"]["stuck_sink"]["sink"], "output", "{standing:#}");
+    let text = stage.batchmill(&["status", "last"]).expect(0).stdout;
+    assert!(text.contains("sink `output` takes nothing: small/results.jsonl: "), "{text}");
     disk.empty();
     running.end().expect(0).says("3 succeeded");
     let results = std::fs::read_to_string(disk.path("results.jsonl")).unwrap();
