@@ -14,7 +14,7 @@ use crate::{
     refusal,
     retries::{self, Policies},
     run::assemble,
-    work::{Flow, Processes, Work},
+    work::{Flow, Nodes, Processes, Work},
 };
 
 /// Checked inputs.
@@ -39,6 +39,7 @@ pub(crate) struct Inputs {
 pub(crate) fn read(
     request: &LoadRequest,
     work: &Work,
+    nodes: Nodes,
     jobs: Option<(&Jobs, Rules)>,
     mut refusals: Refusals,
 ) -> Result<Inputs, Refusal> {
@@ -52,7 +53,7 @@ pub(crate) fn read(
     let (config, origins) = refusals.keep(loaded).map(|loaded| (work.config(&loaded), loaded.origins)).unzip();
     let nice = config.as_ref().map_or(0, |config| config.resources.nice.get());
     let processes = Processes { nice, ..Processes::default() };
-    let compiled = work.compile(&registry, &processes);
+    let compiled = work.compile(&registry, &processes, nodes);
     let swapped = compiled.as_ref().err().and_then(|_| swapped(work, jobs.as_ref().map(|(jobs, _)| *jobs)));
     let (flow, jobs) = match swapped {
         // What else is wrong with them is only that each is not the other.

@@ -20,9 +20,11 @@ pub(crate) fn of_config(problems: &[ConfigProblem]) -> Refusal {
     Refusal { exit, problems: problems.iter().map(Finding::of_config).collect() }
 }
 
-/// A flow is wrong.
+/// A flow is wrong; or it is right, and what it needs of its surroundings is not there.
 pub(crate) fn of_flow(problems: &[FlowProblem]) -> Refusal {
-    Refusal { exit: Exit::BadData, problems: problems.iter().map(Finding::of_flow).collect() }
+    let is_outside = problems.iter().any(|problem| problem.is_outside);
+    let exit = if is_outside { Exit::BadConfig } else { Exit::BadData };
+    Refusal { exit, problems: problems.iter().map(Finding::of_flow).collect() }
 }
 
 /// A store does not do what it was asked for.

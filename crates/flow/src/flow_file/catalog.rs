@@ -2,25 +2,35 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use batchmill_core::{BuildContext, BuildError, Factory, Node, Options, Problem};
+use batchmill_core::{BuildContext, BuildError, Factory, Node, Options};
 use serde_json::Value;
+
+use crate::graph::node_fn;
 
 /// The kinds of nodes that a flow file may use, and what their factories may know while they build.
 #[derive(Clone, Default)]
 pub struct NodeCatalog {
     factories: BTreeMap<String, Arc<dyn Factory<dyn Node>>>,
     context: BuildContext,
+    only_checks: bool,
 }
 
 impl NodeCatalog {
     /// Knows no kind yet.
     pub fn new(context: BuildContext) -> Self {
-        Self { factories: BTreeMap::new(), context }
+        Self { factories: BTreeMap::new(), context, only_checks: false }
     }
 
     /// Knows these kinds, for example all that a registry holds.
     pub fn of(factories: BTreeMap<String, Arc<dyn Factory<dyn Node>>>, context: BuildContext) -> Self {
-        Self { factories, context }
+        Self { factories, context, only_checks: false }
+    }
+
+    /// Checks options and builds no node, so that nothing outside is touched: no variable and no file of a secret. The graph is
+    /// one to look at; its nodes do nothing.
+    #[must_use]
+    pub fn only_checks(self) -> Self {
+        Self { only_checks: true, ..self }
     }
 
     /// Knows one kind more, or another factory of a known one.
@@ -57,14 +67,13 @@ impl NodeCatalog {
     }
 
     /// Checks the options, then builds; `kind` is known.
-    pub(super) fn build(&self, kind: &str, options: &Options) -> Result<Arc<dyn Node>, Vec<Problem>> {
+    pub(super) fn build(&self, kind: &str, options: &Options) -> Result<Arc<dyn Node>, BuildError> {
         let factory = &self.factories[kind];
-        factory.validate(options)?;
-        match factory.build(options, &self.context) {
-            Ok(node) => Ok(node.into()),
-            Err(BuildError::Options(problems)) => Err(problems),
-            Err(other) => Err(vec![Problem::new([kind], other.to_string())]),
+        factory.validate(options).map_err(BuildError::Options)?;
+        if self.only_checks {
+            return Ok(Arc::new(node_fn(|_| ())));
         }
+        factory.build(options, &self.context).map(Arc::from)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use batchmill_core::{Node, Options, Problem, format_duration, nearest, parse_duration};
+use batchmill_core::{BuildError, Node, Options, Problem, format_duration, nearest, parse_duration};
 
 use super::{
     Document, FlowProblem, NodeCatalog, cost, targets,
@@ -99,10 +99,15 @@ impl NodeReader<'_> {
             first.into_iter().chain(rest).map(|(key, value)| (key.name.clone(), value.to_json())).collect();
         match catalog.build(kind, &options) {
             Ok(node) => Some((kind.to_owned(), node)),
-            Err(wrong) => {
+            Err(BuildError::Options(wrong)) => {
                 let root = ["nodes", self.name];
                 let wrong = wrong.into_iter().map(|problem| with_generic_keys(problem, kind, catalog));
                 self.problems.extend(wrong.map(|problem| self.document.of_option(&root, &problem)));
+                None
+            }
+            Err(outside) => {
+                let problem = self.document.at(&["nodes", self.name, kind], outside.to_string());
+                self.problems.push(FlowProblem { is_outside: true, ..problem });
                 None
             }
         }

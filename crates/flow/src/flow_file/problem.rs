@@ -16,11 +16,13 @@ pub struct FlowProblem {
     pub path: Vec<String>,
     /// One sentence: what is wrong and what is allowed.
     pub message: String,
+    /// Whether the file is right, and something outside is not as the flow needs it: a variable that is not set.
+    pub is_outside: bool,
 }
 
 impl FlowProblem {
     pub(super) fn new(file: impl Into<Arc<str>>, place: Place, path: Vec<String>, message: impl Into<String>) -> Self {
-        Self { file: file.into(), place, path, message: message.into() }
+        Self { file: file.into(), place, path, message: message.into(), is_outside: false }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use batchmill_executor::JobSource;
-use clap::{Args, ValueHint};
+use clap::{Args, ValueHint, builder::FalseyValueParser};
 use serde_json::json;
 
 use super::{ConfigArgs, FormatArgs, Global, IntakeArgs};
@@ -14,7 +14,7 @@ use crate::{
     logs,
     problems::Refusals,
     refusal, stdout,
-    work::Work,
+    work::{Nodes, Work},
 };
 
 #[derive(Debug, Args)]
@@ -26,6 +26,11 @@ pub(crate) struct CheckArgs {
     /// The jobs, if they are to be checked too: as for `run`
     #[arg(value_hint = ValueHint::FilePath)]
     jobs: Option<PathBuf>,
+
+    /// Touch nothing outside: no variable and no file of a secret. Plugins of the config are loaded all the same, because
+    /// they check their options
+    #[arg(long, env = "BATCHMILL_NO_ENVIRONMENT", hide_env = true, value_parser = FalseyValueParser::new())]
+    no_environment: bool,
 
     #[command(flatten)]
     intake: IntakeArgs,
@@ -43,7 +48,8 @@ pub(super) fn execute(args: &CheckArgs, global: &Global) -> Exit {
     // Unlike `run`, which needs jobs: where nobody names any, stdin is left alone.
     let jobs = args.jobs.as_deref().map(Jobs::of);
     let jobs = jobs.as_ref().map(|jobs| (jobs, args.intake.rules(Scratch::default())));
-    match inputs::read(&args.config.request(), &Work::Flow(args.flow.clone()), jobs, Refusals::default()) {
+    let nodes = if args.no_environment { Nodes::Checked } else { Nodes::Built };
+    match inputs::read(&args.config.request(), &Work::Flow(args.flow.clone()), nodes, jobs, Refusals::default()) {
         Ok(inputs) => stdout::print(&answer(args, &inputs)),
         Err(refusal) => refusal::answer(&refusal, args.format.format, &screen),
     }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use batchmill_core::{BuildContext, Node, RetryPolicy};
 use batchmill_flow::NodeCatalog;
 use batchmill_plugin::Registry;
-use clap::{Args, Subcommand, ValueEnum, builder::FalseyValueParser};
+use clap::{ArgMatches, Args, Subcommand, ValueEnum, builder::FalseyValueParser};
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, Format, FormatArgs, Global};
+use super::{ConfigArgs, Format, FormatArgs, Global, PolicyArgs};
 use crate::{dynamic, exit::Exit, refusal, stdout};
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,9 @@ pub(crate) enum ConfigCommand {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+
+    #[command(flatten)]
+    policy: PolicyArgs,
 
     #[command(flatten)]
     format: FormatArgs,
@@ -54,6 +57,9 @@ pub(crate) struct ShowArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
+    #[command(flatten)]
+    policy: PolicyArgs,
+
     /// Say where each value comes from
     #[arg(long, env = "BATCHMILL_ORIGIN", hide_env = true, value_parser = FalseyValueParser::new())]
     origin: bool,
@@ -62,17 +68,20 @@ pub(crate) struct ShowArgs {
     format: FormatArgs,
 }
 
-pub(super) fn execute(command: &ConfigCommand, global: &Global) -> Exit {
-    let load = |config: &ConfigArgs| {
-        let (registry, _) = dynamic::registry(&config.request())?;
-        batchmill_config::load(&config.request(), &registry).map_err(|problems| refusal::of_config(&problems))
+/// `matches` are those of the command below `config`.
+pub(super) fn execute(command: &ConfigCommand, global: &Global, matches: &ArgMatches) -> Exit {
+    let load = |config: &ConfigArgs, policy: &PolicyArgs| {
+        let mut request = config.request();
+        request.flags = policy.flags(matches);
+        let (registry, _) = dynamic::registry(&request)?;
+        batchmill_config::load(&request, &registry).map_err(|problems| refusal::of_config(&problems))
     };
     match command {
-        ConfigCommand::Check(args) => match load(&args.config) {
+        ConfigCommand::Check(args) => match load(&args.config, &args.policy) {
             Ok(_) => is_right(args.format.format, global),
             Err(refusal) => refusal::answer(&refusal, args.format.format, &global.screen()),
         },
-        ConfigCommand::Show(args) => match load(&args.config) {
+        ConfigCommand::Show(args) => match load(&args.config, &args.policy) {
             Ok(loaded) => {
                 stdout::print(&args.format.format.one(&loaded.to_json(args.origin), loaded.show(args.origin)))
             }

@@ -9,7 +9,7 @@ use crate::{
     catalog,
     exit::Exit,
     logs, refusal, stdout,
-    work::{Flow, Processes},
+    work::{Flow, Nodes, Processes},
 };
 
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ enum GraphFormat {
 pub(super) fn execute(args: &GraphArgs, global: &Global) -> Exit {
     let screen = global.screen();
     logs::start(global, &screen);
-    match Flow::read(&args.flow, &catalog::registry(), &Processes::default()) {
+    match Flow::read(&args.flow, &catalog::registry(), &Processes::default(), Nodes::Checked) {
         Ok(flow) => stdout::print(&shown(&flow, args.format)),
         Err(refusal) => refusal::print(&refusal, &screen),
     }

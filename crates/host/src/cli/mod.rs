@@ -130,7 +130,9 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Exit {
         Command::Try(args) => try_one::execute(&args, &cli.global),
         Command::Check(args) => check::execute(&args, &cli.global),
         Command::Graph(args) => graph::execute(&args, &cli.global),
-        Command::Config(command) => config::execute(&command, &cli.global),
+        Command::Config(command) => {
+            config::execute(&command, &cli.global, chosen.subcommand().map_or(chosen, |(_, inner)| inner))
+        }
         Command::Plugin(command) => plugin::execute(&command, &cli.global),
         Command::Completions(args) => completions::execute(&args, &mut Cli::command()),
     }

@@ -14,7 +14,7 @@ use crate::{
     refusal,
     signals::Signals,
     throttle,
-    work::Work,
+    work::{Nodes, Work},
 };
 
 /// Run one job and show each node; nothing is recorded
@@ -63,6 +63,7 @@ fn attempt(args: &TryArgs) -> Result<Exit, Refusal> {
     let inputs = inputs::read(
         &args.config.request(),
         &work,
+        Nodes::Built,
         Some((&jobs, args.intake.rules(Scratch::default()))),
         Refusals::default(),
     )?;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    problems::{Problems, Refusal},
+    problems::{Finding, Place, Problems, Refusal},
 };
 
 /// How much is read at once.
@@ -202,7 +202,7 @@ impl From<Broken> for Unopened {
 
 fn refusal(name: &str, unopened: Unopened) -> Refusal {
     match unopened {
-        Unopened::Refused(message) => Refusal::data(format!("{name}: {message}")),
+        Unopened::Refused(message) => unusable(name, message),
         Unopened::Broken(broken) => of_broken(name, broken),
     }
 }
@@ -210,7 +210,7 @@ fn refusal(name: &str, unopened: Unopened) -> Refusal {
 /// A source that cannot be read, or not on, is bad data, whatever the reason.
 pub(super) fn of_broken(name: &str, broken: Broken) -> Refusal {
     match broken {
-        Broken::Unreadable(error) => Refusal::data(format!("{name}: {}", reason(&error))),
+        Broken::Unreadable(error) => unusable(name, reason(&error)),
         Broken::Flaws(flaws) => {
             let mut problems = Problems::default();
             flaws.iter().for_each(|flaw| problems.add(flaw.place(name), flaw.message.as_str()));
@@ -246,7 +246,12 @@ fn missing(path: &Path, error: io::Error) -> Unopened {
 
 /// A file that is named but cannot be read is bad data, whatever the reason.
 pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Refusal {
-    Refusal::data(format!("{}: {}", path.display(), reason(error)))
+    unusable(&path.display().to_string(), reason(error))
+}
+
+fn unusable(file: &str, message: String) -> Refusal {
+    let place = Place { file: file.to_owned(), line: None, column: None };
+    Refusal::of(Exit::BadData, [Finding::at(place, message)])
 }
 
 fn reason(error: &io::Error) -> String {

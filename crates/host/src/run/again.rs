@@ -61,10 +61,11 @@ pub(super) fn order(args: RetryArgs, flags: Vec<Flag>, quiet: bool) -> Result<Op
     if places.is_empty() {
         return Ok(None);
     }
+    let asked = terms.state.clone();
     terms.absolute().map_err(here)?;
     let manifest = Manifest::read(found.manifest()?)?;
     let again = Box::new(again(&found, &siblings, &places, &manifest, &terms.state)?);
-    super::stand_in(&manifest.directory())?;
+    super::stand_in(&manifest.directory(), &mut terms, asked)?;
     // Results of another batch have their own place.
     let output = terms.output.take();
     let mut order = manifest.order(terms, config, policy, flags);

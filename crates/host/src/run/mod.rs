@@ -42,7 +42,7 @@ use batchmill_core::BatchId;
 
 use crate::{
     batches,
-    cli::{BatchArgs, ProgressStyle, ResumeArgs, RetryArgs},
+    cli::{BatchArgs, ProgressStyle, ResumeArgs, RetryArgs, Terms},
     contradictions, dynamic,
     exit::Exit,
     inputs::{self, Inputs},
@@ -53,7 +53,7 @@ use crate::{
     screen::{self, Screen},
     signals::{Asked, Signals},
     summary::{self, Next},
-    work::Work,
+    work::{Nodes, Work},
 };
 
 pub(crate) use self::assemble::{Deciders, concurrency, deciders, limits};
@@ -188,19 +188,27 @@ fn resumed(args: ResumeArgs, flags: Vec<Flag>, quiet: bool) -> Result<Order, Ref
     let ResumeArgs { batch, mut terms, config, policy } = args;
     let here = |error: io::Error| Refusal::storage(format!("the working directory: {error}"));
     let config = config.absolute().map_err(here)?;
+    let asked = terms.state.clone();
     terms.absolute().map_err(here)?;
     let earlier = earlier::named(&terms.state, batch.as_deref())?;
-    stand_in(&earlier.manifest.directory())?;
+    stand_in(&earlier.manifest.directory(), &mut terms, asked)?;
     let mut order = earlier.manifest.order(terms, config, policy, flags);
     (order.quiet, order.goes_on) = (quiet, Some(Box::new(GoesOn(earlier))));
     Ok(order)
 }
 
-/// Goes to the working directory of a batch, where its paths mean what they meant. Nothing else runs in this process yet.
+/// Goes to the working directory of a batch, where its paths mean what they meant. Nothing else runs in this process yet. Who is
+/// there already is told of the state directory as he `asked` for it.
 #[expect(clippy::disallowed_methods, reason = "no thread of this process has looked at a relative path before")]
-fn stand_in(directory: &Path) -> Result<(), Refusal> {
-    env::set_current_dir(directory)
-        .map_err(|error| Refusal::data(format!("{}: the working directory of the batch: {error}", directory.display())))
+fn stand_in(directory: &Path, terms: &mut Terms, asked: PathBuf) -> Result<(), Refusal> {
+    let before = env::current_dir();
+    env::set_current_dir(directory).map_err(|error| {
+        Refusal::data(format!("{}: the working directory of the batch: {error}", directory.display()))
+    })?;
+    if before.and_then(|before| Ok(before == env::current_dir()?)).unwrap_or(false) {
+        terms.state = asked;
+    }
+    Ok(())
 }
 
 /// What is shown where. A bar needs a terminal, and one of its own: not that where commands write.
@@ -263,7 +271,7 @@ fn read(order: Order) -> Result<Prepared, Refusal> {
         _ => again_jobs,
     };
     let asked = own_jobs.is_none().then(|| (&jobs, args.intake.rules(scratch.clone())));
-    let mut inputs = inputs::read(&layers, &work, asked, refusals)?;
+    let mut inputs = inputs::read(&layers, &work, Nodes::Built, asked, refusals)?;
     output::check_sinks(&args, &work, &jobs, &inputs.config)?;
     contradictions::check(&inputs, args.terms.deadline)?;
     let are_own = own_jobs.is_some();

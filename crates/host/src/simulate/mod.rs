@@ -24,7 +24,7 @@ use crate::{
     intake::{Jobs, Scratch},
     problems::{Refusal, Refusals},
     stdout,
-    work::Work,
+    work::{Nodes, Work},
 };
 
 /// Everything that was asked for, played.
@@ -61,10 +61,10 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<Exit, Refusal> {
         request.explicit = Some(file.clone());
         // Keys of limits and shares are made while jobs are read: under each config its own.
         let again = jobs.can_be_read_again().then(|| (&jobs, args.intake.rules(Scratch::default())));
-        let inputs = refusals.keep(inputs::read(&request, &work, again, Refusals::default()));
+        let inputs = refusals.keep(inputs::read(&request, &work, Nodes::Checked, again, Refusals::default()));
         others.extend(inputs.map(|inputs| (file.display().to_string(), inputs)));
     }
-    let first = inputs::read(&request, &work, asked, refusals)?;
+    let first = inputs::read(&request, &work, Nodes::Checked, asked, refusals)?;
     if let Some((name, _)) = others.iter().find(|(_, other)| other.jobs.is_none() && other.keys.is_some()) {
         let message =
             format!("{name} makes keys of jobs, so these are read once for each config: name a file, not stdin");

@@ -7,7 +7,7 @@ use batchmill_core::{BuildContext, Node, Problem};
 use batchmill_flow::{CompiledGraph, FlowFile, NodeCatalog};
 use batchmill_plugin::Registry;
 
-use super::Processes;
+use super::{Nodes, Processes};
 use crate::{
     intake,
     problems::{Finding, Refusal},
@@ -28,7 +28,7 @@ pub(crate) enum Flow {
 
 impl Flow {
     /// Reads a flow file.
-    pub(crate) fn read(path: &Path, registry: &Registry, processes: &Processes) -> Result<Self, Refusal> {
+    pub(crate) fn read(path: &Path, registry: &Registry, processes: &Processes, nodes: Nodes) -> Result<Self, Refusal> {
         let name = path.display();
         if path.is_dir() {
             return Err(Refusal::data(format!("{name}: is a directory, not a flow")));
@@ -42,6 +42,10 @@ impl Flow {
             return Err(Refusal::data(format!("{name}: is empty; a flow has at least `version: 1` and `nodes`")));
         }
         let catalog = NodeCatalog::of(registry.all::<dyn Node>().clone(), surroundings(processes)?);
+        let catalog = match nodes {
+            Nodes::Built => catalog,
+            Nodes::Checked => catalog.only_checks(),
+        };
         let read = FlowFile::parse(&text, &name.to_string(), &catalog);
         read.map(Self::File).map_err(|problems| refusal::of_flow(&problems))
     }

@@ -24,6 +24,15 @@ pub(crate) struct Processes {
     pub(crate) group: ControlGroup,
 }
 
+/// What becomes of the nodes of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nodes {
+    /// They are made, to be run.
+    Built,
+    /// Their options are checked and nothing outside is touched: the flow is only looked at.
+    Checked,
+}
+
 /// What a person wants done with each job.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -35,9 +44,9 @@ pub(crate) enum Work {
 
 impl Work {
     /// Reads and checks it as a whole. Its processes run as config says.
-    pub(crate) fn compile(&self, registry: &Registry, processes: &Processes) -> Result<Flow, Refusal> {
+    pub(crate) fn compile(&self, registry: &Registry, processes: &Processes, nodes: Nodes) -> Result<Flow, Refusal> {
         match self {
-            Self::Flow(path) => Flow::read(path, registry, processes),
+            Self::Flow(path) => Flow::read(path, registry, processes, nodes),
             Self::Command(command) => command.compile(registry, processes).map(Flow::made),
         }
     }

@@ -79,6 +79,29 @@ fn problems_of_the_config_alone_are_the_same_json() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_named_to_programs_too() {
+    let stage = Stage::new();
+    let found = stage.batchmill(&["check", "none.yaml", "none.jsonl", "-o", "jsonl"]).expect(65).results();
+    let said: Vec<_> = found.iter().map(|it| (&it["file"], &it["message"])).collect();
+    let none = |file: &str| (Value::from(file), Value::from("no such file"));
+    let (flow, jobs) = (none("none.yaml"), none("none.jsonl"));
+    assert_eq!(said, [(&flow.0, &flow.1), (&jobs.0, &jobs.1)]);
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_bad_config_and_is_not_asked_for_where_nothing_runs() {
+    let stage = Stage::with("  node:\n    run: ['true']\n    env: {TOKEN: {env: NO_SUCH_TOKEN}}\n", ["{}"]);
+    let says = "flow.yaml:5:10: nodes.node.run: env.TOKEN: environment variable `NO_SUCH_TOKEN` is not set";
+    stage.run(&[]).expect(78).says(says);
+    stage.batchmill(&["check", "flow.yaml", "jobs.jsonl"]).expect(78).says(says);
+    stage.batchmill(&["check", "flow.yaml", "jobs.jsonl", "--no-environment"]).expect(0);
+    stage.batchmill(&["graph", "flow.yaml"]).expect(0);
+    stage.batchmill(&["simulate", "flow.yaml", "jobs.jsonl"]).expect(0);
+    let output = stage.command(&["run", "flow.yaml", "jobs.jsonl"]).env("NO_SUCH_TOKEN", "x").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn plugins_are_listed() {
     let stage = Stage::new();
     let table = stage.batchmill(&["plugin", "list"]).expect(0).stdout;
@@ -122,6 +145,13 @@ fn the_origin_of_every_value_is_shown() {
         "drain_timeout = \"20s\"  # from default",
         "shutdown_timeout = \"28s\"  # from default",
     ] {
+        assert!(shown.contains(line), "no `{line}` in:\n{shown}");
+    }
+    // What `run` would have from a flag or its variable.
+    let mut command = stage.command(&["config", "show", "--origin", "--max-attempts", "5"]);
+    let output = command.env("BATCHMILL_CONCURRENCY", "7").output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for line in ["concurrency = 7  # from BATCHMILL_CONCURRENCY", "max_attempts = 5  # from --max-attempts"] {
         assert!(shown.contains(line), "no `{line}` in:\n{shown}");
     }
     stage.batchmill(&["config", "check"]).expect(0).says("The config is right");

@@ -29,6 +29,8 @@ fn what_failed_runs_again_and_the_latest_result_counts() {
     let stage = breakable();
     stage.run(&ONCE).expect(1);
     let first = stage.batchmill(&["retry", "--failed", "--max-attempts", "1"]).expect(1);
+    // In the usual place of the folder where the person is: no `--state`.
+    let first = first.says("Next: `batchmill errors b.r1` says why").says("`batchmill retry b.r1 --failed` runs");
     let mut ids = field(&first.results(), "job_id").into_iter().map(str::to_owned).collect::<Vec<_>>();
     ids.sort();
     assert_eq!(ids, ["job 1", "job 2"], "the same ids, and only those that failed");
