@@ -38,6 +38,38 @@ fn what_is_declared_is_known_before_the_first_has_ended() {
     assert_eq!(at_once.max(), Some(3), "{ledger}");
 }
 
+/// Tells how many processes of its host run when it starts, and then keeps a CPU busy for a tenth of a second.
+const BUSY: &str = r#"  node:
+    shell: true
+    run: |
+      echo start $(cat /proc/$PPID/task/*/children | wc -w) >> ledger
+      timeout 0.1 sh -c 'while :; do :; done' || true
+"#;
+
+fn at_once(stage: &Stage) -> Vec<u32> {
+    stage.read("ledger").lines().filter_map(|line| line.strip_prefix("start ")?.parse().ok()).collect()
+}
+
+#[test]
+fn cpus_that_are_declared_are_shared_out() {
+    let stage = Stage::with(&format!("{BUSY}    cost: {{cpu: 1000}}\n"), vec!["{}"; 5]);
+    stage.run(&["--concurrency", "5"]).expect(0);
+    assert_eq!(at_once(&stage), [1; 5], "more than there are runs alone");
+    let stage = Stage::with(&format!("{BUSY}    cost: {{cpu: 0.001}}\n"), vec!["{}"; 5]);
+    stage.run(&["--concurrency", "5"]).expect(0);
+    assert!(at_once(&stage).iter().any(|running| *running > 1), "{:?}", at_once(&stage));
+}
+
+#[test]
+fn busy_cpus_make_attempts_fewer_until_one_runs() {
+    // One less a look, which are four a second.
+    let stage = Stage::with(BUSY, vec!["{}"; 70]);
+    stage.run(&["--concurrency", "5", "--set", "resources.max_load=1%"]).expect(0);
+    let running = at_once(&stage);
+    assert!(running[..5].iter().any(|running| *running > 1), "nothing was known at first: {running:?}");
+    assert_eq!(running[65..], [1; 5], "{running:?}");
+}
+
 #[test]
 fn a_job_that_ran_out_of_memory_gets_more_from_the_request_that_failed() {
     let nodes = "  node:\n    run: [sh, -c, 'echo $BATCHMILL_MEMORY >> told; test $BATCHMILL_MEMORY -ge 1000']\n    \
