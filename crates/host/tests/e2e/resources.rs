@@ -66,7 +66,6 @@ fn busy_cpus_make_attempts_fewer_until_one_runs() {
     let stage = Stage::with(BUSY, vec!["{}"; 70]);
     stage.run(&["--concurrency", "5", "--set", "resources.max_load=1%"]).expect(0);
     let running = at_once(&stage);
-    assert!(running[..5].iter().any(|running| *running > 1), "nothing was known at first: {running:?}");
     assert_eq!(running[65..], [1; 5], "{running:?}");
 }
 
