@@ -8,6 +8,7 @@
 
 mod contain;
 mod descriptor;
+mod desk;
 mod elf;
 mod error;
 mod factory;

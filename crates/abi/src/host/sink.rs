@@ -8,7 +8,6 @@ use std::{
     ffi::c_void,
     fmt,
     sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
 };
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use batchmill_core::{BatchId, BuildContext, BuildError, JobResult, Options, Resu
 use serde_json::Value;
 
 use super::{
-    Containment,
+    Containment, desk,
     instance::{Fault, Instance, Maker},
     records::Records,
     succession::Succession,
@@ -78,23 +77,19 @@ impl Served {
     fn start(remote: Remote) -> Result<Self, BuildError> {
         warden::ensure_running();
         let remote = Arc::new(remote);
-        // One call at a time is the contract.
-        let (calls, to_do) = mpsc::sync_channel::<(u64, Call)>(1);
         let (served, room) = (Arc::clone(&remote), Arc::<Mutex<Option<Records>>>::default());
         let written = Arc::clone(&room);
         let name: String = format!("bm-{}", remote.pulse.plugin).chars().take(15).collect();
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || {
-                for (ticket, mut call) in to_do {
-                    carry_out(&served, ticket, &mut call);
-                    if let Call::Write(_, records) = call
-                        && records.is_small()
-                    {
-                        *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(records);
-                    }
-                }
-            })
+        // One call at a time is the contract.
+        let take = move |(ticket, mut call)| {
+            carry_out(&served, ticket, &mut call);
+            if let Call::Write(_, records) = call
+                && records.is_small()
+            {
+                *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(records);
+            }
+        };
+        let calls = desk::open(name, take)
             .map_err(|error| BuildError::environment(format!("no thread for the sink: {error}")))?;
         Ok(Self { remote, calls, room })
     }
