@@ -74,7 +74,7 @@ impl Position {
 /// - one call at a time, with a `now` that never goes back;
 /// - a token is pushed at most once while it is in the scheduler; after it was picked or removed it may be pushed again;
 /// - `on_finish` is called once for every picked token, before that token is pushed again, unless `hears_finish` is false: then it
-///   may be left out.
+///   is left out.
 ///
 /// # The implementer promises
 /// - every pushed token leaves exactly once, by [`Pick::Run`] or by a [`remove`](Self::remove) that answers true;
@@ -107,8 +107,8 @@ pub trait Scheduler: Send + fmt::Debug {
         let _ = (token, usage);
     }
 
-    /// Whether [`on_finish`](Self::on_finish) changes anything. Where it does not, the host need not call it: over the boundary
-    /// to a dynamic library a call costs more than most picks.
+    /// Whether [`on_finish`](Self::on_finish) changes anything. Where it does not, the host does not call it: over the boundary
+    /// to a dynamic library a call costs more than most picks. Asked once.
     fn hears_finish(&self) -> bool {
         true
     }

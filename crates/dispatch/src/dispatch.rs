@@ -8,7 +8,7 @@ use std::{
 };
 
 use batchmill_core::{
-    BatchCounts, LimitId, MonoTime, Pause, Scheduler, Tenant, Token, Usage,
+    BatchCounts, LimitId, MonoTime, Outcome, Pause, Scheduler, Tenant, Token, Usage,
     fault::{self, Sabotage},
 };
 
@@ -20,7 +20,7 @@ use crate::{
     gates::Limits,
     resources::{ResourceSettings, Resources, Rung},
     slots::Slots,
-    step::{self, suspects::Suspects, waiting::WaitingEnd},
+    step::{self, plain::Plain, suspects::Suspects, waiting::WaitingEnd},
     timers::{Due, Timers},
 };
 
@@ -106,6 +106,9 @@ pub struct Dispatch {
     pub(crate) backing_off: u64,
     pub(crate) stale: u64,
     pub(crate) scheduler_faults: u64,
+    /// The batch whose ends are plain, as long as nothing but such ends has happened since it was looked at.
+    pub(crate) plain: Option<Plain>,
+    pub(crate) takes_shortcuts: bool,
 }
 
 impl Dispatch {
@@ -133,7 +136,21 @@ impl Dispatch {
             backing_off: 0,
             stale: 0,
             scheduler_faults: 0,
+            plain: None,
+            takes_shortcuts: true,
         }
+    }
+
+    /// Whether ends that are plain may be decided the short way. For tests: nothing but time tells the two ways apart.
+    #[doc(hidden)]
+    pub fn take_shortcuts(&mut self, taken: bool) {
+        (self.takes_shortcuts, self.plain) = (taken, None);
+    }
+
+    /// Whether the last event was decided the short way. For tests.
+    #[doc(hidden)]
+    pub fn took_a_shortcut(&self) -> bool {
+        self.plain.is_some()
     }
 
     /// The same with limits of jobs with one key; [`NewJob::limits`](crate::NewJob::limits) names them by their places in this
@@ -171,6 +188,16 @@ impl Dispatch {
     /// # Panics
     /// When a plugin does: with a [`PluginPanic`](crate::PluginPanic). No step may follow.
     pub fn step(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+        if let Event::AttemptEnded { lease, outcome: Outcome::Succeeded, usage, .. } = &event
+            && step::plain::succeeded(self, now, *lease, usage, effects)
+        {
+            // Plain to the end: no timer was armed.
+            if self.plain.is_some() {
+                return;
+            }
+            return self.announce(effects);
+        }
+        self.plain = None;
         match event {
             Event::AttemptEnded { lease, outcome, usage, draw } => {
                 step::attempt_ended::step(self, now, lease, outcome, usage, draw, effects);
@@ -194,6 +221,11 @@ impl Dispatch {
             Event::DrainRequested => step::drain::step(self, now, None, effects),
             Event::StopRequested { how } => step::drain::step(self, now, Some(how), effects),
         }
+        self.announce(effects);
+    }
+
+    /// Says when the next timer is due, if that has changed.
+    fn announce(&mut self, effects: &mut Vec<Effect>) {
         if let Some(at) = self.timers.announce() {
             effects.push(Effect::WakeAt(at));
         }

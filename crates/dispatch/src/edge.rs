@@ -66,6 +66,8 @@ pub fn ask<R>(decider: Decider, question: impl FnOnce() -> R) -> R {
 /// The host's scheduler.
 pub(crate) struct Queue {
     scheduler: Box<dyn Scheduler>,
+    /// Whether ends mean something to it.
+    hears_finish: bool,
     /// Whether it wishes to be asked for many at once.
     prefers_many: bool,
     /// Slots that are about to be free within one lock, of those who wish so.
@@ -78,8 +80,8 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(scheduler: Box<dyn Scheduler>) -> Self {
-        let prefers_many = scheduler.prefers_many();
-        Self { scheduler, prefers_many, expected: 0, ahead: VecDeque::new(), picked: Vec::new() }
+        let (hears_finish, prefers_many) = (scheduler.hears_finish(), scheduler.prefers_many());
+        Self { scheduler, hears_finish, prefers_many, expected: 0, ahead: VecDeque::new(), picked: Vec::new() }
     }
 
     pub(crate) fn prefers_many(&self) -> bool {
@@ -143,7 +145,9 @@ impl Queue {
     }
 
     pub(crate) fn on_finish(&mut self, token: Token, usage: Usage) {
-        ask(Decider::Scheduler, || self.scheduler.on_finish(token, usage));
+        if self.hears_finish {
+            ask(Decider::Scheduler, || self.scheduler.on_finish(token, usage));
+        }
     }
 
     pub(crate) fn can_hold(&self) -> bool {

@@ -22,39 +22,53 @@ const FAULTS_MAX: u32 = 100;
 
 /// Starts jobs until the limit is reached, nothing may start, or too many records are unanswered.
 pub(crate) fn fill(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
-    let mut faults = 0;
+    go_on_filling(dispatch, 0, now, effects);
+}
+
+/// The same, with what the scheduler has just answered.
+pub(crate) fn fill_with(dispatch: &mut Dispatch, pick: Pick, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Some(token) = picked(dispatch, pick, now) else { return };
+    let faults = u32::from(!take_up(dispatch, token, now, effects));
+    go_on_filling(dispatch, faults, now, effects);
+}
+
+fn go_on_filling(dispatch: &mut Dispatch, mut faults: u32, now: MonoTime, effects: &mut Vec<Effect>) {
     while may_start(dispatch, now) {
         let Some(token) = next(dispatch, now) else { return };
-        let (key, index) = of_token(token);
-        match dispatch.batch(key) {
-            Some(batch) if queue::is_ready(batch, index) => {
-                if !batch.takes_starts(now) {
-                    queue::park(dispatch, token, now);
-                } else if batch.rows[index as usize].epoch == 0 && batch.is_limit_reached() {
-                    queue::leave_out(dispatch, token, now);
-                } else if let Some((_, why)) = batch.expiry(index).filter(|(at, _)| *at <= now) {
-                    // Its timer comes later than this pick.
-                    queue::park(dispatch, token, now);
-                    waiting::end(dispatch, key, index, why, now, effects);
-                } else if dispatch.suspects.running.is_some() && batch.is_suspect(&batch.rows[index as usize]) {
-                    suspects::set_aside(dispatch, token, now);
-                } else if let Some((demand, why)) = resources::unfit(dispatch, token) {
-                    resources::set_aside(dispatch, token, demand, why, now);
-                } else if dispatch.limits.is_none() || limited::admit(dispatch, key, index, token, now) {
-                    start(dispatch, key, index, now, effects);
-                }
-            }
-            // Not a job that waits: the scheduler made it up or hands it out again. Nothing of ours depends on it.
-            _ => {
-                dispatch.scheduler_faults += 1;
-                limited::handed_out_again(dispatch, token, now);
-                faults += 1;
-                if faults == FAULTS_MAX {
-                    return ask_again(dispatch, now + ASK_AGAIN);
-                }
+        if !take_up(dispatch, token, now, effects) {
+            faults += 1;
+            if faults == FAULTS_MAX {
+                return ask_again(dispatch, now + ASK_AGAIN);
             }
         }
     }
+}
+
+/// Starts a job that was picked, or does what stands in the way of it. False if it is not a job that waits.
+fn take_up(dispatch: &mut Dispatch, token: Token, now: MonoTime, effects: &mut Vec<Effect>) -> bool {
+    let (key, index) = of_token(token);
+    let Some(batch) = dispatch.batch(key).filter(|batch| queue::is_ready(batch, index)) else {
+        // The scheduler made it up or hands it out again. Nothing of ours depends on it.
+        dispatch.scheduler_faults += 1;
+        limited::handed_out_again(dispatch, token, now);
+        return false;
+    };
+    if !batch.takes_starts(now) {
+        queue::park(dispatch, token, now);
+    } else if batch.rows[index as usize].epoch == 0 && batch.is_limit_reached() {
+        queue::leave_out(dispatch, token, now);
+    } else if let Some((_, why)) = batch.expiry(index).filter(|(at, _)| *at <= now) {
+        // Its timer comes later than this pick.
+        queue::park(dispatch, token, now);
+        waiting::end(dispatch, key, index, why, now, effects);
+    } else if dispatch.suspects.running.is_some() && batch.is_suspect(&batch.rows[index as usize]) {
+        suspects::set_aside(dispatch, token, now);
+    } else if let Some((demand, why)) = resources::unfit(dispatch, token) {
+        resources::set_aside(dispatch, token, demand, why, now);
+    } else if dispatch.limits.is_none() || limited::admit(dispatch, key, index, token, now) {
+        start(dispatch, key, index, now, effects);
+    }
+    true
 }
 
 /// Whether every gate of the host says yes. One that says no for a while is asked again by itself.
@@ -77,7 +91,12 @@ fn next(dispatch: &mut Dispatch, now: MonoTime) -> Option<Token> {
     if dispatch.parked.len() + dispatch.resources.aside >= dispatch.settings.parked_limit.get() {
         return None;
     }
-    match dispatch.scheduler.pop(now) {
+    let pick = dispatch.scheduler.pop(now);
+    picked(dispatch, pick, now)
+}
+
+fn picked(dispatch: &mut Dispatch, pick: Pick, now: MonoTime) -> Option<Token> {
+    match pick {
         Pick::Run(token) => Some(token),
         Pick::NotBefore(at) => {
             let at = not_passed(dispatch, at, now);

@@ -111,7 +111,7 @@ fn judge(batch: &mut Batch, result: &FinalResult) -> Directive {
 
 /// Says what is decided, before the record of the end that is its cause. What is to be done about a stop, and whether that
 /// ends running attempts, is left for after it.
-fn obey(
+pub(crate) fn obey(
     dispatch: &mut Dispatch,
     key: BatchKey,
     directive: Directive,

@@ -9,6 +9,7 @@ pub(crate) mod drain;
 pub(crate) mod journal_failed;
 pub(crate) mod limit_changed;
 pub(crate) mod pause;
+pub(crate) mod plain;
 pub(crate) mod pressure_sampled;
 pub(crate) mod recalled;
 pub(crate) mod sealed;

@@ -109,6 +109,15 @@ pub(crate) struct Dear {
     plain: Plain,
 }
 
+impl Dear {
+    /// It does not hear of ends, and so forgets what it picks.
+    fn unheard<R>(&mut self, pick: impl FnOnce(&mut Plain) -> R) -> R {
+        let answer = pick(&mut self.plain);
+        self.plain.picked.clear();
+        answer
+    }
+}
+
 impl Scheduler for Dear {
     fn push(&mut self, entry: Entry<'_>) {
         self.plain.push(entry);
@@ -116,12 +125,12 @@ impl Scheduler for Dear {
 
     fn pop(&mut self, now: MonoTime) -> Pick {
         self.asked.lock().unwrap().push(1);
-        self.plain.pop(now)
+        self.unheard(|plain| plain.pop(now))
     }
 
     fn pop_many(&mut self, now: MonoTime, max: usize, picked: &mut Vec<Token>) -> Option<Pick> {
         self.asked.lock().unwrap().push(max);
-        self.plain.pop_many(now, max, picked)
+        self.unheard(|plain| plain.pop_many(now, max, picked))
     }
 
     fn remove(&mut self, token: Token) -> bool {
@@ -130,10 +139,6 @@ impl Scheduler for Dear {
 
     fn len(&self) -> usize {
         self.plain.len()
-    }
-
-    fn on_finish(&mut self, token: Token, usage: Usage) {
-        self.plain.on_finish(token, usage);
     }
 
     fn hears_finish(&self) -> bool {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     durable::Lineage,
-    world::{World, scheduler},
+    world::{FEW_RULES, World, scheduler},
 };
 
 const SEEDS: u64 = 10_000;
@@ -76,6 +76,11 @@ fn every_life_keeps_every_promise() {
 }
 
 #[test]
+fn lives_with_few_rules_keep_every_promise() {
+    all_must_hold(FEW_RULES);
+}
+
+#[test]
 fn batches_that_outlive_their_hosts_lose_nothing_and_repeat_nothing_that_is_recorded() {
     all_must_hold(DURABLE);
 }
@@ -96,4 +101,22 @@ fn the_same_seed_is_the_same_life() {
     different.sort_unstable();
     different.dedup();
     assert_eq!(different.len(), 180, "other seeds are other lives");
+}
+
+#[test]
+fn the_short_way_leads_to_the_same_life() {
+    let mut shortcuts = 0;
+    for seed in (0..100).chain(2_000..2_100).chain(FEW_RULES..FEW_RULES + 1_000) {
+        let mut lives = [World::new(seed, scheduler(seed)), World::new(seed, scheduler(seed)).without_shortcuts()];
+        let lived = lives.each_mut().map(|life| {
+            life.trace = Some(Vec::new());
+            life.live(STEPS)
+        });
+        let [short, long] = lives;
+        assert_eq!(long.shortcuts, 0, "seed {seed}");
+        shortcuts += short.shortcuts;
+        assert_eq!((short.trace, &lived[0]), (long.trace, &lived[1]), "seed {seed}");
+        assert_eq!(lived[0], Ok(()), "seed {seed}");
+    }
+    assert!(shortcuts > 1_000, "only {shortcuts} ends of these lives are plain");
 }

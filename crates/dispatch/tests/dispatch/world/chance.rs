@@ -24,17 +24,25 @@ pub(crate) fn is_later(seed: u64) -> bool {
     seed >= 2_000
 }
 
+/// The first seed of lives with few rules: most of their ends are plain, and are decided the short way.
+pub(crate) const FEW_RULES: u64 = 900_000;
+
+/// Whether a life has few rules.
+pub(super) fn has_few_rules(seed: u64) -> bool {
+    (FEW_RULES..1_000_000).contains(&seed)
+}
+
 /// Whether jobs of a life have limits of their keys. Lives that were there before there were any are left as they are; the
 /// first ones with limits have neither too little memory nor a scheduler that hands out jobs twice.
 pub(crate) fn is_limited(seed: u64) -> bool {
     let alone = seed % 6 != 4 && !is_pressed(seed);
     let beside_all_else = seed >= 7_000 && seed % 5 != 1;
-    (4_000..1_000_000).contains(&seed) && (alone || beside_all_else)
+    (4_000..FEW_RULES).contains(&seed) && (alone || beside_all_else)
 }
 
 /// Whether memory runs short in the life of a seed.
 pub(crate) fn is_pressed(seed: u64) -> bool {
-    (4_000..1_000_000).contains(&seed) && seed % 5 < 2
+    (4_000..FEW_RULES).contains(&seed) && seed % 5 < 2
 }
 
 /// How memory is shared out in such a life.
@@ -157,6 +165,8 @@ impl World {
             |times: &mut SplitMix64, most| times.one_in(3).then(|| Duration::from_micros(times.below(most)));
         let queue_timeout = self.times.as_mut().and_then(|times| limit_of_time(times, 40_000));
         let job_timeout = self.times.as_mut().and_then(|times| limit_of_time(times, 60_000));
+        let deadline = deadline.filter(|_| !self.has_few_rules || self.rng.one_in(4));
+        let limit = limit.filter(|_| !self.has_few_rules || self.rng.one_in(4));
         Plan {
             crash_limit,
             budget,
@@ -210,7 +220,7 @@ impl World {
     /// Rates of which a millionth of a token comes in a whole number of nanoseconds.
     fn budget(&mut self) -> Option<RetryBudget> {
         let later = self.later.as_mut()?;
-        if later.one_in(3) {
+        if later.one_in(3) || self.has_few_rules && later.one_in(2) {
             return None;
         }
         let (ratio, per_second) = (later.pick(&[0.0, 0.1, 0.5]), later.pick(&[500.0, 100.0, 20.0, 4.0]));
@@ -239,6 +249,9 @@ impl World {
         job.after = self.rng.one_in(6).then(|| self.moment(20_000));
         job.deadline = self.rng.one_in(6).then(|| self.moment(40_000));
         job.limits = self.limited.as_mut().map(super::limits::keys).unwrap_or_default();
+        if self.has_few_rules && !self.rng.one_in(30) {
+            (job.cost, job.timeout, job.after, job.deadline) = (1.0, None, None, None);
+        }
         job
     }
 

@@ -23,7 +23,7 @@ use crate::{
     schedulers::{Manner, Mannered, Unfinished},
 };
 
-pub(crate) use chance::{Earlier, Plan, is_limited, scheduler};
+pub(crate) use chance::{Earlier, FEW_RULES, Plan, is_limited, scheduler};
 
 /// Changes effects before the model sees them, to prove that it looks.
 pub(crate) type Doctor = Box<dyn FnMut(&mut Vec<Effect>)>;
@@ -62,6 +62,7 @@ pub(crate) struct World {
     pressed: Option<SplitMix64>,
     /// The same for limits of time, which came later still.
     times: Option<SplitMix64>,
+    has_few_rules: bool,
     now: MonoTime,
     dispatch: Dispatch,
     pub(crate) model: Model,
@@ -81,6 +82,8 @@ pub(crate) struct World {
     pub(crate) reasons: Option<BTreeSet<&'static str>>,
     /// Events and effects, where somebody wants to read them.
     pub(crate) trace: Option<Vec<String>>,
+    /// Ends that were decided the short way.
+    pub(crate) shortcuts: u32,
 }
 
 impl World {
@@ -109,6 +112,7 @@ impl World {
             later: chance::is_later(seed).then(|| SplitMix64::new(!seed)),
             pressed: pressed.then(|| SplitMix64::new(seed.rotate_left(32))),
             times: chance::is_timed(seed).then(|| SplitMix64::new(seed.rotate_left(16))),
+            has_few_rules: chance::has_few_rules(seed),
             // For jobs with limits there is a moment before the first.
             now: MonoTime::from_nanos(if chance::is_limited(seed) { 1_000 } else { 0 }),
             stopped: Vec::new(),
@@ -121,7 +125,14 @@ impl World {
             lie: None,
             reasons: None,
             trace: None,
+            shortcuts: 0,
         }
+    }
+
+    /// Has every end decided the long way.
+    pub(crate) fn without_shortcuts(mut self) -> Self {
+        self.dispatch.take_shortcuts(false);
+        self
     }
 
     /// Lives through `steps` random events, then lets everything end.
@@ -200,6 +211,7 @@ impl World {
         self.model.before(self.now, &event);
         let told = self.trace.is_some().then(|| format!("{:?} {event:?}", self.now));
         self.dispatch.step(self.now, event, &mut effects);
+        self.shortcuts += u32::from(self.dispatch.took_a_shortcut());
         if let Some(doctor) = &mut self.doctor {
             doctor(&mut effects);
         }

@@ -1,0 +1,169 @@
+//! The shortcut: an attempt that succeeded, where nothing but slots and room for records bounds what starts.
+//!
+//! Most ends are such, and what makes them so rarely changes. So it is looked at once ([`Plain::of`]) and then holds until an
+//! event of another kind comes. An end then does what [`attempt_ended`](super::attempt_ended), [`finish`] and [`fill`] would do,
+//! without asking again what cannot be. Whatever turns out to be different on the way goes to them. The simulation lives its lives
+//! with and without the shortcut, and they must be the same to the last effect.
+
+use std::time::Duration;
+
+use batchmill_core::{Directive, FinalResult, JobState, MonoTime, Pick, Status, Transition, Usage};
+
+use crate::{
+    BatchKey, Effect, Lease, Record, Start,
+    batch::{Batch, of_token, token},
+    dispatch::Dispatch,
+    edge::{self, Decider},
+    step::{close, fill, finish},
+    trouble::TroubleId,
+};
+
+/// A batch whose ends are plain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plain {
+    key: BatchKey,
+    /// Of every attempt.
+    timeout: Option<Duration>,
+}
+
+impl Plain {
+    /// Looks whether a batch is plain now.
+    fn of(dispatch: &Dispatch, key: BatchKey) -> Option<Self> {
+        let bounded = dispatch.limits.is_some()
+            || dispatch.resources.on
+            || dispatch.resources.held > 0
+            || dispatch.draining
+            || dispatch.crowded
+            || !dispatch.parked.is_empty()
+            || dispatch.suspects.running.is_some();
+        if bounded || !dispatch.takes_shortcuts {
+            return None;
+        }
+        let batch = dispatch.batch(key)?;
+        is_plain(batch).then_some(Self { key, timeout: batch.setup.timeout })
+    }
+}
+
+fn is_plain(batch: &Batch) -> bool {
+    let setup = &batch.setup;
+    let timed = batch.is_timed() || setup.timeout_percent.is_some() || setup.deadline.is_some();
+    let stands = batch.paused.is_some() || batch.storage_full.is_some();
+    let ends = batch.closing.is_some() || batch.journal_failed.is_some();
+    let counted = setup.limit.is_some() || batch.budget.is_some();
+    batch.sealed && !timed && !stands && !ends && !counted
+}
+
+/// Ends an attempt that succeeded and starts what follows, if all of it is plain. Else nothing has happened, and this is false.
+pub(crate) fn succeeded(
+    dispatch: &mut Dispatch,
+    now: MonoTime,
+    lease: Lease,
+    usage: &Usage,
+    effects: &mut Vec<Effect>,
+) -> bool {
+    let Some(plain) =
+        dispatch.plain.filter(|plain| plain.key == lease.batch).or_else(|| Plain::of(dispatch, lease.batch))
+    else {
+        return false;
+    };
+    let Some(batch) = dispatch.batches[lease.batch.0 as usize].as_deref_mut() else { return false };
+    let Some(live) = dispatch.slots.get(lease.slot).filter(|live| live.lease == lease && live.stopping.is_none())
+    else {
+        return false;
+    };
+    let started = live.started;
+    let row = &mut batch.rows[lease.index as usize];
+    if row.trouble != TroubleId::NONE {
+        return false;
+    }
+    row.attempts = row.attempts.saturating_add(1);
+    dispatch.slots.free(lease);
+    let mut usage = *usage;
+    usage.ran = usage.ran.max(now - started);
+    dispatch.scheduler.on_finish(token(lease.batch, lease.index), usage);
+    dispatch.plain = Some(plain);
+    end(dispatch, lease, started, now, effects);
+    while let Some(plain) = dispatch.plain
+        && dispatch.slots.running() < dispatch.settings.limit.get()
+        && dispatch.has_room()
+    {
+        match dispatch.scheduler.pop(now) {
+            Pick::Run(token)
+                if of_token(token).0 == plain.key && start(dispatch, plain, of_token(token).1, now, effects) => {}
+            pick => {
+                dispatch.plain = None;
+                fill::fill_with(dispatch, pick, now, effects);
+            }
+        }
+    }
+    true
+}
+
+/// Ends the job. If that is not all of it, nothing is plain any more.
+fn end(dispatch: &mut Dispatch, lease: Lease, started: MonoTime, now: MonoTime, effects: &mut Vec<Effect>) {
+    let Lease { batch: key, index, .. } = lease;
+    let Dispatch { batches, classes, unanswered, .. } = dispatch;
+    let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
+    batch.apply(index, Transition::End(Status::Succeeded));
+    let result = FinalResult::new(Status::Succeeded, None, now);
+    let submitted = batch.counts.submitted;
+    let directive = edge::ask(Decider::Failure, || batch.setup.failure.on_result(&result, submitted));
+    batch.begun_open -= 1;
+    *unanswered += 1;
+    let row = batch.rows[index as usize];
+    let class = classes.get(row.class);
+    let record = Record {
+        batch: key,
+        index,
+        status: Status::Succeeded,
+        failure: None,
+        attempts: row.attempts,
+        priority: class.priority,
+        tenant: class.tenant.clone(),
+        queued: row.enqueued,
+        started: Some(started),
+        finished: now,
+    };
+    if matches!(directive, Directive::Continue) {
+        return effects.push(Effect::Record(record));
+    }
+    dispatch.plain = None;
+    let stop = finish::obey(dispatch, key, directive, effects);
+    effects.push(Effect::Record(record));
+    if let Some((closing, stop_running)) = stop {
+        close::begin(dispatch, key, closing, stop_running, now, effects);
+    }
+    fill::fill(dispatch, now, effects);
+}
+
+/// Starts a job that was picked. False if there is more to it.
+fn start(dispatch: &mut Dispatch, plain: Plain, index: u32, now: MonoTime, effects: &mut Vec<Effect>) -> bool {
+    let Dispatch { batches, classes, slots, .. } = dispatch;
+    let Some(batch) = batches[plain.key.0 as usize].as_deref_mut() else { return false };
+    match batch.rows.get_mut(index as usize) {
+        // One that was lost with its host may be what takes hosts down.
+        Some(row)
+            if row.state == JobState::Ready && !row.parked && row.trouble == TroubleId::NONE && row.crashes == 0 => {}
+        _ => return false,
+    }
+    batch.apply(index, Transition::Start);
+    let row = &mut batch.rows[index as usize];
+    classes.get_mut(row.class).queued -= 1;
+    row.epoch += 1;
+    if row.epoch == 1 {
+        batch.begun += 1;
+        batch.begun_open += 1;
+    }
+    let lease = slots.take(plain.key, index, row.epoch, now, plain.timeout);
+    row.slot = lease.slot.0;
+    effects.push(Effect::Start(Start {
+        lease,
+        attempt: row.attempts.saturating_add(1),
+        resume: row.epoch > 1 || batch.setup.resumed,
+        timeout: plain.timeout,
+        queued: row.enqueued,
+        given_up: Vec::new(),
+        memory: None,
+    }));
+    true
+}
