@@ -21,6 +21,7 @@ pub enum Bucket {
 }
 
 impl From<JobState> for Bucket {
+    #[inline]
     fn from(state: JobState) -> Self {
         match state {
             JobState::Pending | JobState::Ready => Self::Pending,
@@ -71,6 +72,7 @@ pub struct ConservationError {
 }
 
 impl BatchCounts {
+    #[inline]
     fn bucket(&mut self, bucket: Bucket) -> &mut u64 {
         match bucket {
             Bucket::Pending => &mut self.pending,
@@ -93,6 +95,7 @@ impl BatchCounts {
     }
 
     /// A job went from one state to another.
+    #[inline]
     pub fn moved(&mut self, from: JobState, to: JobState) {
         let (from, to) = (Bucket::from(from), Bucket::from(to));
         if from != to {

@@ -104,6 +104,7 @@ pub struct IllegalTransition {
 
 impl JobState {
     /// Moves a job. Every change of a job's state in Batchmill goes through here.
+    #[inline]
     pub fn apply(self, transition: Transition) -> Result<Self, IllegalTransition> {
         use JobState as S;
         use Transition as T;

@@ -195,6 +195,7 @@ impl Batch {
     /// # Panics
     /// On an illegal transition: dispatch asks only for what its own bookkeeping says is legal, so this is a defect,
     /// and going on would record a wrong end.
+    #[inline]
     pub(crate) fn apply(&mut self, index: u32, transition: Transition) -> JobState {
         let row = &mut self.rows[index as usize];
         let from = row.state;

@@ -13,7 +13,7 @@ use batchmill_core::{
 };
 
 use crate::{
-    BatchKey, BatchSetup, Effect, Event, JournalFailure, LimitSettings, LimitStanding,
+    BatchKey, BatchSetup, Effect, Event, JournalFailure, Lease, LimitSettings, LimitStanding,
     batch::{Batch, of_token},
     classes::Classes,
     edge::Queue,
@@ -189,13 +189,9 @@ impl Dispatch {
     /// When a plugin does: with a [`PluginPanic`](crate::PluginPanic). No step may follow.
     pub fn step(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
         if let Event::AttemptEnded { lease, outcome: Outcome::Succeeded, usage, .. } = &event
-            && step::plain::succeeded(self, now, *lease, usage, effects)
+            && self.succeeded(now, *lease, usage, effects)
         {
-            // Plain to the end: no timer was armed.
-            if self.plain.is_some() {
-                return;
-            }
-            return self.announce(effects);
+            return;
         }
         self.plain = None;
         match event {
@@ -222,6 +218,22 @@ impl Dispatch {
             Event::StopRequested { how } => step::drain::step(self, now, Some(how), effects),
         }
         self.announce(effects);
+    }
+
+    /// Takes the end of an attempt that succeeded as [`step`](Self::step) does, if it can be decided the short way; no event is
+    /// made for it. False: nothing has happened, and the event is to be sent.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn succeeded(&mut self, now: MonoTime, lease: Lease, usage: &Usage, effects: &mut Vec<Effect>) -> bool {
+        if !step::plain::succeeded(self, now, lease, usage, effects) {
+            return false;
+        }
+        // Where it was plain to the end, no timer was armed.
+        if self.plain.is_none() {
+            self.announce(effects);
+        }
+        true
     }
 
     /// Says when the next timer is due, if that has changed.

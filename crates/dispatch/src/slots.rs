@@ -77,6 +77,12 @@ impl Slots {
         lease
     }
 
+    /// Puts an attempt in the place of the one that has just ended there, as if that had been freed.
+    pub(crate) fn take_over(&mut self, lease: Lease, started: MonoTime, limit: Option<Duration>) -> Lease {
+        self.live[lease.slot.0 as usize] = Some(Live { lease, started, limit, stopping: None });
+        lease
+    }
+
     /// Frees the slot of a lease; `None` if the lease is void.
     pub(crate) fn free(&mut self, lease: Lease) -> Option<Live> {
         let place = self.live.get_mut(lease.slot.0 as usize)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use batchmill_core::{Directive, FinalResult, JobState, MonoTime, Pick, Status, Transition, Usage};
 
 use crate::{
-    BatchKey, Effect, Lease, Record, Start,
+    BatchKey, Effect, Lease, Record, SlotId, Start,
     batch::{Batch, of_token, token},
     dispatch::Dispatch,
     edge::{self, Decider},
@@ -77,44 +77,44 @@ pub(crate) fn succeeded(
         return false;
     }
     row.attempts = row.attempts.saturating_add(1);
-    dispatch.slots.free(lease);
     let mut usage = *usage;
     usage.ran = usage.ran.max(now - started);
     dispatch.scheduler.on_finish(token(lease.batch, lease.index), usage);
     dispatch.plain = Some(plain);
-    end(dispatch, lease, started, now, effects);
-    while let Some(plain) = dispatch.plain
-        && dispatch.slots.running() < dispatch.settings.limit.get()
-        && dispatch.has_room()
-    {
-        match dispatch.scheduler.pop(now) {
-            Pick::Run(token)
-                if of_token(token).0 == plain.key && start(dispatch, plain, of_token(token).1, now, effects) => {}
-            pick => {
-                dispatch.plain = None;
-                fill::fill_with(dispatch, pick, now, effects);
+    match end(dispatch, lease, started, now) {
+        (record, Directive::Continue) => {
+            effects.push(Effect::Record(record));
+            follow(dispatch, plain, lease, now, effects);
+        }
+        (record, directive) => {
+            dispatch.plain = None;
+            dispatch.slots.free(lease);
+            let stop = finish::obey(dispatch, lease.batch, directive, effects);
+            effects.push(Effect::Record(record));
+            if let Some((closing, stop_running)) = stop {
+                close::begin(dispatch, lease.batch, closing, stop_running, now, effects);
             }
+            fill::fill(dispatch, now, effects);
         }
     }
     true
 }
 
-/// Ends the job. If that is not all of it, nothing is plain any more.
-fn end(dispatch: &mut Dispatch, lease: Lease, started: MonoTime, now: MonoTime, effects: &mut Vec<Effect>) {
-    let Lease { batch: key, index, .. } = lease;
+/// Ends the job. Its record, and what the failure strategy says.
+fn end(dispatch: &mut Dispatch, lease: Lease, started: MonoTime, now: MonoTime) -> (Record, Directive) {
     let Dispatch { batches, classes, unanswered, .. } = dispatch;
-    let Some(batch) = batches[key.0 as usize].as_deref_mut() else { return };
-    batch.apply(index, Transition::End(Status::Succeeded));
+    let batch = batches[lease.batch.0 as usize].as_deref_mut().expect("it was looked at");
+    batch.apply(lease.index, Transition::End(Status::Succeeded));
     let result = FinalResult::new(Status::Succeeded, None, now);
     let submitted = batch.counts.submitted;
     let directive = edge::ask(Decider::Failure, || batch.setup.failure.on_result(&result, submitted));
     batch.begun_open -= 1;
     *unanswered += 1;
-    let row = batch.rows[index as usize];
+    let row = &batch.rows[lease.index as usize];
     let class = classes.get(row.class);
     let record = Record {
-        batch: key,
-        index,
+        batch: lease.batch,
+        index: lease.index,
         status: Status::Succeeded,
         failure: None,
         attempts: row.attempts,
@@ -124,20 +124,43 @@ fn end(dispatch: &mut Dispatch, lease: Lease, started: MonoTime, now: MonoTime, 
         started: Some(started),
         finished: now,
     };
-    if matches!(directive, Directive::Continue) {
-        return effects.push(Effect::Record(record));
-    }
-    dispatch.plain = None;
-    let stop = finish::obey(dispatch, key, directive, effects);
-    effects.push(Effect::Record(record));
-    if let Some((closing, stop_running)) = stop {
-        close::begin(dispatch, key, closing, stop_running, now, effects);
-    }
-    fill::fill(dispatch, now, effects);
+    (record, directive)
 }
 
-/// Starts a job that was picked. False if there is more to it.
-fn start(dispatch: &mut Dispatch, plain: Plain, index: u32, now: MonoTime, effects: &mut Vec<Effect>) -> bool {
+/// Starts what follows, the first in the slot of the attempt that ended.
+fn follow(dispatch: &mut Dispatch, plain: Plain, ended: Lease, now: MonoTime, effects: &mut Vec<Effect>) {
+    let mut left = Some(ended);
+    loop {
+        let running = dispatch.slots.running() - u32::from(left.is_some());
+        if running >= dispatch.settings.limit.get() || !dispatch.has_room() {
+            break;
+        }
+        match dispatch.scheduler.pop(now) {
+            Pick::Run(token)
+                if of_token(token).0 == plain.key
+                    && start(dispatch, plain, of_token(token).1, left.map(|lease| lease.slot), now, effects) =>
+            {
+                left = None;
+            }
+            pick => {
+                dispatch.plain = None;
+                left.take().map(|lease| dispatch.slots.free(lease));
+                return fill::fill_with(dispatch, pick, now, effects);
+            }
+        }
+    }
+    left.map(|lease| dispatch.slots.free(lease));
+}
+
+/// Starts a job that was picked, in the slot that was left or else in a free one. False if there is more to it.
+fn start(
+    dispatch: &mut Dispatch,
+    plain: Plain,
+    index: u32,
+    left: Option<SlotId>,
+    now: MonoTime,
+    effects: &mut Vec<Effect>,
+) -> bool {
     let Dispatch { batches, classes, slots, .. } = dispatch;
     let Some(batch) = batches[plain.key.0 as usize].as_deref_mut() else { return false };
     match batch.rows.get_mut(index as usize) {
@@ -154,7 +177,10 @@ fn start(dispatch: &mut Dispatch, plain: Plain, index: u32, now: MonoTime, effec
         batch.begun += 1;
         batch.begun_open += 1;
     }
-    let lease = slots.take(plain.key, index, row.epoch, now, plain.timeout);
+    let lease = match left {
+        Some(slot) => slots.take_over(Lease { batch: plain.key, index, epoch: row.epoch, slot }, now, plain.timeout),
+        None => slots.take(plain.key, index, row.epoch, now, plain.timeout),
+    };
     row.slot = lease.slot.0;
     effects.push(Effect::Start(Start {
         lease,

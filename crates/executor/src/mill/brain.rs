@@ -4,7 +4,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StartLog, StopReason, Verdict};
@@ -155,18 +155,28 @@ impl<W: Workload> Brain<W> {
         if let Some(signal) = self.renew_signal(lease.slot) {
             work.signal = signal;
         }
-        let outcome = std::mem::replace(&mut seat.report.outcome, Outcome::Stopped);
+        let Seat { report, effects, .. } = &mut *seat;
         if let Some(ends) = &mut self.ends {
-            ends.count(&outcome);
+            ends.count(&report.outcome);
         }
-        let mut usage = std::mem::take(&mut seat.report.usage);
-        usage.ran = ran;
-        let event = Event::AttemptEnded { lease, outcome, usage, draw };
+        let before = shared.meters.is_some().then(|| self.count_end(&report.outcome, ran)).flatten();
         let now = self.advance(at);
-        self.decide_on_end(shared, now, event, &mut seat.effects);
+        report.usage.ran = ran;
+        self.decide_by(shared, effects, |dispatch, effects| {
+            let succeeded = matches!(report.outcome, Outcome::Succeeded);
+            if !(succeeded && dispatch.succeeded(now, lease, &report.usage, effects)) {
+                let outcome = std::mem::replace(&mut report.outcome, Outcome::Stopped);
+                dispatch.step(now, Event::AttemptEnded { lease, outcome, usage: report.usage, draw }, effects);
+            }
+        });
+        if let (Some(meters), Some(before)) = (&shared.meters, before) {
+            meters.decision(before.elapsed());
+        }
         self.note_rest(lease, &seat.effects);
-        for other in seat.effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
-            self.carry_out(shared, other);
+        if !seat.effects.iter().all(|effect| belongs_to(effect, lease)) {
+            for other in seat.effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
+                self.carry_out(shared, other);
+            }
         }
         // Where there is a next start in its slot, it is the last effect.
         match seat.effects.pop_if(|effect| matches!(effect, Effect::Start(_))) {
@@ -206,33 +216,32 @@ impl<W: Workload> Brain<W> {
         self.rested.clear();
     }
 
-    /// Counts an end and lets dispatch decide. Reading the clock twice would cost more than most decisions take, so one in
-    /// many is timed: the first, and then each after so many.
-    fn decide_on_end(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
-        let before = shared.meters.is_some().then(|| self.count_end(&event)).flatten();
-        self.decide(shared, now, event, effects);
-        if let (Some(meters), Some(before)) = (&shared.meters, before) {
-            meters.decision(before.elapsed());
-        }
-    }
-
-    /// Counts an end, and looks at the clock if its decision is timed.
-    fn count_end(&mut self, event: &Event) -> Option<Instant> {
-        if let Event::AttemptEnded { outcome, usage, .. } = event {
-            self.tally.attempt(outcome, usage.ran);
-        }
+    /// Counts an end, and looks at the clock if its decision is timed. Reading the clock twice would cost more than most decisions
+    /// take, so one in many is timed: the first, and then each after so many.
+    fn count_end(&mut self, outcome: &Outcome, ran: Duration) -> Option<Instant> {
+        self.tally.attempt(outcome, ran);
         let is_timed = self.untimed == 0;
         self.untimed = if is_timed { TIMED_ONE_IN - 1 } else { self.untimed - 1 };
         is_timed.then(Instant::now)
     }
 
+    /// Lets dispatch decide on an event.
+    fn decide(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+        self.decide_by(shared, effects, |dispatch, effects| dispatch.step(now, event, effects));
+    }
+
     /// Lets dispatch decide. A plugin that panics leaves it between two halves of a decision: going on would be a guess,
     /// so every open batch ends here and nothing is decided any more.
-    fn decide(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
+    fn decide_by(
+        &mut self,
+        shared: &Shared<W>,
+        effects: &mut Vec<Effect>,
+        decision: impl FnOnce(&mut Dispatch, &mut Vec<Effect>),
+    ) {
         if self.broken {
             return;
         }
-        let stepped = catch_unwind(AssertUnwindSafe(|| self.dispatch.step(now, event, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| decision(&mut self.dispatch, effects)));
         if let Err(payload) = stepped {
             effects.clear();
             self.break_down(shared, &blame(shared, payload));
