@@ -101,6 +101,12 @@ impl PriorityScheduler {
     }
 }
 
+/// Whether a job is like the one before it, and numbered after it.
+fn goes_on(before: &Entry<'_>, next: &Entry<'_>) -> bool {
+    next.token.0.checked_sub(1) == Some(before.token.0)
+        && (next.class, next.priority, next.enqueued) == (before.class, before.priority, before.enqueued)
+}
+
 impl Scheduler for PriorityScheduler {
     fn push(&mut self, entry: Entry<'_>) {
         let Entry { token, class, priority, enqueued, .. } = entry;
@@ -109,6 +115,20 @@ impl Scheduler for PriorityScheduler {
         }
         if self.lanes.push(usize::from(priority.0), token, enqueued, class) {
             self.head_changed(priority.0);
+        }
+    }
+
+    /// Jobs of a batch come numbered one after the other: such a run is queued at once.
+    fn push_many(&mut self, entries: &[Entry<'_>]) {
+        if !self.apart.is_empty() {
+            return entries.iter().for_each(|entry| self.push(entry.clone()));
+        }
+        for run in entries.chunk_by(goes_on) {
+            let Entry { token, class, priority, enqueued, .. } = run[0];
+            let count = u32::try_from(run.len()).expect("a host queues fewer than 2^32 jobs at once");
+            if self.lanes.push_run(usize::from(priority.0), token, count, enqueued, class) {
+                self.head_changed(priority.0);
+            }
         }
     }
 

@@ -18,11 +18,11 @@ pub(crate) fn step(
     dispatch: &mut Dispatch,
     now: MonoTime,
     key: BatchKey,
-    jobs: Vec<NewJob>,
+    mut jobs: Vec<NewJob>,
     effects: &mut Vec<Effect>,
 ) {
     let mut ready = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    for job in &mut jobs {
         ready.extend(accept(dispatch, now, key, job));
     }
     queue::push_all(dispatch, key, &ready);
@@ -31,14 +31,14 @@ pub(crate) fn step(
 }
 
 /// Takes a job in. Its place, if it can be queued.
-fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) -> Option<u32> {
+fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &mut NewJob) -> Option<u32> {
     let Dispatch { batches, classes, limits, .. } = dispatch;
     let batch = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut)?;
     assert!(!batch.sealed, "a sealed batch takes no jobs");
     let index = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
-    let (state, due) = first_state(batch, &job, now);
+    let (state, due) = first_state(batch, job, now);
     let earliest = if limits.is_some() { FIRST_MOMENT } else { MonoTime::ZERO };
-    let class = classes.of(&job, batch.demand);
+    let class = classes.of(job, batch.demand);
     if let Some(limits) = limits {
         let known = classes.get(class);
         limits.know(class, (&known.limits, known.share(), known.priority), now);
@@ -48,9 +48,9 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: NewJob) ->
     batch.rows.push(Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, trouble, crashes: 0, state, parked: false });
     batch.counts.accepted(state);
     if !state.is_ended() {
-        wish(dispatch, key, index, &job);
+        wish(dispatch, key, index, job);
     }
-    match job.past {
+    match std::mem::take(&mut job.past) {
         Past::None => {}
         Past::Ended(status) => count_past(dispatch, key, status),
         Past::Interrupted(setback) => interrupted(dispatch, key, index, *setback, now),

@@ -25,15 +25,26 @@ pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, jobs: &[u32]) {
     let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref() else { return };
     for jobs in jobs.chunks(AT_ONCE) {
-        let entries: Vec<Entry<'_>> = jobs.iter().map(|index| entry(batch, classes, *index, Place::Own)).collect();
-        scheduler.push_many(&entries);
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(jobs.len());
         for index in jobs {
-            let row = batch.rows[*index as usize];
-            if let Some(limits) = limits {
-                limits.queued(row.class, row.enqueued, batch.token(*index));
-            }
-            classes.get_mut(row.class).queued += 1;
+            let row = &batch.rows[*index as usize];
+            // Most are like the one before: nothing is looked up for them.
+            let like = entries.last().filter(|last| last.class == row.class && batch.wishes.is_empty()).cloned();
+            entries.push(match like {
+                Some(mut next) => {
+                    (next.token, next.enqueued) = (batch.token(*index), row.enqueued);
+                    next
+                }
+                None => entry(batch, classes, *index, Place::Own),
+            });
         }
+        scheduler.push_many(&entries);
+        let classed: Vec<(ClassId, u64)> =
+            entries.chunk_by(|one, next| one.class == next.class).map(|run| (run[0].class, run.len() as u64)).collect();
+        if let Some(limits) = limits {
+            entries.iter().for_each(|entry| limits.queued(entry.class, entry.enqueued, entry.token));
+        }
+        classed.into_iter().for_each(|(class, many)| classes.get_mut(class).queued += many);
     }
 }
 

@@ -34,15 +34,22 @@ impl<N> Default for Lane<N> {
 
 impl<N: Copy + PartialEq> Lane<N> {
     pub(super) fn push(&mut self, token: Token, enqueued: MonoTime, note: N) -> Place {
+        match self.push_in_order(token, 1, enqueued, note) {
+            Some(place) => place,
+            None => Place::Late(self.late.insert(token, enqueued, note)),
+        }
+    }
+
+    /// Queues so many tokens that ascend by one, unless they come late. Where the first of them is then.
+    pub(super) fn push_in_order(&mut self, token: Token, count: u32, enqueued: MonoTime, note: N) -> Option<Place> {
         if self.in_order.is_empty() && self.late.is_empty() {
             self.newest = enqueued;
         }
-        if enqueued >= self.newest {
-            self.newest = enqueued;
-            Place::InOrder(self.in_order.push(token, enqueued, note))
-        } else {
-            Place::Late(self.late.insert(token, enqueued, note))
+        if enqueued < self.newest {
+            return None;
         }
+        self.newest = enqueued;
+        Some(Place::InOrder(self.in_order.push_run(token, count, enqueued, note)))
     }
 
     fn late_head(&self) -> Option<(MonoTime, Token)> {

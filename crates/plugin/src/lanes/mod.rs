@@ -101,6 +101,22 @@ impl<N: Copy + PartialEq> Lanes<N> {
         self.lanes[lane].is_first(place)
     }
 
+    /// Queues so many tokens that ascend by one from `first` on, as one by one: at once, where nothing has to be known of each.
+    /// Whether the first of the lane is another one now.
+    ///
+    /// # Panics
+    /// If there is no such lane, or a token would be beyond the last there may be.
+    pub fn push_run(&mut self, lane: usize, first: Token, count: u32, enqueued: MonoTime, note: N) -> bool {
+        if self.index.is_none()
+            && let Some(place) = self.lanes[lane].push_in_order(first, count, enqueued, note)
+        {
+            self.len += count as usize;
+            return self.lanes[lane].is_first(place);
+        }
+        let push = |number: u32| self.push(lane, Token(first.0 + u64::from(number)), enqueued, note);
+        (0..count).map(push).fold(false, |is_first, this| is_first | this)
+    }
+
     /// The first token of a lane, and when it was queued.
     pub fn head(&self, lane: usize) -> Option<(MonoTime, Token)> {
         self.lanes[lane].head()
@@ -245,14 +261,23 @@ mod tests {
 
     fn agrees_with_model(seed: u64, removals: u64) {
         let (mut lanes, mut models, mut state) = (Lanes::new(3), [const { Model(Vec::new()) }; 3], seed);
+        let mut notes = std::collections::BTreeMap::new();
         for step in 0..3000 {
             let lane = usize::try_from(bits(&mut state) % 3).unwrap();
             let token = Token(bits(&mut state) % 200);
             match bits(&mut state) % (8 + removals) {
                 0..5 if models.iter().all(|m| m.0.iter().all(|(_, t)| *t != token)) => {
                     let enqueued = MonoTime::from_nanos((step + bits(&mut state) % 40).saturating_sub(20));
-                    let first = lanes.push(lane, token, enqueued, token.0);
-                    models[lane].push(token, enqueued);
+                    let is_free = |number| models.iter().all(|m| m.0.iter().all(|(_, t)| t.0 != number));
+                    let most = 1 + bits(&mut state) % 4;
+                    let run: Vec<u64> = (token.0..token.0 + most).take_while(|number| is_free(*number)).collect();
+                    let note = bits(&mut state) % 2;
+                    let first = match run.as_slice() {
+                        [_] => lanes.push(lane, token, enqueued, note),
+                        run => lanes.push_run(lane, token, u32::try_from(run.len()).unwrap(), enqueued, note),
+                    };
+                    run.iter().for_each(|number| models[lane].push(Token(*number), enqueued));
+                    notes.extend(run.iter().map(|number| (*number, note)));
                     assert_eq!(first, models[lane].0[0].1 == token, "seed {seed} step {step}");
                 }
                 0..5 => {
@@ -260,11 +285,11 @@ mod tests {
                     let ahead = models[lane].0.iter().position(|(_, t)| *t == token).unwrap();
                     let enqueued = models[lane].0[ahead].0;
                     assert_eq!(lanes.find(token), Some(Spot { lane, enqueued, ahead }), "seed {seed} step {step}");
-                    assert_eq!(lanes.note(token), Some(token.0), "seed {seed} step {step}");
+                    assert_eq!(lanes.note(token), Some(notes[&token.0]), "seed {seed} step {step}");
                 }
                 5..8 => assert_eq!(
                     lanes.pop(lane),
-                    models[lane].pop().map(|token| (token, token.0)),
+                    models[lane].pop().map(|token| (token, notes[&token.0])),
                     "seed {seed} step {step}"
                 ),
                 _ => {

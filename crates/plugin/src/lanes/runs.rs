@@ -62,8 +62,13 @@ fn lower(number: u64) -> u32 {
 impl<N: Copy + PartialEq> Runs<N> {
     /// Adds a slot at the end and tells its number. `enqueued` is that of the last slot or later.
     pub(super) fn push(&mut self, token: Token, enqueued: MonoTime, note: N) -> u64 {
+        self.push_run(token, 1, enqueued, note)
+    }
+
+    /// Adds slots of so many tokens that ascend by one, and tells the number of the first.
+    pub(super) fn push_run(&mut self, token: Token, count: u32, enqueued: MonoTime, note: N) -> u64 {
         let number = self.next;
-        self.next += 1;
+        self.next += u64::from(count);
         let Some(last) = self.runs.back() else {
             self.ascending = true;
             self.runs.push_back(Run { token, enqueued, note, start: lower(number) });
