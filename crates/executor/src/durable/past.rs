@@ -76,6 +76,11 @@ impl Past {
         self.setbacks.len()
     }
 
+    /// Attempts of these jobs that failed.
+    pub fn failed_attempts(&self) -> u64 {
+        self.setbacks.values().map(|setback| u64::from(setback.attempts)).sum()
+    }
+
     /// Why the batch takes no more starts.
     pub fn closing(&self) -> Option<&Closing> {
         self.closing.as_ref()

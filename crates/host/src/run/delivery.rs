@@ -38,11 +38,31 @@ pub(crate) struct Seen {
     told: Mutex<Vec<SinkSummary>>,
     /// Sinks that take no results at the moment, and what they say.
     stuck: Mutex<BTreeMap<String, String>>,
+    /// What hosts before this one repeated.
+    earlier: Mutex<Earlier>,
     reader_gone: AtomicBool,
     gone: Notify,
 }
 
+/// Retries of a batch that this host did not see, told by what is left of them.
+#[derive(Debug, Default)]
+struct Earlier {
+    /// Results of earlier hosts that are still to come; they come first.
+    results: u64,
+    retries: u64,
+}
+
 impl Seen {
+    /// What earlier hosts left: so many results, and jobs that wait for a retry after so many failed attempts.
+    pub(super) fn set_earlier(&self, results: u64, failed_attempts: u64) {
+        *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = Earlier { results, retries: failed_attempts };
+    }
+
+    /// Attempts that earlier hosts repeated, as far as their results were gathered.
+    pub(super) fn retries_before(&self) -> u64 {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner).retries
+    }
+
     /// Whether the reader of the results has gone: nobody wants the rest.
     pub(crate) fn is_reader_gone(&self) -> bool {
         self.reader_gone.load(Ordering::Acquire)
@@ -77,6 +97,7 @@ impl Seen {
     }
 
     pub(super) fn gather(&self, results: &[JobResult]) {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner).hear(results);
         self.collector.lock().unwrap_or_else(PoisonError::into_inner).take(results);
     }
 
@@ -98,6 +119,15 @@ impl Seen {
     pub(super) fn set_reader_gone(&self) {
         self.reader_gone.store(true, Ordering::Release);
         self.gone.notify_one();
+    }
+}
+
+impl Earlier {
+    fn hear(&mut self, results: &[JobResult]) {
+        let earlier = usize::try_from(self.results).map_or(results.len(), |left| left.min(results.len()));
+        self.results -= earlier as u64;
+        let repeated = results[..earlier].iter().map(|result| u64::from(result.attempts.saturating_sub(1)));
+        self.retries += repeated.sum::<u64>();
     }
 }
 

@@ -138,7 +138,7 @@ impl Running {
         let retry = start.inputs.retry.clone();
         let (results, resumed): (Results, _) = match &owned {
             Some(batch) => {
-                let (durable, resumed) = durable(batch, start, outlets.into_feeds(&seen)).await?;
+                let (durable, resumed) = durable(batch, start, outlets.into_feeds(&seen), &seen).await?;
                 (durable.into(), resumed)
             }
             None => (Results::Delivered(Box::new(outlets.into_sinks(seen.clone()))), None),
@@ -216,11 +216,14 @@ impl Running {
             format!("{}: {status}\n{}", start.batch, waiting.collect::<String>())
         };
         let waited = watch.end(signals, status).await;
-        let (Snapshot { counts, retries, .. }, left) = (look(), self.batch.census());
+        let (now, left) = (self.batch.snapshot(), self.batch.census());
+        let (counts, retries) = (now.counts, now.retries);
         let (broken, reader_gone) = (start.jobs.broken(), self.seen.is_reader_gone());
         let store =
             self.owned.as_ref().and_then(|batch| batch.broken().borrow().as_ref().map(|error| error.message.clone()));
-        Ended::of(waited, Circumstances { broken, reader_gone, store, counts, retries, left })
+        let mut ended = Ended::of(waited, Circumstances { broken, reader_gone, store, counts, retries, left });
+        ended.retries += self.seen.retries_before();
+        ended
     }
 
     /// Its metrics, which outlive it.
@@ -289,7 +292,8 @@ impl Running {
         let seen = self.seen.clone();
         move || {
             let at_most = mill.as_ref().map(Mill::limit);
-            Snapshot { before, at_most, stuck_sink: seen.stuck(), ..look(&batch, &clock, begun, limit) }
+            let now = look(&batch, &clock, begun, limit);
+            Snapshot { before, at_most, stuck_sink: seen.stuck(), retries: now.retries + seen.retries_before(), ..now }
         }
     }
 }
@@ -314,6 +318,7 @@ async fn durable(
     batch: &Batch,
     start: &Start,
     feeds: Vec<Box<dyn Feed>>,
+    seen: &Seen,
 ) -> Result<(Durable, Option<Resumed>), Refusal> {
     let (journal, accepted) = (batch.journal(), batch.accepted());
     let durable = Durable::new(journal.clone(), batch.starts(), accepted, feeds);
@@ -323,6 +328,7 @@ async fn durable(
     let past = Past::read(journal.as_ref(), batch.id()).await;
     let past = past.map_err(|error| Refusal::storage(error.message))?;
     let (ended, interrupted) = (past.ended(), batch.lost().len() as u64);
+    seen.set_earlier(ended, past.failed_attempts());
     let resumed = Resumed { ended, interrupted, retrying: past.set_back() as u64, accepted, host: batch.incarnation() };
     Ok((durable.resuming(past), Some(resumed)))
 }

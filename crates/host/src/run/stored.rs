@@ -51,6 +51,7 @@ impl Stored {
             return Err(Refusal::data(message));
         };
         let seen = Seen::default();
+        seen.set_earlier(self.jobs, 0);
         let place = Place::of(&self.args, self.earlier.id(), self.shown);
         let mut sinks = self.open(place.as_ref(), screen)?;
         let reader_gone = self.hand_out(&mut sinks, &seen).await?;
@@ -146,7 +147,7 @@ impl Stored {
             paused: None,
             exit,
             counts: self.counts()?,
-            retries: 0,
+            retries: seen.retries_before(),
             started,
             finished: ended,
             duration,

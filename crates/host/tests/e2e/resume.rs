@@ -69,6 +69,31 @@ fn resume_needs_to_be_told_nothing() {
 }
 
 #[test]
+fn retries_are_those_of_the_batch_whoever_ran_it() {
+    // The first job succeeds at its third attempt; the second fails, then takes the host down, then succeeds.
+    let stage = Stage::with(
+        r#"  work:
+    run:
+      - sh
+      - -c
+      - >-
+        echo $1 >> ran; n=$(grep -c "^$1$" ran); [ $1 != 1 ] || exit $((n < 3));
+        [ $n != 2 ] || kill -9 $PPID; [ $n -gt 1 ]
+      - sh
+      - "${ .n }"
+"#,
+        ["{\"n\": 1}", "{\"n\": 2}"],
+    );
+    let args = ["-j", "1", "--batch", "nightly", "--report", "report.json", "--set", "retry.options.delay=1ms"];
+    stage.run(&[&args[..], &["--limit", "1"]].concat()).expect(0).says("1 succeeded, 2 retries");
+    killed(&stage, &args);
+    stage.run(&args).expect(0).says("2 succeeded, 3 retries");
+    let report: serde_json::Value = serde_json::from_str(&stage.read("report.json")).unwrap();
+    assert_eq!((&report["retries"], &report["resumed"]["jobs_before"]), (&3.into(), &1.into()));
+    stage.run(&args).expect(0).says("nothing has run").says("2 succeeded, 3 retries");
+}
+
+#[test]
 fn what_the_dead_host_left_running_is_ended_before_its_job_runs_again() {
     let stage = stage(
         r#"  work:
