@@ -43,6 +43,7 @@
 
 mod base64;
 mod export;
+mod expression;
 mod lanes;
 mod offload;
 mod registry;
@@ -55,6 +56,7 @@ pub use base64::base64;
 pub use batchmill_abi as abi;
 pub use batchmill_core as core;
 pub use export::exports;
+pub use expression::{expression, optional_expression};
 pub use lanes::{Ageing, Apart, Contender, Front, IdHasher, Key, Lanes, NOWHERE, Spot};
 pub use offload::Offloaded;
 pub use registry::{Listed, Pluggable, Registry, UnknownPlugin};

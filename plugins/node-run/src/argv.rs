@@ -46,6 +46,11 @@ impl de::Visitor<'_> for TextVisitor {
         Ok(Text(text.to_owned()))
     }
 
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
+        // Programs of these names are what it is met with first.
+        Err(E::custom(format!("`{value}` is a boolean, not a text; write \"{value}\"")))
+    }
+
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
         Ok(Text(number.to_string()))
     }

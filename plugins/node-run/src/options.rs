@@ -17,6 +17,7 @@ pub(crate) struct RunOptions {
     /// Let a shell run the text of `run`. What expressions yield becomes part of the script: hand data over in `env`.
     pub(crate) shell: bool,
     /// jq over `{stdout, stderr, exit_code, json}` that yields the update. Without it the node makes no update.
+    #[serde(deserialize_with = "batchmill_plugin::optional_expression")]
     pub(crate) output: Option<String>,
     /// What exit statuses mean.
     pub(crate) exit_codes: ExitCodes,

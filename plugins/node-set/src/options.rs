@@ -8,5 +8,6 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// A jq expression over the state that yields the update: an object, null, or nothing.
+    #[serde(deserialize_with = "batchmill_plugin::expression")]
     pub set: String,
 }

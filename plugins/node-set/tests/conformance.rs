@@ -52,7 +52,13 @@ fn every_mistake_is_reported_with_its_place() {
         problems(json!({"set": "{a: ", "sett": 1})),
         ["None sett: unknown key `sett`, did you mean `set`?", "Some(4) set: `{` is never closed"]
     );
-    assert_eq!(problems(json!({"set": 5})), ["None set: invalid type: integer `5`, expected a string"]);
+    assert_eq!(
+        problems(json!({"set": 5})),
+        ["None set: invalid type: integer `5`, expected jq in quotes, such as '{done: true}'"]
+    );
+    // What YAML makes of `set: {a: .b}`.
+    let unquoted = ["None set: invalid type: map, expected jq in quotes, such as '{done: true}'"];
+    assert_eq!(problems(json!({"set": {"a": ".b"}})), unquoted);
 }
 
 #[tokio::test]

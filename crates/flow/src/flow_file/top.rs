@@ -97,7 +97,7 @@ pub(super) fn filter(
     problems: &mut Vec<FlowProblem>,
 ) -> Option<Filter> {
     let Some(text) = value.as_str() else {
-        problems.push(document.at(path, expected("a jq expression (text)", value)));
+        problems.push(document.at(path, expected("a jq expression in quotes", value)));
         return None;
     };
     match Filter::compile(text) {

@@ -47,7 +47,7 @@ nodes:
         "t.yaml:16:23: nodes.g.next: expected the name of a node, END, a list of names, or a list of arms",
         "t.yaml:16:44: nodes.g.retry: expected a number of attempts from 1, the first one counted, or a map, found -1",
         "t.yaml:17:25: nodes.h.next.0.wen: unknown key `wen`, did you mean `when`?",
-        "t.yaml:17:51: nodes.h.next.1.when: expected a jq expression (text), found a boolean",
+        "t.yaml:17:51: nodes.h.next.1.when: expected a jq expression in quotes, found a boolean",
         "t.yaml:17:67: nodes.h.next.2.when: ",
         "t.yaml:17:75: nodes.h.next.2.to: unknown node `zz`",
     ];

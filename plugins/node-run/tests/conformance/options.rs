@@ -26,13 +26,22 @@ fn what_is_run_is_a_list_of_texts() {
         (json!("echo hi"), false, "run: is a list, such as [sha256sum, \"${ .path }\"]; one text needs `shell: true`"),
         (json!(["echo"]), true, "run: is one text with `shell: true`"),
         (json!(" "), true, "run: is empty; it is a script"),
-        (json!(["echo", true]), false, "run.1: invalid type: boolean `true`, expected a text or a number"),
+        (json!(["echo", true]), false, "run.1: `true` is a boolean, not a text; write \"true\""),
         (json!(["echo", null]), false, "run.1: invalid type: null, expected a text or a number"),
         (json!(["echo", ["x"]]), false, "run.1: invalid type: sequence, expected a text or a number"),
         (json!(["echo", "a\0b"]), false, "run.1: has a zero byte, which no process can get"),
     ] {
         assert_eq!(problems(json!({"run": run, "shell": shell})), [problem]);
     }
+}
+
+#[test]
+fn an_expression_is_a_text() {
+    assert_eq!(
+        problems(json!({"run": ["x"], "output": {"a": ".stdout"}})),
+        ["output: invalid type: map, expected jq in quotes, such as '{done: true}'"]
+    );
+    assert_eq!(problems(json!({"run": ["x"], "output": null})), [""; 0]);
 }
 
 #[test]
