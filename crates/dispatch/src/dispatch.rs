@@ -229,8 +229,8 @@ impl Dispatch {
         if !step::plain::succeeded(self, now, lease, usage, effects) {
             return false;
         }
-        // Where it was plain to the end, no timer was armed.
-        if self.plain.is_none() {
+        // Only limits arm timers where it was plain to the end.
+        if self.plain.is_none() || self.limits.is_some() {
             self.announce(effects);
         }
         true

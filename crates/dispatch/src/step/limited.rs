@@ -34,9 +34,12 @@ pub(crate) fn admit(dispatch: &mut Dispatch, key: BatchKey, index: u32, token: T
 
 /// Calls those who wait for the keys of a class.
 fn call(dispatch: &mut Dispatch, class: ClassId, why: Call, now: MonoTime) {
-    let limits = dispatch.limits.iter();
-    let awaited: Vec<KeyId> =
-        limits.flat_map(|limits| limits.keys(class).filter(|key| limits.is_awaited(*key))).collect();
+    let Some(limits) = &dispatch.limits else { return };
+    if !limits.keys(class).any(|key| limits.is_awaited(key)) {
+        // So it is for most ends and starts.
+        return;
+    }
+    let awaited: Vec<KeyId> = limits.keys(class).filter(|key| limits.is_awaited(*key)).collect();
     for key in awaited {
         wake(dispatch, key, why, now);
     }

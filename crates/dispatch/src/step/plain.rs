@@ -1,4 +1,4 @@
-//! The shortcut: an attempt that succeeded, where nothing but slots and room for records bounds what starts.
+//! The shortcut: an attempt that succeeded, where nothing but slots, room for records and limits of keys bounds what starts.
 //!
 //! Most ends are such, and what makes them so rarely changes. So it is looked at once ([`Plain::of`]) and then holds until an
 //! event of another kind comes. An end then does what [`attempt_ended`](super::attempt_ended), [`finish`] and [`fill`] would do,
@@ -7,14 +7,14 @@
 
 use std::time::Duration;
 
-use batchmill_core::{Directive, FinalResult, JobState, MonoTime, Pick, Status, Transition, Usage};
+use batchmill_core::{Directive, FinalResult, JobState, MonoTime, Outcome, Pick, Status, Token, Transition, Usage};
 
 use crate::{
     BatchKey, Effect, Lease, Record, SlotId, Start,
     batch::{Batch, of_token, token},
     dispatch::Dispatch,
     edge::{self, Decider},
-    step::{close, fill, finish},
+    step::{close, fill, finish, limited},
     trouble::TroubleId,
 };
 
@@ -29,8 +29,7 @@ pub(crate) struct Plain {
 impl Plain {
     /// Looks whether a batch is plain now.
     fn of(dispatch: &Dispatch, key: BatchKey) -> Option<Self> {
-        let bounded = dispatch.limits.is_some()
-            || dispatch.resources.on
+        let bounded = dispatch.resources.on
             || dispatch.resources.held > 0
             || dispatch.draining
             || dispatch.crowded
@@ -71,17 +70,20 @@ pub(crate) fn succeeded(
     else {
         return false;
     };
-    let started = live.started;
+    let live = *live;
     let row = &mut batch.rows[lease.index as usize];
     if row.trouble != TroubleId::NONE {
         return false;
     }
     row.attempts = row.attempts.saturating_add(1);
     let mut usage = *usage;
-    usage.ran = usage.ran.max(now - started);
+    usage.ran = usage.ran.max(now - live.started);
     dispatch.scheduler.on_finish(token(lease.batch, lease.index), usage);
+    if dispatch.limits.is_some() {
+        limited::ended(dispatch, lease, live, &Outcome::Succeeded, now);
+    }
     dispatch.plain = Some(plain);
-    match end(dispatch, lease, started, now) {
+    match end(dispatch, lease, live.started, now) {
         (record, Directive::Continue) => {
             effects.push(Effect::Record(record));
             follow(dispatch, plain, lease, now, effects);
@@ -129,30 +131,58 @@ fn end(dispatch: &mut Dispatch, lease: Lease, started: MonoTime, now: MonoTime) 
 
 /// Starts what follows, the first in the slot of the attempt that ended.
 fn follow(dispatch: &mut Dispatch, plain: Plain, ended: Lease, now: MonoTime, effects: &mut Vec<Effect>) {
-    let mut left = Some(ended);
-    loop {
-        let running = dispatch.slots.running() - u32::from(left.is_some());
-        if running >= dispatch.settings.limit.get() || !dispatch.has_room() {
-            break;
-        }
-        match dispatch.scheduler.pop(now) {
-            Pick::Run(token)
-                if of_token(token).0 == plain.key
-                    && start(dispatch, plain, of_token(token).1, left.map(|lease| lease.slot), now, effects) =>
-            {
-                left = None;
-            }
+    let mut left = Some(ended.slot);
+    while may_start(dispatch, left, now) {
+        let pick = dispatch.scheduler.pop(now);
+        let index = match pick {
+            Pick::Run(token) if is_plain_job(dispatch, plain, token) => of_token(token).1,
             pick => {
                 dispatch.plain = None;
-                left.take().map(|lease| dispatch.slots.free(lease));
+                if left.is_some() {
+                    dispatch.slots.free(ended);
+                }
                 return fill::fill_with(dispatch, pick, now, effects);
             }
+        };
+        if dispatch.limits.is_none() || limited::admit(dispatch, plain.key, index, token(plain.key, index), now) {
+            start(dispatch, plain, index, left.take(), now, effects);
         }
     }
-    left.map(|lease| dispatch.slots.free(lease));
+    if left.is_some() {
+        dispatch.slots.free(ended);
+    }
 }
 
-/// Starts a job that was picked, in the slot that was left or else in a free one. False if there is more to it.
+/// What is left to ask of the gates of the host. The slot that was left counts as free.
+fn may_start(dispatch: &mut Dispatch, left: Option<SlotId>, now: MonoTime) -> bool {
+    let running = dispatch.slots.running() - u32::from(left.is_some());
+    if running >= dispatch.settings.limit.get() || !dispatch.has_room() {
+        return false;
+    }
+    let Some(limits) = &dispatch.limits else { return true };
+    if dispatch.set_aside() >= dispatch.settings.parked_limit.get() {
+        return false;
+    }
+    match limits.shut(now) {
+        None => true,
+        Some((key, _)) => {
+            limited::arm(dispatch, key, now);
+            false
+        }
+    }
+}
+
+/// Whether there is no more to the start of a job than its limits.
+fn is_plain_job(dispatch: &Dispatch, plain: Plain, token: Token) -> bool {
+    let (key, index) = of_token(token);
+    let batch = dispatch.batch(key).filter(|_| key == plain.key);
+    // One that was lost with its host may be what takes hosts down.
+    batch.and_then(|batch| batch.rows.get(index as usize)).is_some_and(|row| {
+        row.state == JobState::Ready && !row.parked && row.trouble == TroubleId::NONE && row.crashes == 0
+    })
+}
+
+/// Starts a job, in the slot that was left or else in a free one.
 fn start(
     dispatch: &mut Dispatch,
     plain: Plain,
@@ -160,15 +190,9 @@ fn start(
     left: Option<SlotId>,
     now: MonoTime,
     effects: &mut Vec<Effect>,
-) -> bool {
+) {
     let Dispatch { batches, classes, slots, .. } = dispatch;
-    let Some(batch) = batches[plain.key.0 as usize].as_deref_mut() else { return false };
-    match batch.rows.get_mut(index as usize) {
-        // One that was lost with its host may be what takes hosts down.
-        Some(row)
-            if row.state == JobState::Ready && !row.parked && row.trouble == TroubleId::NONE && row.crashes == 0 => {}
-        _ => return false,
-    }
+    let batch = batches[plain.key.0 as usize].as_deref_mut().expect("it was looked at");
     batch.apply(index, Transition::Start);
     let row = &mut batch.rows[index as usize];
     classes.get_mut(row.class).queued -= 1;
@@ -191,5 +215,4 @@ fn start(
         given_up: Vec::new(),
         memory: None,
     }));
-    true
 }

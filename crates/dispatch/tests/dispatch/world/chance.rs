@@ -37,7 +37,8 @@ pub(super) fn has_few_rules(seed: u64) -> bool {
 pub(crate) fn is_limited(seed: u64) -> bool {
     let alone = seed % 6 != 4 && !is_pressed(seed);
     let beside_all_else = seed >= 7_000 && seed % 5 != 1;
-    (4_000..FEW_RULES).contains(&seed) && (alone || beside_all_else)
+    let beside_little = has_few_rules(seed) && seed.is_multiple_of(3);
+    (4_000..FEW_RULES).contains(&seed) && (alone || beside_all_else) || beside_little
 }
 
 /// Whether memory runs short in the life of a seed.
