@@ -66,8 +66,7 @@ pub(crate) fn succeeded(
         return false;
     };
     let Some(batch) = dispatch.batches[lease.batch.0 as usize].as_deref_mut() else { return false };
-    let Some(live) = dispatch.slots.get(lease.slot).filter(|live| live.lease == lease && live.stopping.is_none())
-    else {
+    let Some(live) = dispatch.slots.get(lease.slot).filter(|live| live.lease == lease) else {
         return false;
     };
     let live = *live;
