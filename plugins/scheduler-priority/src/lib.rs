@@ -140,6 +140,26 @@ impl Scheduler for PriorityScheduler {
         token.map_or(Pick::Empty, Pick::Run)
     }
 
+    /// Jobs that were queued as a run leave as one.
+    fn pop_many(&mut self, now: MonoTime, max: usize, picked: &mut Vec<Token>) -> Option<Pick> {
+        let until = picked.len().saturating_add(max);
+        while picked.len() < until {
+            if !self.apart.is_empty() {
+                match self.pop(now) {
+                    Pick::Run(token) => picked.push(token),
+                    other => return Some(other),
+                }
+                continue;
+            }
+            let Some(lane) = self.front.first() else { return Some(Pick::Empty) };
+            let most = u32::try_from(until - picked.len()).unwrap_or(u32::MAX);
+            let (first, count, _) = self.lanes.pop_run(usize::from(lane), most)?;
+            self.head_changed(lane);
+            picked.extend((0..u64::from(count)).map(|number| Token(first.0 + number)));
+        }
+        None
+    }
+
     fn remove(&mut self, token: Token) -> bool {
         let Some(lane) = self.lanes.remove(token) else { return false };
         match u8::try_from(lane) {

@@ -83,6 +83,14 @@ impl<N: Copy + PartialEq> Lane<N> {
         self.in_order.pop()
     }
 
+    /// The same of the first run, where nothing came late.
+    pub(super) fn pop_run(&mut self, most: u32) -> Option<(Token, u32, N)> {
+        if self.late.is_empty() {
+            return self.in_order.pop_run(most);
+        }
+        self.pop().map(|(token, note)| (token, 1, note))
+    }
+
     pub(super) fn remove(&mut self, place: Place) {
         match place {
             Place::InOrder(number) => self.in_order.remove(number),

@@ -95,6 +95,23 @@ impl<N: Copy + PartialEq> Runs<N> {
         Some(popped)
     }
 
+    /// The first token and those that follow on it in its run, at most so many: the first, how many, their note.
+    pub(super) fn pop_run(&mut self, most: u32) -> Option<(Token, u32, N)> {
+        if self.dead.is_some() {
+            return self.pop().map(|(token, note)| (token, 1, note));
+        }
+        let run = self.runs.front()?;
+        let (token, note) = (token_of(run, self.first), run.note);
+        let end = self.runs.get(1).map_or(lower(self.next), |second| second.start);
+        let left = end.wrapping_sub(lower(self.first));
+        let count = most.min(left);
+        self.first += u64::from(count);
+        if count == left {
+            self.runs.pop_front();
+        }
+        Some((token, count, note))
+    }
+
     fn drop_first(&mut self) {
         self.first += 1;
         // No more of the queue is touched than who is first next: lanes are thousands, and cold.
