@@ -7,7 +7,7 @@
 use std::{
     ffi::c_void,
     fmt,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -15,7 +15,8 @@ use batchmill_core::{BatchId, BuildContext, BuildError, JobResult, Options, Resu
 use serde_json::Value;
 
 use super::{
-    Containment, desk,
+    Containment,
+    desk::Desk,
     instance::{Fault, Instance, Maker},
     records::Records,
     succession::Succession,
@@ -50,7 +51,7 @@ pub(super) struct Contained {
 /// An instance and the thread that calls it.
 struct Served {
     remote: Arc<Remote>,
-    calls: mpsc::SyncSender<(u64, Call)>,
+    calls: Desk<(u64, Call)>,
     /// Of records that were written, for the next ones.
     room: Arc<Mutex<Option<Records>>>,
 }
@@ -89,7 +90,7 @@ impl Served {
                 *written.lock().unwrap_or_else(PoisonError::into_inner) = Some(records);
             }
         };
-        let calls = desk::open(name, take)
+        let calls = Desk::open(name, take)
             .map_err(|error| BuildError::environment(format!("no thread for the sink: {error}")))?;
         Ok(Self { remote, calls, room })
     }
@@ -179,8 +180,8 @@ impl Contained {
     async fn ask_present(&mut self, call: Call) -> Result<u32, SinkError> {
         let name = call.name();
         let Some(served) = &self.now else { return Err(SinkError::permanent(self.gone.clone())) };
-        let ticket = Ticket::open(&served.remote.pulse.plugin, self.succession.maker.limit);
-        if served.calls.try_send((ticket.number, call)).is_err() {
+        let ticket = Ticket::open(&served.remote.pulse.plugin, self.succession.maker.limit, served.calls.bell());
+        if !served.calls.hand_over((ticket.number, call)) {
             return Err(self.lose(name, false));
         }
         let answer = ticket.answer().await;

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Poll, Waker},
+    thread::Thread,
     time::Duration,
 };
 
@@ -31,6 +32,8 @@ struct State {
 struct Open {
     plugin: String,
     state: Arc<Mutex<State>>,
+    /// Takes the next call.
+    bell: Thread,
     left: Duration,
 }
 
@@ -45,11 +48,11 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Opens one that is answered within `limit`, if need be by the warden.
-    pub(super) fn open(plugin: &str, limit: Duration) -> Self {
+    /// Opens one that is answered within `limit`, if need be by the warden. Its answer rings `bell` first.
+    pub(super) fn open(plugin: &str, limit: Duration, bell: Thread) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (number, state) = (NEXT.fetch_add(1, Ordering::Relaxed), Arc::<Mutex<State>>::default());
-        let open = Open { plugin: plugin.to_owned(), state: Arc::clone(&state), left: limit };
+        let open = Open { plugin: plugin.to_owned(), state: Arc::clone(&state), bell, left: limit };
         OPEN.lock().unwrap_or_else(PoisonError::into_inner).insert(number, open);
         Self { number, state }
     }
@@ -86,6 +89,8 @@ pub(super) fn complete(plugin: &str, number: u64, answer: Answer) -> bool {
         all.remove(&number)
     };
     open.is_some_and(|open| {
+        // Before the answer: whoever calls next does not have to wake it.
+        open.bell.unpark();
         settle(&open.state, answer);
         true
     })
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_ticket_completes_once_and_only_for_its_plugin() {
-        let ticket = Ticket::open("one", Duration::from_secs(1 << 30));
+        let ticket = Ticket::open("one", Duration::from_secs(1 << 30), std::thread::current());
         assert!(!complete("other", ticket.number, answer(0)));
         assert!(now(ticket.answer()).is_none());
         assert!(complete("one", ticket.number, answer(-1)));
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn a_ticket_that_nobody_completes_is_lost_in_its_time() {
         // Longer than the tick of the test below, which moves the time of all tickets of this process.
-        let ticket = Ticket::open("slow", Duration::from_millis(250));
+        let ticket = Ticket::open("slow", Duration::from_millis(250), std::thread::current());
         tick(Duration::from_millis(200));
         assert!(now(ticket.answer()).is_none());
         tick(Duration::from_millis(100));
