@@ -7,14 +7,14 @@
 
 use std::time::Duration;
 
-use batchmill_core::{Directive, FinalResult, JobState, MonoTime, Outcome, Pick, Status, Token, Transition, Usage};
+use batchmill_core::{Directive, FinalResult, MonoTime, Outcome, Pick, Status, Token, Transition, Usage};
 
 use crate::{
     BatchKey, Effect, Lease, Record, SlotId, Start,
-    batch::{Batch, of_token, token},
+    batch::{Batch, Row, of_token, token},
     dispatch::Dispatch,
     edge::{self, Decider},
-    step::{close, fill, finish, limited},
+    step::{close, fill, finish, limited, queue},
     trouble::TroubleId,
 };
 
@@ -30,7 +30,6 @@ impl Plain {
     /// Looks whether a batch is plain now.
     fn of(dispatch: &Dispatch, key: BatchKey) -> Option<Self> {
         let bounded = dispatch.resources.on
-            || dispatch.resources.held > 0
             || dispatch.draining
             || dispatch.crowded
             || !dispatch.parked.is_empty()
@@ -174,11 +173,12 @@ fn may_start(dispatch: &mut Dispatch, left: Option<SlotId>, now: MonoTime) -> bo
 /// Whether there is no more to the start of a job than its limits.
 fn is_plain_job(dispatch: &Dispatch, plain: Plain, token: Token) -> bool {
     let (key, index) = of_token(token);
-    let batch = dispatch.batch(key).filter(|_| key == plain.key);
     // One that was lost with its host may be what takes hosts down.
-    batch.and_then(|batch| batch.rows.get(index as usize)).is_some_and(|row| {
-        row.state == JobState::Ready && !row.parked && row.trouble == TroubleId::NONE && row.crashes == 0
-    })
+    let is_clean = |row: &Row| row.trouble == TroubleId::NONE && row.crashes == 0;
+    key == plain.key
+        && dispatch
+            .batch(key)
+            .is_some_and(|batch| queue::is_ready(batch, index) && is_clean(&batch.rows[index as usize]))
 }
 
 /// Starts a job, in the slot that was left or else in a free one.
