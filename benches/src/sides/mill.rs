@@ -196,6 +196,9 @@ impl JobSource for Numbers {
         }
         keys
     }
+    fn alike(&self, _: u64, most: u64) -> u64 {
+        if self.keys.is_empty() { most } else { 1 }
+    }
     fn id(&self, index: u64) -> Result<JobId, JobError> {
         Ok(JobId::from(index + 1))
     }

@@ -211,6 +211,15 @@ impl JobSource for BatchJobs {
         keys
     }
 
+    fn alike(&self, index: u64, most: u64) -> u64 {
+        let index = usize::try_from(index).expect("an index below len() fits the address space");
+        if !self.limits.is_empty() {
+            return 1;
+        }
+        let jobs = self.jobs[index..].iter().take(usize::try_from(most).unwrap_or(usize::MAX));
+        jobs.take_while(|job| job.priority == self.jobs[index].priority).count() as u64
+    }
+
     fn id(&self, index: u64) -> Result<JobId, JobError> {
         Ok(self.at(index).id.clone())
     }
@@ -262,6 +271,21 @@ mod tests {
         let mut found: Vec<_> = duplicates(&ids.iter().map(job).collect::<Vec<_>>()).into_iter().collect();
         found.sort_unstable();
         found
+    }
+
+    #[test]
+    fn runs_of_jobs_have_the_same_keys() {
+        let graph = Arc::new(StateGraph::new("g").node("n", node_fn(|_| ())).compile().unwrap());
+        let job = |priority: &u8| {
+            let mut job = BatchJob::new(JobId::from(1), graph.clone(), StateData::new());
+            job.priority = Priority(*priority);
+            job
+        };
+        let mut jobs = BatchJobs { jobs: [5, 5, 5, 1, 5].iter().map(job).collect(), limits: Vec::new() };
+        assert_eq!([0, 1, 2, 3, 4].map(|place| jobs.alike(place, 9)), [3, 2, 1, 1, 1]);
+        assert_eq!(jobs.alike(0, 2), 2);
+        jobs.limits = vec![LimitKeys::NONE; 5];
+        assert_eq!(jobs.alike(0, 9), 1, "each may have keys of its own");
     }
 
     #[test]

@@ -88,10 +88,10 @@ impl BatchCounts {
         }
     }
 
-    /// A job was accepted in `state`.
-    pub fn accepted(&mut self, state: JobState) {
-        self.submitted += 1;
-        *self.bucket(state.into()) += 1;
+    /// So many jobs were accepted in `state`.
+    pub fn accepted(&mut self, state: JobState, jobs: u64) {
+        self.submitted += jobs;
+        *self.bucket(state.into()) += jobs;
     }
 
     /// A job went from one state to another.
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_job_counts_in_exactly_one_bucket_on_its_way() {
         let mut counts = BatchCounts::default();
-        counts.accepted(JobState::Ready);
+        counts.accepted(JobState::Ready, 1);
         let way = [
             JobState::Running,
             JobState::Backoff,

@@ -29,7 +29,7 @@ pub struct Lease {
     pub slot: SlotId,
 }
 
-/// A job as dispatch sees it.
+/// A job as dispatch sees it, or several in a row that are alike.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct NewJob {
@@ -51,6 +51,16 @@ pub struct NewJob {
     pub limits: LimitKeys,
     /// What earlier hosts left of it.
     pub past: Past,
+    /// How many jobs in a row all of this is true of. Jobs that are alike are taken in as one, which costs a fifth.
+    pub many: NonZeroU32,
+}
+
+impl NewJob {
+    /// The same jobs one by one.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        let many = self.many.get() as usize;
+        std::iter::repeat_n(Self { many: NonZeroU32::MIN, ..self }, many)
+    }
 }
 
 impl Default for NewJob {
@@ -67,6 +77,7 @@ impl Default for NewJob {
             share,
             limits,
             past: Past::None,
+            many: NonZeroU32::MIN,
         }
     }
 }

@@ -37,6 +37,7 @@ const ACCEPT_AT_ONCE: usize = 512;
 /// When a plugin does, as [`Dispatch::step`].
 pub fn play(simulation: Simulation, jobs: Vec<NewJob>, model: &Model) -> Played {
     let Simulation { mut scheduler, settings, limits, mut batch, begin } = simulation;
+    let jobs: Vec<NewJob> = jobs.into_iter().flat_map(NewJob::each).collect();
     let books = Books::new(begin, &jobs);
     let entitled = entitled(&books.names(), scheduler.shares());
     batch.expected_jobs = jobs.len();

@@ -1,5 +1,7 @@
 //! Jobs arrive: new ones, or what earlier hosts of their batch left of them.
 
+use std::ops::Range;
+
 use batchmill_core::{
     JobState, MonoTime, Status,
     fault::{self, Sabotage},
@@ -21,21 +23,21 @@ pub(crate) fn step(
     mut jobs: Vec<NewJob>,
     effects: &mut Vec<Effect>,
 ) {
-    let mut ready = Vec::with_capacity(jobs.len());
-    for job in &mut jobs {
-        ready.extend(accept(dispatch, now, key, job));
+    let ready: Vec<Range<u32>> = jobs.iter_mut().filter_map(|job| accept(dispatch, now, key, job)).collect();
+    if !ready.is_empty() {
+        queue::push_all(dispatch, key, &ready);
     }
-    queue::push_all(dispatch, key, &ready);
     // Cancelled while its jobs still arrive: these get their end like the others.
     close::go_on(dispatch, now, effects);
 }
 
-/// Takes a job in. Its place, if it can be queued.
-fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &mut NewJob) -> Option<u32> {
+/// Takes jobs in that are alike. Their places, if they can be queued.
+fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &mut NewJob) -> Option<Range<u32>> {
     let Dispatch { batches, classes, limits, .. } = dispatch;
     let batch = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut)?;
     assert!(!batch.sealed, "a sealed batch takes no jobs");
-    let index = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
+    let first = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
+    let places = first..first.checked_add(job.many.get()).expect("a batch has fewer than 2^32 jobs");
     let (state, due) = first_state(batch, job, now);
     let earliest = if limits.is_some() { FIRST_MOMENT } else { MonoTime::ZERO };
     let class = classes.of(job, batch.demand);
@@ -45,26 +47,31 @@ fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &mut NewJo
     }
     let enqueued = batch.setup.accepted.unwrap_or(now).max(earliest);
     let trouble = TroubleId::NONE;
-    batch.rows.push(Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, trouble, crashes: 0, state, parked: false });
-    batch.counts.accepted(state);
+    let row = Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, trouble, crashes: 0, state, parked: false };
+    batch.rows.extend(std::iter::repeat_n(row, places.len()));
+    batch.counts.accepted(state, job.many.get().into());
     if !state.is_ended() {
-        wish(dispatch, key, index, job);
+        wish(dispatch, key, &places, job);
     }
-    match std::mem::take(&mut job.past) {
-        Past::None => {}
-        Past::Ended(status) => count_past(dispatch, key, status),
-        Past::Interrupted(setback) => interrupted(dispatch, key, index, *setback, now),
+    if job.past != Past::None {
+        recall(dispatch, key, &places, &mut job.past, now);
     }
-    match (state, due) {
-        (JobState::Pending, Some(after)) => dispatch.timers.arm(after, Due::Admit(key, index)),
-        (JobState::Backoff, Some(due)) => {
+    if let Some(due) = due {
+        wait(dispatch, key, &places, state, due);
+    }
+    (state == JobState::Ready).then_some(places)
+}
+
+/// Jobs that may start at a moment, or go on at it.
+fn wait(dispatch: &mut Dispatch, key: BatchKey, places: &Range<u32>, state: JobState, due: MonoTime) {
+    for index in places.clone() {
+        if state == JobState::Backoff {
             dispatch.backing_off += 1;
             dispatch.timers.arm(due, Due::Retry(key, index, EARLIER));
+        } else {
+            dispatch.timers.arm(due, Due::Admit(key, index));
         }
-        (JobState::Ready, _) => return Some(index),
-        _ => {}
     }
-    None
 }
 
 /// A job that a limit keeps from starting goes before those that were queued with it: there must be a moment before.
@@ -91,14 +98,27 @@ fn first_state(batch: &Batch, job: &NewJob, now: MonoTime) -> (JobState, Option<
     }
 }
 
-fn wish(dispatch: &mut Dispatch, key: BatchKey, index: u32, job: &NewJob) {
+fn wish(dispatch: &mut Dispatch, key: BatchKey, places: &Range<u32>, job: &NewJob) {
     if let Some(at) = job.deadline {
-        dispatch.timers.arm(at, Due::JobDeadline(key, index));
+        places.clone().for_each(|index| dispatch.timers.arm(at, Due::JobDeadline(key, index)));
     }
     if let Some(batch) = dispatch.batch_mut(key)
         && let Some(wishes) = Wishes::of(job, &batch.setup)
     {
-        batch.wishes.insert(index, wishes);
+        batch.wishes.extend(places.clone().map(|index| (index, wishes)));
+    }
+}
+
+/// What earlier hosts left of jobs.
+fn recall(dispatch: &mut Dispatch, key: BatchKey, places: &Range<u32>, past: &mut Past, now: MonoTime) {
+    for index in places.clone() {
+        // The last one, which is commonly the only one, is not copied.
+        let past = if index + 1 == places.end { std::mem::take(past) } else { past.clone() };
+        match past {
+            Past::None => {}
+            Past::Ended(status) => count_past(dispatch, key, status),
+            Past::Interrupted(setback) => interrupted(dispatch, key, index, *setback, now),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Handing jobs to the scheduler and taking them back.
 
+use std::ops::Range;
+
 use batchmill_core::{ClassId, Entry, JobState, MonoTime, Token, Usage};
 
 use crate::{
     BatchKey,
-    batch::{Batch, of_token, token},
+    batch::{Batch, Row, of_token, token},
     classes::Classes,
     dispatch::Dispatch,
     step::{limited, resources},
@@ -19,32 +21,33 @@ pub(crate) fn push(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
 /// Jobs that are handed to the scheduler in one call, at most.
 const AT_ONCE: usize = 64;
 
-/// Queues jobs of a batch that are ready, in this order: a call of the scheduler may cross a boundary, and there may be
-/// millions.
-pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, jobs: &[u32]) {
+/// Queues jobs of a batch that are ready, in this order; those of a run are alike. A call of the scheduler may cross a boundary,
+/// and there may be millions.
+pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, runs: &[Range<u32>]) {
     let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref() else { return };
-    for jobs in jobs.chunks(AT_ONCE) {
-        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(jobs.len());
-        for index in jobs {
-            let row = &batch.rows[*index as usize];
-            // Most are like the one before: nothing is looked up for them.
-            let like = entries.last().filter(|last| last.class == row.class && batch.wishes.is_empty()).cloned();
-            entries.push(match like {
-                Some(mut next) => {
-                    (next.token, next.enqueued) = (batch.token(*index), row.enqueued);
-                    next
-                }
-                None => entry(batch, classes, *index, Place::Own),
-            });
+    let mut entries: Vec<Entry<'_>> = Vec::with_capacity(AT_ONCE);
+    for run in runs {
+        let alike = entry(batch, classes, run.start, Place::Own);
+        for index in run.clone() {
+            if entries.len() == AT_ONCE {
+                scheduler.push_many(&entries);
+                entries.clear();
+            }
+            let mut entry = alike.clone();
+            entry.token = batch.token(index);
+            entries.push(entry);
         }
+    }
+    if !entries.is_empty() {
         scheduler.push_many(&entries);
-        let classed: Vec<(ClassId, u64)> =
-            entries.chunk_by(|one, next| one.class == next.class).map(|run| (run[0].class, run.len() as u64)).collect();
+    }
+    for run in runs {
+        let Row { class, enqueued, .. } = batch.rows[run.start as usize];
+        classes.get_mut(class).queued += run.len() as u64;
         if let Some(limits) = limits {
-            entries.iter().for_each(|entry| limits.queued(entry.class, entry.enqueued, entry.token));
+            run.clone().for_each(|index| limits.queued(class, enqueued, batch.token(index)));
         }
-        classed.into_iter().for_each(|(class, many)| classes.get_mut(class).queued += many);
     }
 }
 

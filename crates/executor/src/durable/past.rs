@@ -101,7 +101,7 @@ impl Past {
         self.position
     }
 
-    fn take(&mut self, position: Position, event: Recalled) -> Result<(), JournalError> {
+    pub(crate) fn take(&mut self, position: Position, event: Recalled) -> Result<(), JournalError> {
         if position <= self.position {
             return Err(JournalError::new(format!("the journal tells position {} twice", position.0)));
         }

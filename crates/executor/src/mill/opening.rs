@@ -3,12 +3,13 @@
 use std::{
     fmt,
     num::{NonZeroU32, NonZeroU64},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
 
 use batchmill_core::{BatchId, FailureStrategy, JobKeys, RetryPolicy};
-use batchmill_dispatch::{BatchKey, BatchSetup, Event, Needs, NewJob};
+use batchmill_dispatch::{self as dispatch, BatchKey, BatchSetup, Event, Needs, NewJob};
 use tokio::sync::watch;
 
 use crate::{
@@ -196,7 +197,7 @@ fn accept<W: Workload>(
     }
 }
 
-/// The keys of all jobs, as dispatch takes them.
+/// The keys of all jobs, as dispatch takes them: those that are alike and follow on each other as one.
 pub(crate) fn lots<'a>(
     clock: &'a Clock,
     source: &'a dyn JobSource,
@@ -204,25 +205,103 @@ pub(crate) fn lots<'a>(
 ) -> impl Iterator<Item = Vec<NewJob>> + use<'a> {
     let total = source.len();
     let begins = (0..total.div_ceil(ACCEPT_AT_ONCE)).map(|lot| lot * ACCEPT_AT_ONCE);
-    begins.map(move |from| {
-        let upto = (from + ACCEPT_AT_ONCE).min(total);
-        let job = |index| new_job(clock, source.keys(index), past.of(index, clock));
-        (from..upto).map(job).collect()
-    })
+    begins.map(move |from| lot(clock, source, past, from..(from + ACCEPT_AT_ONCE).min(total)))
 }
 
-/// Inlined, because there are millions: a job is then written where it goes, and not moved there.
-#[inline]
-fn new_job(clock: &Clock, keys: JobKeys, past: batchmill_dispatch::Past) -> NewJob {
+fn lot(clock: &Clock, source: &dyn JobSource, past: &mut Past, places: Range<u64>) -> Vec<NewJob> {
+    let mut jobs: Vec<NewJob> = Vec::new();
+    let mut next = places.start;
+    while next < places.end {
+        let (first, left) = (next, places.end - next);
+        let keys = source.keys(first);
+        next += source.alike(first, left).clamp(1, left);
+        for place in first..next {
+            let past = past.of(place, clock);
+            match jobs.last_mut().filter(|last| place > first && is_same(&last.past, &past)) {
+                Some(last) => last.many = last.many.saturating_add(1),
+                None => {
+                    // One kind has come to its end: the others may be as many as there are jobs.
+                    if jobs.len() == 1 {
+                        jobs.reserve_exact(usize::try_from(places.end - place).unwrap_or_default());
+                    }
+                    jobs.push(new_job(clock, &keys, past));
+                }
+            }
+        }
+    }
+    jobs
+}
+
+/// Whether the same was left of two jobs. What was left of one that is to run again is its own.
+fn is_same(one: &dispatch::Past, other: &dispatch::Past) -> bool {
+    match (one, other) {
+        (dispatch::Past::None, dispatch::Past::None) => true,
+        (dispatch::Past::Ended(one), dispatch::Past::Ended(other)) => one == other,
+        _ => false,
+    }
+}
+
+fn new_job(clock: &Clock, keys: &JobKeys, past: dispatch::Past) -> NewJob {
     let mut job = NewJob::default();
     job.priority = keys.priority;
-    job.tenant = keys.tenant;
+    job.tenant = keys.tenant.clone();
     job.cost = keys.cost;
     job.timeout = keys.timeout;
     job.after = keys.after.map(|moment| clock.mono(moment));
     job.deadline = keys.deadline.map(|moment| clock.mono(moment));
-    job.share = keys.share;
-    job.limits = keys.limits;
+    job.share = keys.share.clone();
+    job.limits = keys.limits.clone();
     job.past = past;
     job
+}
+
+#[cfg(test)]
+mod tests {
+    use batchmill_core::{Job, JobId, Position, Priority, Recalled, Setback, StateData, Status, Tenant, WallTime};
+
+    use super::*;
+
+    fn job(number: u64) -> Job {
+        let mut job = Job::new(JobId::from(number + 1), StateData::new());
+        // Long runs and short ones, and each wish on its own; across the border of lots too.
+        job.priority = Priority(u8::from(number % 700 > 650));
+        job.tenant = Tenant::new(if number % 400 < 200 { "a" } else { "b" }).unwrap();
+        job.cost = if number % 97 == 0 { 2.0 } else { 1.0 };
+        job.timeout = (number % 89 < 2).then_some(Duration::from_secs(number % 89));
+        job.after = (number % 83 < 2).then(|| WallTime::from_micros(1_000_000 + i64::try_from(number).unwrap()));
+        job.deadline = (number % 79 < 3).then(|| WallTime::from_micros(2_000_000));
+        job
+    }
+
+    fn past() -> Past {
+        let mut past = Past::default();
+        let (mut position, at) = (0, WallTime::from_micros(0));
+        let mut take = |event| {
+            position += 1;
+            past.take(Position(position), event).unwrap();
+        };
+        let end = |place, status| Recalled::Ended { place, status, class: None, by_attempt: true, at };
+        (20..60).for_each(|place| take(end(place, Status::Succeeded)));
+        (60..64).for_each(|place| take(end(place, Status::Failed)));
+        let setback = |place| Box::new(Setback::new(place, at, at));
+        (70..73).for_each(|place| take(Recalled::Retrying(setback(place))));
+        take(Recalled::Lost { place: 73, crashes: 1 });
+        past
+    }
+
+    #[test]
+    fn jobs_that_are_alike_are_handed_over_as_one_and_are_the_same_jobs() {
+        let jobs: Vec<Job> = (0..1500).map(job).collect();
+        let clock = Clock::start();
+        let mut left = past();
+        let one_by_one: Vec<NewJob> =
+            (0..).zip(&jobs).map(|(place, job)| new_job(&clock, &job.keys(), left.of(place, &clock))).collect();
+        let mut left = past();
+        let runs: Vec<NewJob> = lots(&clock, &jobs, &mut left).flatten().collect();
+        assert!(runs.len() < 300, "{} runs of 1,500 jobs", runs.len());
+        let set_back = runs.iter().filter(|run| matches!(run.past, dispatch::Past::Interrupted(_)));
+        assert_eq!(set_back.map(|run| run.many.get()).collect::<Vec<_>>(), [1; 4]);
+        let each: Vec<NewJob> = runs.into_iter().flat_map(NewJob::each).collect();
+        assert_eq!(each, one_by_one);
+    }
 }

@@ -45,7 +45,13 @@ impl Lineage {
         let mut batches = Vec::new();
         for batch in 0..many {
             let mut plan = world.plan();
-            let jobs: Vec<NewJob> = (0..1 + rng.below(20)).map(|_| world.new_job()).collect();
+            let mut jobs: Vec<NewJob> = (0..1 + rng.below(20)).map(|_| world.new_job()).collect();
+            let mut alike = SplitMix64::new(seed.rotate_left(31) ^ u64::from(batch));
+            for place in 1..jobs.len() {
+                if alike.one_in(6) {
+                    jobs[place] = jobs[place - 1].clone();
+                }
+            }
             let innocent = if has_poison { Some(u32::MAX) } else { None };
             if has_poison {
                 plan.crash_limit = crash_limit;
@@ -243,7 +249,16 @@ impl Lineage {
         let key = world.open_as(&plan, (!is_first).then_some(earlier));
         while !jobs.is_empty() {
             let lot = jobs.len().min(1 + self.rng.small(15) as usize);
-            world.expect(Event::JobsAccepted { batch: key, jobs: jobs.drain(..lot).collect() });
+            let mut jobs: Vec<NewJob> = jobs.drain(..lot).collect();
+            // What is alike comes as one.
+            jobs.dedup_by(|job, before| {
+                let mut like_it = before.clone();
+                like_it.many = job.many;
+                let goes_on = *job == like_it;
+                before.many = before.many.saturating_add(goes_on.into());
+                goes_on
+            });
+            world.expect(Event::JobsAccepted { batch: key, jobs });
         }
         let mut ends = recalled.ends;
         let later = ends.split_off(ends.len() / 2);

@@ -3,7 +3,7 @@
 use batchmill_core::{
     AttemptFailure, Draw, ErrorClass, FailedAttempt, LimitKeys, MonoTime, Outcome, RetryDecision, Status, Usage,
 };
-use batchmill_dispatch::{Event, JournalFailure, Lease, StopCause};
+use batchmill_dispatch::{Event, JournalFailure, Lease, NewJob, StopCause};
 
 use super::{At, Batch, Close, Expect, Job, Model, Paused};
 
@@ -13,7 +13,12 @@ impl Model {
         match event {
             Event::JobsAccepted { batch, jobs } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
-                    let jobs: Vec<_> = jobs.iter().map(|job| batch.accepted(job, now, step)).collect();
+                    let jobs: Vec<_> = jobs
+                        .iter()
+                        .cloned()
+                        .flat_map(NewJob::each)
+                        .map(|job| batch.accepted(&job, now, step))
+                        .collect();
                     batch.jobs.extend(jobs);
                 }
             }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, LimitSettings};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, LimitSettings, NewJob};
 
 use crate::{
     durable::{Fate, Recorder},
@@ -239,7 +239,14 @@ impl World {
     }
 
     fn accept(&mut self, batch: BatchKey) -> Result<(), String> {
-        let jobs = (0..self.rng.below(20)).map(|_| self.new_job()).collect();
+        let mut jobs: Vec<NewJob> = (0..self.rng.below(20)).map(|_| self.new_job()).collect();
+        // Some are like the one before them instead, and come as one with it.
+        let mut alike = SplitMix64::new(self.now.as_nanos());
+        jobs.dedup_by(|_, before| {
+            let goes_on = alike.one_in(5);
+            before.many = before.many.saturating_add(goes_on.into());
+            goes_on
+        });
         self.step(Event::JobsAccepted { batch, jobs })
     }
 

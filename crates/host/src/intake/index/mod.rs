@@ -130,6 +130,20 @@ impl Index {
         Ok(block.get(row))
     }
 
+    /// How many jobs from this one on have the keys that it has, as far as they are at hand: this one at least.
+    pub(crate) fn alike(&self, row: u32, most: u32) -> u32 {
+        let block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        if !block.has(row) {
+            return 1;
+        }
+        let first = block.get(row);
+        let until = row.saturating_add(most).min(block.end());
+        let others = (row + 1..until).map(|row| block.get(row));
+        // Extras are each one's own.
+        let same = others.take_while(|other| first.extras == 0 && other.extras == 0 && other.class == first.class);
+        1 + u32::try_from(same.count()).expect("no more rows than there are")
+    }
+
     fn read(&self, first: u32, rows: u32) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; rows as usize * row::SIZE];
         self.file.read_exact_at(&mut bytes, Header::row_at(first))?;
