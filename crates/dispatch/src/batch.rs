@@ -205,6 +205,19 @@ impl Batch {
         to
     }
 
+    /// The same for a job whose state is known: what follows from it is then known when this is compiled.
+    ///
+    /// # Panics
+    /// As [`apply`](Self::apply), and if that is not its state.
+    #[inline(always)]
+    pub(crate) fn apply_to(&mut self, index: u32, known: JobState, transition: Transition) {
+        let row = &mut self.rows[index as usize];
+        assert!(row.state == known, "job {index} of batch {} is not {known:?}", self.key.0);
+        let to = known.apply(transition).unwrap_or_else(|error| panic!("job {index} of batch {}: {error}", self.key.0));
+        row.state = to;
+        self.counts.moved(known, to);
+    }
+
     pub(crate) fn token(&self, index: u32) -> Token {
         token(self.key, index)
     }

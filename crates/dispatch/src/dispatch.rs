@@ -13,14 +13,19 @@ use batchmill_core::{
 };
 
 use crate::{
-    BatchKey, BatchSetup, Effect, Event, JournalFailure, Lease, LimitSettings, LimitStanding,
+    BatchKey, BatchSetup, Effect, Event, JournalFailure, Lease, LimitSettings, LimitStanding, Start,
     batch::{Batch, of_token},
     classes::Classes,
     edge::Queue,
     gates::Limits,
     resources::{ResourceSettings, Resources, Rung},
     slots::Slots,
-    step::{self, plain::Plain, suspects::Suspects, waiting::WaitingEnd},
+    step::{
+        self,
+        plain::{Plain, Short, Turn},
+        suspects::Suspects,
+        waiting::WaitingEnd,
+    },
     timers::{Due, Timers},
 };
 
@@ -189,7 +194,7 @@ impl Dispatch {
     /// When a plugin does: with a [`PluginPanic`](crate::PluginPanic). No step may follow.
     pub fn step(&mut self, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
         if let Event::AttemptEnded { lease, outcome: Outcome::Succeeded, usage, .. } = &event
-            && self.succeeded(now, *lease, usage, effects)
+            && self.succeeded_in_words(now, *lease, usage, effects)
         {
             return;
         }
@@ -220,39 +225,54 @@ impl Dispatch {
         self.announce(effects);
     }
 
-    /// Takes the end of an attempt that succeeded as [`step`](Self::step) does, if it can be decided the short way; no event is
-    /// made for it. False: nothing has happened, and the event is to be sent.
+    /// Takes the ends of attempts that succeeded as [`step`](Self::step) does, one after the other, as long as they can be decided
+    /// the short way. No events are made for them, and what commonly follows is written where their starts stand. The first that
+    /// can not is left [`Short::Untold`], and is to be sent as an event; those behind it are not looked at, nor are those behind
+    /// one that led to effects.
     ///
     /// # Panics
     /// As [`step`](Self::step).
-    pub fn succeeded(&mut self, now: MonoTime, lease: Lease, usage: &Usage, effects: &mut Vec<Effect>) -> bool {
-        if !step::plain::succeeded(self, now, lease, usage, effects) {
-            return false;
+    pub fn succeeded<'t>(&mut self, turns: impl Iterator<Item = Turn<'t>>, effects: &mut Vec<Effect>) {
+        step::plain::take(self, turns, effects);
+    }
+
+    /// The same for one, with everything among the effects. False: nothing has happened.
+    fn succeeded_in_words(&mut self, at: MonoTime, lease: Lease, usage: &Usage, effects: &mut Vec<Effect>) -> bool {
+        let (mut start, mut record, mut short) = (Start::blank(lease), None, Short::Untold);
+        let mut others = Vec::new();
+        let turn = Turn { at, usage, start: &mut start, record: &mut record, short: &mut short };
+        self.succeeded(std::iter::once(turn), &mut others);
+        effects.extend(record.map(Effect::Record));
+        if short == Short::Followed {
+            effects.push(Effect::Start(start));
         }
-        // Only limits arm timers where it was plain to the end.
-        if self.plain.is_none() || self.limits.is_some() {
-            self.announce(effects);
-        }
-        true
+        effects.append(&mut others);
+        short != Short::Untold
     }
 
     /// Says when the next timer is due, if that has changed.
-    fn announce(&mut self, effects: &mut Vec<Effect>) {
+    pub(crate) fn announce(&mut self, effects: &mut Vec<Effect>) {
         if let Some(at) = self.timers.announce() {
             effects.push(Effect::WakeAt(at));
         }
     }
 
-    /// Whether [`Dispatch::expect_ends`] is of use: calls of the scheduler are dear, and nothing but the scheduler keeps a job from
-    /// starting. Where a limit or a resource may, the next pick depends on that.
-    pub fn picks_ahead(&self) -> bool {
-        self.scheduler.prefers_many() && self.limits.is_none() && !self.resources.on
+    /// Whether [`Dispatch::expect_ends`] is of use for ends that follow on each other: nothing but the scheduler keeps a job from
+    /// starting, and its calls are dear, or all these attempts have succeeded and it does not ask how. Where a limit or a
+    /// resource may, the next pick depends on that.
+    pub fn picks_ahead(&self, all_succeeded: bool) -> bool {
+        let is_free = all_succeeded && !self.scheduler.hears_finish();
+        (is_free || self.scheduler.prefers_many()) && self.limits.is_none() && !self.resources.on
     }
 
     /// The ends of so many attempts follow, with nothing else in between: each leaves a slot for the job that is next, and all of
     /// these are picked at once. [`Dispatch::settle`] comes behind them, where [`Dispatch::is_settled`] does not say so already.
     pub fn expect_ends(&mut self, ends: usize) {
-        self.scheduler.expect(ends);
+        // What may not start then would be picked in vain, and given back.
+        let too_many = self.slots.running().saturating_sub(self.settings.limit.get());
+        let room = self.settings.unanswered_limit.get().saturating_sub(self.unanswered + 1);
+        let may_start = ends.saturating_sub(too_many as usize);
+        self.scheduler.expect(may_start.min(usize::try_from(room).unwrap_or(usize::MAX)));
     }
 
     /// Whether nothing is picked ahead, nor will be.

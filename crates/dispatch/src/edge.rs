@@ -4,6 +4,7 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     collections::VecDeque,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -63,6 +64,29 @@ pub fn ask<R>(decider: Decider, question: impl FnOnce() -> R) -> R {
         .unwrap_or_else(|payload| resume_unwind(Box::new(PluginPanic { decider, payload })))
 }
 
+/// Who is asked just now, where several questions have one catch.
+pub(crate) struct Asking(Cell<Option<Decider>>);
+
+impl Asking {
+    /// Asks a plugin.
+    #[inline]
+    pub(crate) fn ask<R>(&self, decider: Decider, question: impl FnOnce() -> R) -> R {
+        self.0.set(Some(decider));
+        let answer = question();
+        self.0.set(None);
+        answer
+    }
+}
+
+/// Asks plugins several questions. As [`ask`], with one catch for all of them: one for each costs more than many an answer.
+pub(crate) fn asking<R>(questions: impl FnOnce(&Asking) -> R) -> R {
+    let asking = Asking(Cell::new(None));
+    catch_unwind(AssertUnwindSafe(|| questions(&asking))).unwrap_or_else(|payload| match asking.0.get() {
+        Some(decider) => resume_unwind(Box::new(PluginPanic { decider, payload })),
+        None => resume_unwind(payload),
+    })
+}
+
 /// The host's scheduler.
 pub(crate) struct Queue {
     scheduler: Box<dyn Scheduler>,
@@ -82,6 +106,10 @@ impl Queue {
     pub(crate) fn new(scheduler: Box<dyn Scheduler>) -> Self {
         let (hears_finish, prefers_many) = (scheduler.hears_finish(), scheduler.prefers_many());
         Self { scheduler, hears_finish, prefers_many, expected: 0, ahead: VecDeque::new(), picked: Vec::new() }
+    }
+
+    pub(crate) fn hears_finish(&self) -> bool {
+        self.hears_finish
     }
 
     pub(crate) fn prefers_many(&self) -> bool {
@@ -104,9 +132,9 @@ impl Queue {
         self.expected > 0 || !self.ahead.is_empty()
     }
 
-    fn pop_ahead(&mut self, now: MonoTime) -> Pick {
+    fn next_of_many(&mut self, now: MonoTime) -> Pick {
         let Self { scheduler, expected, ahead, picked, .. } = self;
-        let end = ask(Decider::Scheduler, || scheduler.pop_many(now, *expected, picked));
+        let end = scheduler.pop_many(now, *expected, picked);
         *expected = 0;
         ahead.extend(picked.drain(..));
         match (ahead.pop_front(), end) {
@@ -125,13 +153,15 @@ impl Queue {
     }
 
     pub(crate) fn pop(&mut self, now: MonoTime) -> Pick {
+        ask(Decider::Scheduler, || self.next(now))
+    }
+
+    /// The same for who asks by [`Asking`].
+    pub(crate) fn next(&mut self, now: MonoTime) -> Pick {
         if let Some(token) = self.ahead.pop_front() {
             return Pick::Run(token);
         }
-        if self.expected > 1 {
-            return self.pop_ahead(now);
-        }
-        ask(Decider::Scheduler, || self.scheduler.pop(now))
+        if self.expected > 1 { self.next_of_many(now) } else { self.scheduler.pop(now) }
     }
 
     pub(crate) fn remove(&mut self, token: Token) -> bool {
@@ -148,6 +178,11 @@ impl Queue {
         if self.hears_finish {
             ask(Decider::Scheduler, || self.scheduler.on_finish(token, usage));
         }
+    }
+
+    /// The same for who asks by [`Asking`] and knows that it hears of ends.
+    pub(crate) fn tell_finish(&mut self, token: Token, usage: Usage) {
+        self.scheduler.on_finish(token, usage);
     }
 
     pub(crate) fn can_hold(&self) -> bool {

@@ -98,6 +98,14 @@ pub struct Start {
     pub memory: Option<NonZeroU64>,
 }
 
+impl Start {
+    /// To be written over.
+    pub(crate) fn blank(lease: Lease) -> Self {
+        let (timeout, queued, given_up, memory) = (None, MonoTime::ZERO, Vec::new(), None);
+        Self { lease, attempt: 0, resume: false, timeout, queued, given_up, memory }
+    }
+}
+
 /// Why a job did not succeed, and what was tried.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

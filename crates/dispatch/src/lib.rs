@@ -81,4 +81,5 @@ pub use gates::{BreakerSettings, LimitChange, LimitSettings, LimitStanding, Rate
 pub use past::{Past, Setback};
 pub use resources::{Ladder, MemoryUse, Needs, Pressure, ResourceSettings, Rung};
 pub use shares::WeightRefused;
+pub use step::plain::{Short, Turn};
 pub use trouble::FailedTry;

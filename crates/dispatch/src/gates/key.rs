@@ -77,6 +77,8 @@ impl Classes {
 pub(super) struct Hot {
     pub(super) limit: LimitId,
     pub(super) running: u32,
+    /// How many may, as its limit says.
+    pub(super) most: u32,
     /// Whether classes or jobs wait for it.
     pub(super) is_awaited: bool,
 }

@@ -63,6 +63,8 @@ pub(crate) struct Limits {
     groups: HashMap<(Box<str>, Priority), u32>,
     /// Jobs that are set aside, and for which key.
     aside: BTreeMap<Token, (KeyId, Turn)>,
+    /// How many keys are awaited: commonly none, and then no end and no start has to look whether its keys are.
+    awaited: usize,
 }
 
 impl Limits {
@@ -85,6 +87,7 @@ impl Limits {
             uses: Vec::new(),
             groups: HashMap::new(),
             aside: BTreeMap::new(),
+            awaited: 0,
             list,
         };
         limits.is_plain = limits.list.iter().map(is_plain).collect();
@@ -99,8 +102,9 @@ impl Limits {
 
     fn add(&mut self, limit: LimitId, name: Option<Name>, now: MonoTime) -> KeyId {
         let key = KeyId(u32::try_from(self.hot.len()).expect("fewer than 2^32 keys"));
-        self.hot.push(Hot { limit, running: 0, is_awaited: false });
-        self.keys.push(Key::new(name, &self.list[usize::from(limit.0)], now));
+        let settings = &self.list[usize::from(limit.0)];
+        self.hot.push(Hot { limit, running: 0, most: most(settings), is_awaited: false });
+        self.keys.push(Key::new(name, settings, now));
         key
     }
 
@@ -170,14 +174,14 @@ impl Limits {
 
     fn block(&self, Use { key, units }: Use, now: MonoTime) -> Option<Block> {
         let hot = &self.hot[key.0 as usize];
-        let settings = &self.list[usize::from(hot.limit.0)];
-        if settings.concurrency.is_some_and(|most| hot.running >= most.get()) {
+        if hot.running >= hot.most {
             return Some(Block::Concurrency);
         }
-        if self.is_plain[usize::from(hot.limit.0)] {
+        let limit = usize::from(hot.limit.0);
+        if self.is_plain[limit] {
             return None;
         }
-        self.keys[key.0 as usize].block(settings, units, now)
+        self.keys[key.0 as usize].block(&self.list[limit], units, now)
     }
 
     /// The first key that lets no job of this class start, and why.
@@ -193,12 +197,12 @@ impl Limits {
     /// How many of a key may start, if each takes one unit.
     pub(crate) fn room(&self, key: KeyId, now: MonoTime) -> u32 {
         let hot = &self.hot[key.0 as usize];
-        let settings = &self.list[usize::from(hot.limit.0)];
-        let slots = settings.concurrency.map_or(u32::MAX, |most| most.get().saturating_sub(hot.running));
-        if slots == 0 || self.is_plain[usize::from(hot.limit.0)] {
+        let slots = hot.most.saturating_sub(hot.running);
+        let limit = usize::from(hot.limit.0);
+        if slots == 0 || self.is_plain[limit] {
             return slots;
         }
-        slots.min(self.keys[key.0 as usize].room(settings, now))
+        slots.min(self.keys[key.0 as usize].room(&self.list[limit], now))
     }
 
     /// When a key lets something start again by itself, if it does not now.
@@ -208,24 +212,21 @@ impl Limits {
 
     /// Lets a job of this class start, or says which key does not.
     pub(crate) fn admit(&mut self, class: ClassId, now: MonoTime) -> Result<(), (KeyId, Block)> {
-        let Class { from, many, .. } = self.classes[class.0 as usize];
-        let all = from as usize..from as usize + usize::from(many);
-        for place in all.clone() {
-            if let Some(block) = self.block(self.uses[place], now) {
-                return Err((self.uses[place].key, block));
-            }
+        if let Some(blocked) = self.blocked(class, now) {
+            return Err(blocked);
         }
-        for place in all {
-            let Use { key, units } = self.uses[place];
-            let hot = &mut self.hot[key.0 as usize];
+        let Self { list, is_plain, hot, keys, classes, uses, .. } = self;
+        let Class { from, many, .. } = classes[class.0 as usize];
+        for Use { key, units } in &uses[from as usize..][..usize::from(many)] {
+            let hot = &mut hot[key.0 as usize];
             hot.running += 1;
             if hot.is_awaited {
-                let let_go = &mut self.keys[key.0 as usize].let_go;
+                let let_go = &mut keys[key.0 as usize].let_go;
                 *let_go = let_go.saturating_sub(1);
             }
             let limit = usize::from(hot.limit.0);
-            if !self.is_plain[limit] {
-                self.keys[key.0 as usize].start(&self.list[limit], units, now);
+            if !is_plain[limit] {
+                keys[key.0 as usize].start(&list[limit], *units, now);
             }
         }
         Ok(())
@@ -233,14 +234,14 @@ impl Limits {
 
     /// An attempt of a job of this class has ended.
     pub(crate) fn ended(&mut self, class: ClassId, attempt: Attempt, now: MonoTime) {
-        let Class { from, many, .. } = self.classes[class.0 as usize];
-        for place in from as usize..from as usize + usize::from(many) {
-            let key = self.uses[place].key;
-            let hot = &mut self.hot[key.0 as usize];
+        let Self { list, is_plain, hot, keys, classes, uses, .. } = self;
+        let Class { from, many, .. } = classes[class.0 as usize];
+        for Use { key, .. } in &uses[from as usize..][..usize::from(many)] {
+            let hot = &mut hot[key.0 as usize];
             hot.running -= 1;
             let limit = usize::from(hot.limit.0);
-            if !self.is_plain[limit] {
-                self.keys[key.0 as usize].end(&self.list[limit], attempt, now);
+            if !is_plain[limit] {
+                keys[key.0 as usize].end(&list[limit], attempt, now);
             }
         }
     }
@@ -286,7 +287,15 @@ impl Limits {
                 }
             }
         }
-        self.is_plain[place] = is_plain(&self.list[place]);
+        let settings = &self.list[place];
+        self.is_plain[place] = is_plain(settings);
+        let most = most(settings);
+        self.hot.iter_mut().filter(|hot| hot.limit == limit).for_each(|hot| hot.most = most);
+    }
+
+    /// Whether any key is waited for.
+    pub(crate) fn is_any_awaited(&self) -> bool {
+        self.awaited > 0
     }
 
     /// The keys of a limit that are waited for.
@@ -329,13 +338,19 @@ impl Limits {
     fn wait(&mut self, key: KeyId, turn: Turn, waiter: Waiter) {
         let of = &mut self.keys[key.0 as usize];
         of.waiters.insert(turn, waiter);
-        self.hot[key.0 as usize].is_awaited = true;
+        self.set_awaited(key, true);
+    }
+
+    fn set_awaited(&mut self, key: KeyId, is_awaited: bool) {
+        let before = std::mem::replace(&mut self.hot[key.0 as usize].is_awaited, is_awaited);
+        self.awaited = self.awaited + usize::from(is_awaited) - usize::from(before);
     }
 
     fn take_out(&mut self, key: KeyId, turn: Turn) -> Option<Waiter> {
         let waiters = &mut self.keys[key.0 as usize].waiters;
         let waiter = waiters.remove(&turn);
-        self.hot[key.0 as usize].is_awaited = !waiters.is_empty();
+        let is_awaited = !waiters.is_empty();
+        self.set_awaited(key, is_awaited);
         waiter
     }
 
@@ -491,6 +506,11 @@ impl Limits {
 
 fn limit_at(place: usize) -> LimitId {
     LimitId(u16::try_from(place).expect("a host has fewer limits"))
+}
+
+/// How many attempts may run with a key of a limit.
+fn most(settings: &LimitSettings) -> u32 {
+    settings.concurrency.map_or(u32::MAX, NonZeroU32::get)
 }
 
 /// Whether nothing but the number of running attempts matters.

@@ -34,11 +34,7 @@ pub(crate) fn admit(dispatch: &mut Dispatch, key: BatchKey, index: u32, token: T
 
 /// Calls those who wait for the keys of a class.
 fn call(dispatch: &mut Dispatch, class: ClassId, why: Call, now: MonoTime) {
-    let Some(limits) = &dispatch.limits else { return };
-    if !limits.keys(class).any(|key| limits.is_awaited(key)) {
-        // So it is for most ends and starts.
-        return;
-    }
+    let Some(limits) = dispatch.limits.as_ref().filter(|limits| limits.is_any_awaited()) else { return };
     let awaited: Vec<KeyId> = limits.keys(class).filter(|key| limits.is_awaited(*key)).collect();
     for key in awaited {
         wake(dispatch, key, why, now);

@@ -11,6 +11,7 @@ mod ends_of_the_host;
 mod explain;
 mod halt;
 mod halting;
+mod hands;
 mod leases;
 mod limits;
 mod limits_of_time;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use batchmill_core::ErrorClass;
+use batchmill_dispatch::Event;
 
 use crate::{
     rig::{Rig, jobs, settings, setup},
@@ -28,7 +29,7 @@ fn running(unanswered: u64) -> (Rig, Arc<Mutex<Vec<usize>>>) {
 
 /// Ends come together, as a body hands them over.
 fn together(rig: &mut Rig, ends: impl FnOnce(&mut Rig) -> Vec<String>) -> Vec<String> {
-    assert!(rig.dispatch.picks_ahead());
+    assert!(rig.dispatch.picks_ahead(false));
     rig.dispatch.expect_ends(AT_ONCE as usize);
     let said = ends(rig);
     rig.dispatch.settle();
@@ -53,12 +54,25 @@ fn ends_that_come_together_are_one_question() {
 }
 
 #[test]
-fn what_was_picked_ahead_and_may_not_start_goes_back_to_its_place() {
+fn no_more_is_picked_ahead_than_may_start() {
     let (mut rig, asked) = running(2);
     let said = together(&mut rig, |rig| (0..3).map(|job| rig.ok(job)).collect());
     assert_eq!(starts(&said), ["start 3"], "then two records are unanswered");
-    assert_eq!((rig.dispatch.totals().queued, asked.lock().unwrap().as_slice()), (6, [3].as_slice()));
+    assert_eq!((rig.dispatch.totals().queued, asked.lock().unwrap().as_slice()), (6, [1].as_slice()));
     assert_eq!(starts(&[rig.answer()]), ["start 4", "start 5"]);
+}
+
+#[test]
+fn what_was_picked_ahead_and_may_not_start_goes_back_to_its_place() {
+    let (mut rig, asked) = running(100);
+    let said = together(&mut rig, |rig| {
+        let first = rig.ok(0);
+        rig.step(Event::Crowded { crowded: true });
+        vec![first, rig.ok(1), rig.ok(2)]
+    });
+    assert_eq!(starts(&said), ["start 3"], "then there is no room for records");
+    assert_eq!((rig.dispatch.totals().queued, asked.lock().unwrap().as_slice()), (6, [3].as_slice()));
+    assert_eq!(starts(&[rig.step(Event::Crowded { crowded: false })]), ["start 4", "start 5"]);
     assert_eq!(rig.dispatch.totals().scheduler_faults, 0);
 }
 

@@ -40,12 +40,17 @@ const BOUNDS: [u64; 20] = {
 pub(crate) struct Bins {
     counts: [u64; BOUNDS.len() + 1],
     nanos: [u64; BOUNDS.len() + 1],
+    /// Where the last one went: most are like the one before, and to look through the bounds costs more than all the rest.
+    last: usize,
 }
 
 impl Bins {
     pub(crate) fn add(&mut self, duration: Duration) {
         let nanos = duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into());
-        let place = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
+        if !is_at(self.last, nanos) {
+            self.last = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
+        }
+        let place = self.last;
         self.counts[place] += 1;
         self.nanos[place] = self.nanos[place].saturating_add(nanos);
     }
@@ -58,6 +63,12 @@ impl Bins {
             histogram.record_many(mean, usize::try_from(count).unwrap_or(usize::MAX));
         }
     }
+}
+
+/// Whether a duration belongs to a bin.
+fn is_at(place: usize, nanos: u64) -> bool {
+    let above = place.checked_sub(1).is_none_or(|before| nanos > BOUNDS[before]);
+    above && BOUNDS.get(place).is_none_or(|bound| nanos <= *bound)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use batchmill_core::{CancelReason, CancelSignal, Closing, MonoTime, Outcome, Pause, StartLog, StopReason, Verdict};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, SlotId, Start};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, PluginPanic, Short, SlotId, Start, Turn};
 use tokio::task::JoinSet;
 
 use crate::{Workload, meters::Tally};
@@ -25,7 +25,7 @@ use super::{
 };
 
 /// One decision in so many is timed.
-const TIMED_ONE_IN: u32 = 64;
+const TIMED_ONE_IN: usize = 64;
 
 pub(super) struct Brain<W: Workload> {
     pub(super) dispatch: Dispatch,
@@ -57,7 +57,7 @@ pub(super) struct Brain<W: Workload> {
     /// What happened since a governor was told, if there is one.
     pub(super) ends: Option<Ends>,
     /// Ends of attempts until one is timed again.
-    untimed: u32,
+    untimed: usize,
     tasks: JoinSet<()>,
 }
 
@@ -129,58 +129,123 @@ impl<W: Workload> Brain<W> {
         }
     }
 
-    /// Takes the ends of attempts, in their order. The start that follows in the slot of each is put on its seat, and its
-    /// own record is left among the seat's effects, to be put into words without the lock; whatever else follows is carried
-    /// out here.
+    /// Takes the ends of attempts, in their order. The start that follows in the slot of each is put on its seat, and so is
+    /// its record, to be put into words without the lock; whatever else follows is carried out here.
     pub(super) fn take_ends(&mut self, shared: &Arc<Shared<W>>, seats: &mut [Seat<W>]) {
-        let picks_ahead = self.dispatch.picks_ahead();
-        if picks_ahead {
-            self.dispatch.expect_ends(seats.iter().filter(|seat| seat.end.is_some()).count());
-        }
-        for seat in seats {
-            if let Some(end) = seat.end.take()
-                && let Some(work) = seat.work.take()
-            {
-                self.take_end(shared, end, work, seat);
+        let (mut ends, mut succeeded) = (0_usize, 0);
+        for seat in seats.iter_mut() {
+            let (Some(end), true) = (&seat.end, seat.work.is_some()) else { continue };
+            seat.report.usage.ran = end.ran;
+            (seat.short, ends) = (Short::Untold, ends + 1);
+            succeeded += usize::from(seat.has_succeeded());
+            if let Some(ends) = &mut self.ends {
+                ends.count(&seat.report.outcome);
+            }
+            if shared.meters.is_some() {
+                self.tally.attempt(&seat.report.outcome, end.ran);
             }
         }
+        let before = shared.meters.as_ref().and_then(|meters| self.is_timed(ends).then(|| (meters, Instant::now())));
+        let picks_ahead = ends > 1 && self.dispatch.picks_ahead(succeeded == ends);
+        if picks_ahead {
+            self.dispatch.expect_ends(ends);
+        }
+        let (mut rest, mut effects) = (seats, std::mem::take(&mut self.effects));
+        while let [_, ..] = rest {
+            let plain = if succeeded > 0 { self.take_plain_ends(shared, rest, &mut effects) } else { 0 };
+            rest = &mut rest[plain..];
+            if let [seat, others @ ..] = rest {
+                self.take_end(shared, seat, &mut effects);
+                rest = others;
+            }
+        }
+        self.effects = effects;
         if picks_ahead && !self.dispatch.is_settled() {
             self.consult(shared, |dispatch, _| dispatch.settle());
         }
         self.tell_of_rest();
+        if let Some((meters, before)) = before {
+            meters.decision(before.elapsed() / u32::try_from(ends).unwrap_or(1));
+        }
     }
 
-    fn take_end(&mut self, shared: &Arc<Shared<W>>, End { at, ran, draw }: End, mut work: Work<W>, seat: &mut Seat<W>) {
+    /// Takes the ends of attempts that succeeded, up to the first that can not be decided the short way. How many seats are
+    /// done with then.
+    fn take_plain_ends(&mut self, shared: &Arc<Shared<W>>, seats: &mut [Seat<W>], effects: &mut Vec<Effect>) -> usize {
+        if self.broken {
+            return 0;
+        }
+        let Self { dispatch, signals, now, .. } = self;
+        let ended = seats.iter_mut().filter(|seat| seat.has_ended());
+        let turns = ended.map_while(|seat| turn(seat, signals, now));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| dispatch.succeeded(turns, effects))) {
+            effects.clear();
+            self.break_down(shared, &blame(shared, payload));
+        }
+        let mut taken = 0;
+        for seat in seats {
+            let (Some(work), true) = (&mut seat.work, seat.end.is_some()) else {
+                taken += 1;
+                continue;
+            };
+            match seat.short {
+                Short::Untold => break,
+                Short::Followed => work.is_logged = false,
+                Short::Left => {
+                    let lease = work.start.lease;
+                    seat.left = seat.work.take().map(|work| work.batch);
+                    self.note_rest(lease);
+                }
+                Short::Otherwise => {
+                    let lease = work.start.lease;
+                    self.sort_out(shared, lease, seat, effects);
+                }
+            }
+            seat.end = None;
+            taken += 1;
+        }
+        effects.drain(..).for_each(|effect| self.carry_out(shared, effect));
+        taken
+    }
+
+    /// Takes the end of an attempt that is none of these.
+    fn take_end(&mut self, shared: &Arc<Shared<W>>, seat: &mut Seat<W>, effects: &mut Vec<Effect>) {
+        let Seat { work, end, report, .. } = &mut *seat;
+        let (Some(End { at, draw, .. }), Some(work)) = (end.take(), work) else { return };
+        if self.broken {
+            // Nothing of it counts, nor of what the decision that panicked had begun.
+            (seat.work, seat.record) = (None, None);
+            return;
+        }
         let lease = work.start.lease;
-        if let Some(signal) = self.renew_signal(lease.slot) {
+        if let Some(signal) = renew_signal(&mut self.signals, lease.slot) {
             work.signal = signal;
         }
-        let Seat { report, effects, .. } = &mut *seat;
-        if let Some(ends) = &mut self.ends {
-            ends.count(&report.outcome);
-        }
-        let before = shared.meters.is_some().then(|| self.count_end(&report.outcome, ran)).flatten();
         let now = self.advance(at);
-        report.usage.ran = ran;
-        self.decide_by(shared, effects, |dispatch, effects| {
-            let succeeded = matches!(report.outcome, Outcome::Succeeded);
-            if !(succeeded && dispatch.succeeded(now, lease, &report.usage, effects)) {
-                let outcome = std::mem::replace(&mut report.outcome, Outcome::Stopped);
-                dispatch.step(now, Event::AttemptEnded { lease, outcome, usage: report.usage, draw }, effects);
-            }
-        });
-        if let (Some(meters), Some(before)) = (&shared.meters, before) {
-            meters.decision(before.elapsed());
+        let outcome = std::mem::replace(&mut report.outcome, Outcome::Stopped);
+        self.decide(shared, now, Event::AttemptEnded { lease, outcome, usage: report.usage, draw }, effects);
+        self.sort_out(shared, lease, seat, effects);
+    }
+
+    /// Keeps of the effects of an end what its seat goes on with, and carries out the others.
+    fn sort_out(&mut self, shared: &Arc<Shared<W>>, lease: Lease, seat: &mut Seat<W>, effects: &mut Vec<Effect>) {
+        let goes_on = |effect: &Effect| matches!(effect, Effect::Start(next) if next.lease.slot == lease.slot && next.lease.batch == lease.batch);
+        if !effects.iter().any(goes_on) {
+            self.note_rest(lease);
         }
-        self.note_rest(lease, &seat.effects);
-        if !seat.effects.iter().all(|effect| belongs_to(effect, lease)) {
-            for other in seat.effects.extract_if(.., |effect| !belongs_to(effect, lease)) {
-                self.carry_out(shared, other);
+        let Some(mut work) = seat.work.take() else { return };
+        let mut follows = None;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Record(record) if record.batch == lease.batch && record.index == lease.index => {
+                    seat.record = Some(record);
+                }
+                Effect::Start(next) if next.lease.slot == lease.slot => follows = Some(next),
+                other => self.carry_out(shared, other),
             }
         }
-        // Where there is a next start in its slot, it is the last effect.
-        match seat.effects.pop_if(|effect| matches!(effect, Effect::Start(_))) {
-            Some(Effect::Start(next)) => {
+        match follows {
+            Some(next) => {
                 if next.lease.batch != lease.batch
                     && let Some(batch) = self.batch(next.lease.batch).cloned()
                 {
@@ -189,19 +254,15 @@ impl<W: Workload> Brain<W> {
                 (work.start, work.is_logged) = (next, false);
                 seat.work = Some(work);
             }
-            _ => seat.left = Some(work.batch),
+            None => seat.left = Some(work.batch),
         }
     }
 
     /// Notes the slot of an attempt of a durable batch in which nothing of it runs any more.
-    fn note_rest(&mut self, lease: Lease, effects: &[Effect]) {
-        if !self.has_durable {
-            return;
-        }
-        let Some(starts) = self.batch(lease.batch).and_then(|batch| batch.starts.as_ref()) else { return };
-        let goes_on = |effect: &Effect| matches!(effect, Effect::Start(next) if next.lease.slot == lease.slot && next.lease.batch == lease.batch);
-        if !effects.iter().any(goes_on) {
-            let starts = starts.clone();
+    fn note_rest(&mut self, lease: Lease) {
+        if self.has_durable
+            && let Some(starts) = self.batch(lease.batch).and_then(|batch| batch.starts.clone())
+        {
             self.rested.push((starts, lease.slot.0));
         }
     }
@@ -216,13 +277,12 @@ impl<W: Workload> Brain<W> {
         self.rested.clear();
     }
 
-    /// Counts an end, and looks at the clock if its decision is timed. Reading the clock twice would cost more than most decisions
-    /// take, so one in many is timed: the first, and then each after so many.
-    fn count_end(&mut self, outcome: &Outcome, ran: Duration) -> Option<Instant> {
-        self.tally.attempt(outcome, ran);
-        let is_timed = self.untimed == 0;
-        self.untimed = if is_timed { TIMED_ONE_IN - 1 } else { self.untimed - 1 };
-        is_timed.then(Instant::now)
+    /// Whether the decisions on so many ends are timed. Reading the clock twice costs more than most decisions take, so one in
+    /// many is timed, with those that come in one hand with it: the first, and then each after so many.
+    fn is_timed(&mut self, ends: usize) -> bool {
+        let is_timed = self.untimed < ends;
+        self.untimed = if is_timed { TIMED_ONE_IN.saturating_sub(ends - self.untimed) } else { self.untimed - ends };
+        is_timed
     }
 
     /// Lets dispatch decide on an event.
@@ -283,18 +343,6 @@ impl<W: Workload> Brain<W> {
             }
             batch.outlet.end(BatchEnd { retries, ..BatchEnd::new(verdict, counts) });
         }
-    }
-
-    /// Under the lock, because a stop may be raised until the very end: it belongs to the attempt that ended.
-    fn renew_signal(&mut self, slot: SlotId) -> Option<CancelSignal> {
-        /// The runner's own handle and the brain's.
-        const HANDLES: usize = 2;
-        let signal = &mut self.signals[slot.0 as usize];
-        if signal.is_fresh(HANDLES) {
-            return None;
-        }
-        *signal = CancelSignal::new();
-        Some(signal.clone())
     }
 
     fn carry_out(&mut self, shared: &Arc<Shared<W>>, effect: Effect) {
@@ -412,13 +460,29 @@ impl<W: Workload> Brain<W> {
     }
 }
 
-/// Whether the runner of the attempt that ended carries it out itself.
-fn belongs_to(effect: &Effect, lease: Lease) -> bool {
-    match effect {
-        Effect::Start(start) => start.lease.slot == lease.slot,
-        Effect::Record(record) => record.batch == lease.batch && record.index == lease.index,
-        _ => false,
+/// A seat whose attempt has succeeded, as dispatch takes it.
+fn turn<'s, W: Workload>(seat: &'s mut Seat<W>, signals: &mut [CancelSignal], now: &mut MonoTime) -> Option<Turn<'s>> {
+    if !seat.has_succeeded() {
+        return None;
     }
+    let Seat { report, record, short, end: Some(end), work: Some(work), .. } = seat else { return None };
+    if let Some(signal) = renew_signal(signals, work.start.lease.slot) {
+        work.signal = signal;
+    }
+    *now = end.at.max(*now);
+    Some(Turn { at: *now, usage: &report.usage, start: &mut work.start, record, short })
+}
+
+/// Under the lock, because a stop may be raised until the very end: it belongs to the attempt that ended.
+fn renew_signal(signals: &mut [CancelSignal], slot: SlotId) -> Option<CancelSignal> {
+    /// The runner's own handle and the brain's.
+    const HANDLES: usize = 2;
+    let signal = &mut signals[slot.0 as usize];
+    if signal.is_fresh(HANDLES) {
+        return None;
+    }
+    *signal = CancelSignal::new();
+    Some(signal.clone())
 }
 
 /// Who panicked, counted and in words.

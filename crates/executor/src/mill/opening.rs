@@ -213,7 +213,7 @@ fn lot(clock: &Clock, source: &dyn JobSource, past: &mut Past, places: Range<u64
     let mut next = places.start;
     while next < places.end {
         let (first, left) = (next, places.end - next);
-        let keys = source.keys(first);
+        let mut keys = source.keys(first);
         next += source.alike(first, left).clamp(1, left);
         for place in first..next {
             let past = past.of(place, clock);
@@ -224,7 +224,9 @@ fn lot(clock: &Clock, source: &dyn JobSource, past: &mut Past, places: Range<u64
                     if jobs.len() == 1 {
                         jobs.reserve_exact(usize::try_from(places.end - place).unwrap_or_default());
                     }
-                    jobs.push(new_job(clock, &keys, past));
+                    // Most are told once.
+                    let keys = if place + 1 == next { std::mem::take(&mut keys) } else { keys.clone() };
+                    jobs.push(new_job(clock, keys, past));
                 }
             }
         }
@@ -241,16 +243,16 @@ fn is_same(one: &dispatch::Past, other: &dispatch::Past) -> bool {
     }
 }
 
-fn new_job(clock: &Clock, keys: &JobKeys, past: dispatch::Past) -> NewJob {
+fn new_job(clock: &Clock, keys: JobKeys, past: dispatch::Past) -> NewJob {
     let mut job = NewJob::default();
     job.priority = keys.priority;
-    job.tenant = keys.tenant.clone();
+    job.tenant = keys.tenant;
     job.cost = keys.cost;
     job.timeout = keys.timeout;
     job.after = keys.after.map(|moment| clock.mono(moment));
     job.deadline = keys.deadline.map(|moment| clock.mono(moment));
-    job.share = keys.share.clone();
-    job.limits = keys.limits.clone();
+    job.share = keys.share;
+    job.limits = keys.limits;
     job.past = past;
     job
 }
@@ -266,7 +268,7 @@ mod tests {
         // Long runs and short ones, and each wish on its own; across the border of lots too.
         job.priority = Priority(u8::from(number % 700 > 650));
         job.tenant = Tenant::new(if number % 400 < 200 { "a" } else { "b" }).unwrap();
-        job.cost = if number % 97 == 0 { 2.0 } else { 1.0 };
+        job.cost = if number.is_multiple_of(97) { 2.0 } else { 1.0 };
         job.timeout = (number % 89 < 2).then_some(Duration::from_secs(number % 89));
         job.after = (number % 83 < 2).then(|| WallTime::from_micros(1_000_000 + i64::try_from(number).unwrap()));
         job.deadline = (number % 79 < 3).then(|| WallTime::from_micros(2_000_000));
@@ -295,7 +297,7 @@ mod tests {
         let clock = Clock::start();
         let mut left = past();
         let one_by_one: Vec<NewJob> =
-            (0..).zip(&jobs).map(|(place, job)| new_job(&clock, &job.keys(), left.of(place, &clock))).collect();
+            (0..).zip(&jobs).map(|(place, job)| new_job(&clock, job.keys(), left.of(place, &clock))).collect();
         let mut left = past();
         let runs: Vec<NewJob> = lots(&clock, &jobs, &mut left).flatten().collect();
         assert!(runs.len() < 300, "{} runs of 1,500 jobs", runs.len());

@@ -16,7 +16,7 @@ use std::{
 };
 
 use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Outcome, fault};
-use batchmill_dispatch::{Effect, Start};
+use batchmill_dispatch::{Record, Short, Start};
 use tokio::sync::Notify;
 
 use crate::{AttemptReport, Workload};
@@ -66,22 +66,34 @@ pub(super) struct Seat<W> {
     pub(super) end: Option<End>,
     /// How it ended: written there once, because it is larger than all else that a fast attempt costs to hand on.
     pub(super) report: AttemptReport,
-    /// What its end makes necessary here.
-    pub(super) effects: Vec<Effect>,
-    /// Whose record is among the effects, if not that of `work`.
+    /// Of the job that ended by it, until it is put into words without the lock.
+    pub(super) record: Option<Record>,
+    /// What its end has led to.
+    pub(super) short: Short,
+    /// Whose record that is, if not that of `work`.
     pub(super) left: Option<Arc<OpenBatch<W>>>,
 }
 
 impl<W> Seat<W> {
     fn new(work: Work<W>) -> Self {
         let report = AttemptReport::ended(None, Outcome::Stopped);
-        Self { work: Some(work), end: None, report, effects: Vec::new(), left: None }
+        Self { work: Some(work), end: None, report, record: None, short: Short::Untold, left: None }
+    }
+
+    /// Whether an attempt has ended here and dispatch is not told yet.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some() && self.work.is_some()
+    }
+
+    /// Whether it succeeded, if one has.
+    pub(super) fn has_succeeded(&self) -> bool {
+        matches!(self.report.outcome, Outcome::Succeeded)
     }
 
     /// Takes the start that was not begun. What is still to be told of the attempt before it stays.
     pub(super) fn leave(&mut self) -> Option<Work<W>> {
         let work = self.work.take()?;
-        if !self.effects.is_empty() {
+        if self.record.is_some() {
             self.left.get_or_insert_with(|| work.batch.clone());
         }
         Some(work)
@@ -117,9 +129,9 @@ struct Outbox<W> {
 impl<W: Workload> Outbox<W> {
     /// Puts the end of a seat's last attempt into words.
     fn collect(&mut self, shared: &Arc<Shared<W>>, seat: &mut Seat<W>) {
-        while let Some(effect) = seat.effects.pop() {
-            let Effect::Record(record) = effect else { continue };
-            let Some(batch) = seat.left.as_ref().or(seat.work.as_ref().map(|work| &work.batch)) else { continue };
+        if let Some(record) = seat.record.take()
+            && let Some(batch) = seat.left.as_ref().or(seat.work.as_ref().map(|work| &work.batch))
+        {
             self.open_for(shared, batch);
             let (id, output) = (seat.report.id.take(), seat.report.output.take());
             self.results.push(result(&shared.clock, batch, record, id, output));
