@@ -15,7 +15,11 @@ mod sides;
 mod suites;
 mod tools;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+    time::Instant,
+};
 
 use arguments::{Action, Arguments, USAGE};
 use measure::Plan;
@@ -41,6 +45,10 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         };
+    }
+    if let Err(why) = keep_memory() {
+        eprintln!("bench: {why}");
+        return ExitCode::FAILURE;
     }
     let arguments = match Arguments::parse(words) {
         Ok(arguments) => arguments,
@@ -70,6 +78,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The setting of the allocator that says when freed memory is returned to the system.
+const RETURNS: &str = "MIMALLOC_PURGE_DELAY";
+
+/// Begins again with an allocator that keeps what is freed, which it can only be told before it begins. Sides run in turn: else
+/// the memory of each is returned while the other runs, and cleared again for it, which takes as long as all its jobs that do
+/// nothing, or longer, as the system pleases. Programs that are started by a side are not told.
+fn keep_memory() -> Result<(), String> {
+    if std::env::var_os(RETURNS).is_some() {
+        return Ok(());
+    }
+    let this = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    let error = Command::new(this).args(std::env::args_os().skip(1)).env(RETURNS, "-1").exec();
+    Err(format!("this program again: {error}"))
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {

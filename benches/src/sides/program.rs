@@ -73,6 +73,7 @@ impl Stand {
     /// them.
     pub(crate) fn run(&self) -> Result<Command, String> {
         let mut command = Command::new(&self.program);
+        command.env_remove(crate::RETURNS);
         command.args(["run", "flow.yaml", "jobs.jsonl", "--config", "batchmill.toml", "--progress", "none"]);
         let errors = self.path("stderr");
         let stderr = File::create(&errors).map_err(at(&errors))?;

@@ -72,6 +72,7 @@ impl Waiting {
     fn resident(self, jobs: u32) -> Result<u64, String> {
         let program = env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
         let mut command = Command::new(program);
+        command.env_remove(crate::RETURNS);
         command.args([ARGUMENT, self.name(), &jobs.to_string()]).stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = command.output().map_err(|error| format!("this program again: {error}"))?;
         let told = String::from_utf8_lossy(&output.stdout);

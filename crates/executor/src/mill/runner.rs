@@ -38,6 +38,9 @@ const HAND_TIME: Duration = Duration::from_micros(20);
 /// Results that a runner keeps while its jobs end without waiting.
 const LOT: usize = 128;
 
+/// Those for which it has room at first: runners whose attempts wait hand over each by itself, and there are thousands of them.
+const LOT_AT_FIRST: usize = 4;
+
 /// Attempts that end without waiting before the runner lets other tasks of its thread run.
 const TURNS: usize = 128;
 
@@ -144,8 +147,9 @@ impl<W: Workload> Outbox<W> {
             self.hand_over(shared);
             self.batch = Some(batch.clone());
         }
-        if self.results.capacity() == 0 {
-            self.results.reserve_exact(LOT);
+        if self.results.len() == self.results.capacity() {
+            let room = if self.results.is_empty() { LOT_AT_FIRST } else { LOT };
+            self.results.reserve_exact(room);
         }
     }
 
@@ -176,7 +180,7 @@ struct Runner<W> {
 pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>) {
     let mut runner = Runner {
         call,
-        hand: Hand { seats: Vec::new(), reach: 1 },
+        hand: Hand { seats: Vec::with_capacity(1), reach: 1 },
         outbox: Outbox { batch: None, results: Vec::new() },
         timer: Timer::default(),
         draws: Draws::new(),
