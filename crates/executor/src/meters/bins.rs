@@ -40,19 +40,31 @@ const BOUNDS: [u64; 20] = {
 pub(crate) struct Bins {
     counts: [u64; BOUNDS.len() + 1],
     nanos: [u64; BOUNDS.len() + 1],
-    /// Where the last one went: most are like the one before, and to look through the bounds costs more than all the rest.
+    /// Where the last one went, from which duration on, and how far: most are like the one before, and to look through the bounds
+    /// costs more than all the rest.
     last: usize,
+    from: u64,
+    span: u64,
 }
 
 impl Bins {
+    #[inline]
     pub(crate) fn add(&mut self, duration: Duration) {
         let nanos = duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into());
-        if !is_at(self.last, nanos) {
-            self.last = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
+        // One comparison: what is below goes round to the largest numbers.
+        if nanos.wrapping_sub(self.from) > self.span {
+            self.find(nanos);
         }
         let place = self.last;
         self.counts[place] += 1;
         self.nanos[place] = self.nanos[place].saturating_add(nanos);
+    }
+
+    #[cold]
+    fn find(&mut self, nanos: u64) {
+        self.last = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());
+        self.from = self.last.checked_sub(1).map_or(0, |before| BOUNDS[before] + 1);
+        self.span = BOUNDS.get(self.last).copied().unwrap_or(u64::MAX) - self.from;
     }
 
     /// Hands everything over.
@@ -63,12 +75,6 @@ impl Bins {
             histogram.record_many(mean, usize::try_from(count).unwrap_or(usize::MAX));
         }
     }
-}
-
-/// Whether a duration belongs to a bin.
-fn is_at(place: usize, nanos: u64) -> bool {
-    let above = place.checked_sub(1).is_none_or(|before| nanos > BOUNDS[before]);
-    above && BOUNDS.get(place).is_none_or(|bound| nanos <= *bound)
 }
 
 #[cfg(test)]
