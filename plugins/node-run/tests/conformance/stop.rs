@@ -60,8 +60,9 @@ async fn who_ignores_term_is_killed() {
 async fn a_stop_gives_time_to_end_cleanly_and_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let (ready, clean) = (folder.path().join("ready"), folder.path().join("clean"));
+    // Ready when its child is there: one that is started after the stop does not hear of it, and holds the output.
     let script =
-        format!("trap 'echo yes > {}; exit 0' TERM; touch {}; sleep 1000 & wait", clean.display(), ready.display());
+        format!("trap 'echo yes > {}; exit 0' TERM; sleep 1000 & touch {}; wait", clean.display(), ready.display());
     let ended = stopped_in_time(&script, "polite", || ready.exists()).await;
     assert_eq!(ended, Err(NodeError::cancelled()));
     assert_eq!(fs::read_to_string(clean).unwrap(), "yes\n");
