@@ -60,6 +60,12 @@ impl Bins {
         self.nanos[place] = self.nanos[place].saturating_add(nanos);
     }
 
+    /// Adds what another one counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(all, more)| *all += more);
+        self.nanos.iter_mut().zip(other.nanos).for_each(|(all, more)| *all = all.saturating_add(more));
+    }
+
     #[cold]
     fn find(&mut self, nanos: u64) {
         self.last = BOUNDS.iter().position(|bound| nanos <= *bound).unwrap_or(BOUNDS.len());

@@ -1,4 +1,4 @@
-//! What is counted under the lock of the brain.
+//! What is counted until the meters are told.
 
 use std::time::Duration;
 
@@ -18,6 +18,14 @@ pub(crate) struct Tally {
 impl Tally {
     /// How attempts end, as the label `outcome` says it.
     pub(super) const OUTCOMES: [&'static str; 4] = ["succeeded", "failed", "stopped", "lost"];
+
+    /// Adds what another one counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.attempts.iter_mut().zip(other.attempts).for_each(|(all, more)| *all += more);
+        self.retries.iter_mut().zip(other.retries).for_each(|(all, more)| *all += more);
+        self.node_panics += other.node_panics;
+        self.ran.merge(&other.ran);
+    }
 
     /// An attempt has ended that held its slot for so long.
     pub(crate) fn attempt(&mut self, outcome: &Outcome, ran: Duration) {

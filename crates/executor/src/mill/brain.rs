@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -52,6 +52,9 @@ pub(super) struct Brain<W: Workload> {
     effects: Vec<Effect>,
     /// What happened since the meters were told, if anybody reads them.
     pub(super) tally: Tally,
+    /// The same of each runner: attempts are counted where they end, because a count under this lock would travel from core to core
+    /// with it.
+    pub(super) tallies: Vec<Arc<Mutex<Tally>>>,
     /// Memory in use as a share of its limit, as it was last seen.
     pub(super) memory_share: Option<f64>,
     /// What happened since a governor was told, if there is one.
@@ -78,6 +81,7 @@ impl<W: Workload> Brain<W> {
             now: MonoTime::ZERO,
             effects: Vec::new(),
             tally: Tally::default(),
+            tallies: Vec::new(),
             memory_share: None,
             ends: None,
             untimed: 0,
@@ -140,9 +144,6 @@ impl<W: Workload> Brain<W> {
             succeeded += usize::from(seat.has_succeeded());
             if let Some(ends) = &mut self.ends {
                 ends.count(&seat.report.outcome);
-            }
-            if shared.meters.is_some() {
-                self.tally.attempt(&seat.report.outcome, end.ran);
             }
         }
         let before = shared.meters.as_ref().and_then(|meters| self.is_timed(ends).then(|| (meters, Instant::now())));

@@ -28,7 +28,7 @@ use std::{
     borrow::Cow,
     fmt,
     num::{NonZeroU32, NonZeroU64},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
 use batchmill_core::{BatchCounts, CancelReason, MonoTime, Scheduler};
@@ -320,8 +320,12 @@ impl<W: Workload> Shared<W> {
             let mut brain = self.lock();
             let (totals, draining) = (brain.dispatch.totals(), brain.draining);
             let queued = brain.dispatch.queued_by_tenant();
-            let tally = std::mem::take(&mut brain.tally);
+            let (mut tally, of_runners) = (std::mem::take(&mut brain.tally), brain.tallies.clone());
             drop(brain);
+            for counted in of_runners {
+                let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+                tally.merge(&std::mem::take(&mut counted));
+            }
             meters.add(&tally);
             meters.totals(&totals, draining, &queued);
         }

@@ -101,7 +101,9 @@ impl<W: Workload> Brain<W> {
             self.roster.called += 1;
             let runner = self.roster.idle.pop().unwrap_or_else(|| {
                 let call = Arc::new(Notify::new());
-                self.spawn(shared, runner::run(Arc::downgrade(shared), call.clone()));
+                let tally = Arc::default();
+                self.tallies.push(Arc::clone(&tally));
+                self.spawn(shared, runner::run(Arc::downgrade(shared), call.clone(), tally));
                 call
             });
             runner.notify_one();

@@ -11,7 +11,7 @@
 //! so that ten attempts at once are never all on one core.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use batchmill_core::{CancelSignal, Draw, JobResult, MonoTime, Outcome, fault};
 use batchmill_dispatch::{Record, Short, Start};
 use tokio::sync::Notify;
 
-use crate::{AttemptReport, Workload};
+use crate::{AttemptReport, Workload, meters::Tally};
 
 use super::{
     Shared,
@@ -171,19 +171,21 @@ struct Runner<W> {
     outbox: Outbox<W>,
     timer: Timer,
     draws: Draws,
+    tally: Arc<Mutex<Tally>>,
     turns: usize,
     /// Starts of a hand that are about to be logged, as slots and places.
     starts: Vec<(u32, u64)>,
 }
 
 /// Runs starts whenever it is called, until the mill is gone.
-pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>) {
+pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>, tally: Arc<Mutex<Tally>>) {
     let mut runner = Runner {
         call,
         hand: Hand { seats: Vec::with_capacity(1), reach: 1 },
         outbox: Outbox { batch: None, results: Vec::new() },
         timer: Timer::default(),
         draws: Draws::new(),
+        tally,
         turns: 0,
         starts: Vec::new(),
     };
@@ -204,7 +206,7 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>)
 impl<W: Workload> Runner<W> {
     /// Runs the starts of its hand, until one waits or takes long. All that ran have ended then.
     async fn run_hand(&mut self, shared: &Arc<Shared<W>>) {
-        let Self { hand: Hand { seats, reach }, outbox, timer, draws, turns, starts, .. } = self;
+        let Self { hand: Hand { seats, reach }, outbox, timer, draws, tally, turns, starts, .. } = self;
         log_starts(seats, starts);
         let began = shared.clock.now();
         let (mut started, mut ran) = (began, 0);
@@ -215,7 +217,7 @@ impl<W: Workload> Runner<W> {
             let mut waited = false;
             let before_waiting = || {
                 waited = true;
-                part(shared, before, after, outbox);
+                part(shared, before, after, (&mut *outbox, &**tally));
             };
             attempt::run(shared, work, started, timer, &mut seat.report, before_waiting).await;
             let now = shared.clock.now();
@@ -232,6 +234,7 @@ impl<W: Workload> Runner<W> {
 
     /// Tells dispatch all that has ended, and takes what follows. Without a start in its hand it waits for a call.
     fn settle(&mut self, shared: &Arc<Shared<W>>) {
+        count(shared, &self.hand.seats, &self.tally);
         let mut brain = shared.lock();
         brain.take_ends(shared, &mut self.hand.seats);
         brain.deal(shared, &mut self.hand);
@@ -285,8 +288,14 @@ fn log_starts<W>(seats: &mut [Seat<W>], starts: &mut Vec<(u32, u64)>) {
 }
 
 /// Before an attempt waits: what ended before it is told, and what comes after it in its hand goes to other runners.
-fn part<W: Workload>(shared: &Arc<Shared<W>>, ended: &mut [Seat<W>], rest: &mut [Seat<W>], outbox: &mut Outbox<W>) {
+fn part<W: Workload>(
+    shared: &Arc<Shared<W>>,
+    ended: &mut [Seat<W>],
+    rest: &mut [Seat<W>],
+    (outbox, tally): (&mut Outbox<W>, &Mutex<Tally>),
+) {
     if ended.iter().chain(&*rest).any(|seat| seat.work.is_some()) {
+        count(shared, ended, tally);
         let mut brain = shared.lock();
         brain.take_ends(shared, ended);
         brain.give_back(shared, ended, rest);
@@ -296,4 +305,17 @@ fn part<W: Workload>(shared: &Arc<Shared<W>>, ended: &mut [Seat<W>], rest: &mut 
         }
     }
     outbox.hand_over(shared);
+}
+
+/// Counts attempts that have ended, before anybody is told.
+fn count<W: Workload>(shared: &Shared<W>, seats: &[Seat<W>], tally: &Mutex<Tally>) {
+    if shared.meters.is_none() {
+        return;
+    }
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    for seat in seats.iter().filter(|seat| seat.work.is_some()) {
+        if let Some(end) = &seat.end {
+            tally.attempt(&seat.report.outcome, end.ran);
+        }
+    }
 }
