@@ -190,19 +190,14 @@ impl Batch {
         }
     }
 
-    /// Moves one job: the only place where a row's state and the counters change.
+    /// Moves one job: only here and in [`apply_to`](Self::apply_to) a row's state and the counters change.
     ///
     /// # Panics
     /// On an illegal transition: dispatch asks only for what its own bookkeeping says is legal, so this is a defect,
     /// and going on would record a wrong end.
     #[inline]
     pub(crate) fn apply(&mut self, index: u32, transition: Transition) -> JobState {
-        let row = &mut self.rows[index as usize];
-        let from = row.state;
-        let to = from.apply(transition).unwrap_or_else(|error| panic!("job {index} of batch {}: {error}", self.key.0));
-        row.state = to;
-        self.counts.moved(from, to);
-        to
+        self.apply_to(index, self.rows[index as usize].state, transition)
     }
 
     /// The same for a job whose state is known: what follows from it is then known when this is compiled.
@@ -210,12 +205,13 @@ impl Batch {
     /// # Panics
     /// As [`apply`](Self::apply), and if that is not its state.
     #[inline(always)]
-    pub(crate) fn apply_to(&mut self, index: u32, known: JobState, transition: Transition) {
+    pub(crate) fn apply_to(&mut self, index: u32, known: JobState, transition: Transition) -> JobState {
         let row = &mut self.rows[index as usize];
         assert!(row.state == known, "job {index} of batch {} is not {known:?}", self.key.0);
         let to = known.apply(transition).unwrap_or_else(|error| panic!("job {index} of batch {}: {error}", self.key.0));
         row.state = to;
         self.counts.moved(known, to);
+        to
     }
 
     pub(crate) fn token(&self, index: u32) -> Token {

@@ -286,23 +286,13 @@ impl<W: Workload> Brain<W> {
         is_timed
     }
 
-    /// Lets dispatch decide on an event.
+    /// Lets dispatch decide on an event. A plugin that panics leaves it between two halves of a decision: going on would be a
+    /// guess, so every open batch ends here and nothing is decided any more.
     fn decide(&mut self, shared: &Shared<W>, now: MonoTime, event: Event, effects: &mut Vec<Effect>) {
-        self.decide_by(shared, effects, |dispatch, effects| dispatch.step(now, event, effects));
-    }
-
-    /// Lets dispatch decide. A plugin that panics leaves it between two halves of a decision: going on would be a guess,
-    /// so every open batch ends here and nothing is decided any more.
-    fn decide_by(
-        &mut self,
-        shared: &Shared<W>,
-        effects: &mut Vec<Effect>,
-        decision: impl FnOnce(&mut Dispatch, &mut Vec<Effect>),
-    ) {
         if self.broken {
             return;
         }
-        let stepped = catch_unwind(AssertUnwindSafe(|| decision(&mut self.dispatch, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.dispatch.step(now, event, effects)));
         if let Err(payload) = stepped {
             effects.clear();
             self.break_down(shared, &blame(shared, payload));
