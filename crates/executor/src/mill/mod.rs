@@ -11,6 +11,8 @@ mod batch;
 mod brain;
 mod delivery;
 mod draws;
+#[cfg(test)]
+mod fixture;
 mod governing;
 mod load;
 mod locked;

@@ -108,9 +108,16 @@ pub(super) struct Hand<W> {
     pub(super) seats: Vec<Seat<W>>,
     /// How many starts it may hold.
     pub(super) reach: usize,
+    /// Whether the roster knows it as one of several starts.
+    pub(super) is_several: bool,
 }
 
 impl<W> Hand<W> {
+    /// An empty one.
+    pub(super) fn new() -> Self {
+        Self { seats: Vec::with_capacity(1), reach: 1, is_several: false }
+    }
+
     pub(super) fn held(&self) -> usize {
         self.seats.iter().filter(|seat| seat.work.is_some()).count()
     }
@@ -181,7 +188,7 @@ struct Runner<W> {
 pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>, tally: Arc<Mutex<Tally>>) {
     let mut runner = Runner {
         call,
-        hand: Hand { seats: Vec::with_capacity(1), reach: 1 },
+        hand: Hand::new(),
         outbox: Outbox { batch: None, results: Vec::new() },
         timer: Timer::default(),
         draws: Draws::new(),
@@ -206,7 +213,7 @@ pub(super) async fn run<W: Workload>(shared: Weak<Shared<W>>, call: Arc<Notify>,
 impl<W: Workload> Runner<W> {
     /// Runs the starts of its hand, until one waits or takes long. All that ran have ended then.
     async fn run_hand(&mut self, shared: &Arc<Shared<W>>) {
-        let Self { hand: Hand { seats, reach }, outbox, timer, draws, tally, turns, starts, .. } = self;
+        let Self { hand: Hand { seats, reach, is_several }, outbox, timer, draws, tally, turns, starts, .. } = self;
         log_starts(seats, starts);
         let began = shared.clock.now();
         let (mut started, mut ran) = (began, 0);
@@ -217,7 +224,7 @@ impl<W: Workload> Runner<W> {
             let mut waited = false;
             let before_waiting = || {
                 waited = true;
-                part(shared, before, after, (&mut *outbox, &**tally));
+                part(shared, (before, after), is_several, (&mut *outbox, &**tally));
             };
             attempt::run(shared, work, started, timer, &mut seat.report, before_waiting).await;
             let now = shared.clock.now();
@@ -290,15 +297,15 @@ fn log_starts<W>(seats: &mut [Seat<W>], starts: &mut Vec<(u32, u64)>) {
 /// Before an attempt waits: what ended before it is told, and what comes after it in its hand goes to other runners.
 fn part<W: Workload>(
     shared: &Arc<Shared<W>>,
-    ended: &mut [Seat<W>],
-    rest: &mut [Seat<W>],
+    (ended, rest): (&mut [Seat<W>], &mut [Seat<W>]),
+    is_several: &mut bool,
     (outbox, tally): (&mut Outbox<W>, &Mutex<Tally>),
 ) {
     if ended.iter().chain(&*rest).any(|seat| seat.work.is_some()) {
         count(shared, ended, tally);
         let mut brain = shared.lock();
         brain.take_ends(shared, ended);
-        brain.give_back(shared, ended, rest);
+        brain.give_back(shared, (ended, rest), is_several);
         drop(brain);
         for seat in ended {
             outbox.collect(shared, seat);

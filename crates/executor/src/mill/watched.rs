@@ -50,55 +50,11 @@ fn told(payload: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
-    use async_trait::async_trait;
-    use batchmill_core::{BatchId, Job, JobError, JobId, JobResult, SinkError, StateData};
-    use batchmill_failure_halt::Halt;
-    use batchmill_retry_exponential::Exponential;
-    use batchmill_scheduler_priority::PriorityScheduler;
-
     use super::*;
-    use crate::{Attempt, AttemptReport, BatchHandle, Delivery, Mill, Opening, Settings};
-
-    /// Runs for ever, so that only a failure ends the batch.
-    struct Endless;
-
-    impl Workload for Endless {
-        async fn run(&self, _: Attempt<'_>) -> AttemptReport {
-            std::future::pending().await
-        }
-
-        fn job_id(&self, index: u64) -> Result<JobId, JobError> {
-            Ok(JobId::from(index))
-        }
-    }
-
-    struct Nowhere;
-
-    #[async_trait]
-    impl Delivery for Nowhere {
-        async fn deliver(&mut self, _: &BatchId, _: &mut Vec<JobResult>) -> Result<(), SinkError> {
-            panic!("a lot too many")
-        }
-
-        async fn close(&mut self) -> Result<(), SinkError> {
-            Ok(())
-        }
-    }
-
-    fn running() -> (Mill<Endless>, BatchHandle<Endless>) {
-        let scheduler = Box::new(PriorityScheduler::new(&Default::default()));
-        let mill = Mill::start(&Settings::new(NonZeroU32::MIN), scheduler);
-        let jobs: Vec<Job> = (0..2_u64).map(|n| Job::new(JobId::from(n), StateData::new())).collect();
-        let (failure, retry) =
-            (Halt::new(&Default::default()).unwrap(), Exponential::new(&Default::default()).unwrap());
-        let id = BatchId::new("batch").unwrap();
-        let (failure, retry) = (Box::new(failure), vec![Arc::new(retry) as _]);
-        let delivery: Box<dyn Delivery> = Box::new(Nowhere);
-        let batch = mill.open(Opening::new(id, Arc::new(Endless), Arc::new(jobs), failure, retry, delivery));
-        (mill, batch)
-    }
+    use crate::{
+        BatchHandle,
+        mill::fixture::{Endless, running},
+    };
 
     async fn failed_by(batch: &BatchHandle<Endless>) -> String {
         match batch.wait().await.verdict {
@@ -109,7 +65,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_of_the_mill_that_panics_ends_the_host_with_a_word() {
-        let (mill, batch) = running();
+        let (mill, batch) = running(1, 2);
         mill.0.lock().spawn(&mill.0, async { panic!("no such seat") });
         assert_eq!(failed_by(&batch).await, "a part of the host panicked: no such seat");
         mill.idle().await;
@@ -117,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_delivery_that_panics_ends_the_batch_with_a_word() {
-        let (mill, batch) = running();
+        let (mill, batch) = running(1, 2);
         batch.cancel_jobs(vec![1]);
         assert_eq!(failed_by(&batch).await, "a part of the host panicked: a lot too many");
         mill.idle().await;
