@@ -162,7 +162,15 @@ impl Past {
     }
 
     /// What dispatch is told of a job. Asked once a job: what is told is let go of.
+    #[inline]
     pub(crate) fn of(&mut self, place: u64, clock: &Clock) -> dispatch::Past {
+        if self.statuses.is_empty() && self.setbacks.is_empty() && self.crashes.is_empty() {
+            return dispatch::Past::None;
+        }
+        self.left_of(place, clock)
+    }
+
+    fn left_of(&mut self, place: u64, clock: &Clock) -> dispatch::Past {
         if let Some(status) = self.status(place) {
             return dispatch::Past::Ended(status);
         }

@@ -8,6 +8,7 @@ use super::bins::Bins;
 
 /// Counts since they were last handed over.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
 pub(crate) struct Tally {
     pub(super) attempts: [u64; Self::OUTCOMES.len()],
     pub(super) retries: [u64; ErrorClass::ALL.len()],

@@ -26,6 +26,7 @@ const LOOKS: u32 = 100;
 const PAUSES: u32 = 16;
 
 /// The brain behind its lock, and words that were left for it.
+#[repr(align(128))]
 pub(super) struct Guarded<W: Workload> {
     brain: Mutex<Brain<W>>,
     /// Bounded by the records that are unanswered: each word answers some.

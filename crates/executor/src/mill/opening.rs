@@ -213,21 +213,21 @@ fn lot(clock: &Clock, source: &dyn JobSource, past: &mut Past, places: Range<u64
     let mut next = places.start;
     while next < places.end {
         let (first, left) = (next, places.end - next);
-        let mut keys = source.keys(first);
         next += source.alike(first, left).clamp(1, left);
-        for place in first..next {
+        // One kind has come to its end: the others may be as many as there are jobs.
+        if jobs.len() == 1 {
+            jobs.reserve_exact(usize::try_from(left).unwrap_or_default());
+        }
+        jobs.push(new_job(clock, source.keys(first), past.of(first, clock)));
+        for place in first + 1..next {
             let past = past.of(place, clock);
-            match jobs.last_mut().filter(|last| place > first && is_same(&last.past, &past)) {
-                Some(last) => last.many = last.many.saturating_add(1),
-                None => {
-                    // One kind has come to its end: the others may be as many as there are jobs.
-                    if jobs.len() == 1 {
-                        jobs.reserve_exact(usize::try_from(places.end - place).unwrap_or_default());
-                    }
-                    // Most are told once.
-                    let keys = if place + 1 == next { std::mem::take(&mut keys) } else { keys.clone() };
-                    jobs.push(new_job(clock, keys, past));
-                }
+            let Some(last) = jobs.last_mut() else { break };
+            if is_same(&last.past, &past) {
+                last.many = last.many.saturating_add(1);
+            } else {
+                let mut job = last.clone();
+                (job.past, job.many) = (past, NonZeroU32::MIN);
+                jobs.push(job);
             }
         }
     }
