@@ -16,8 +16,8 @@ pub(crate) struct Class {
     pub(crate) limits: LimitKeys,
     /// What they ask for.
     pub(crate) demand: DemandId,
-    /// Jobs of the class that are queued in the scheduler.
-    pub(crate) queued: u64,
+    /// Where the jobs of its tenant are counted.
+    place: u32,
     /// The class with the same hash that was made before it.
     before: Option<ClassId>,
 }
@@ -50,6 +50,10 @@ impl Class {
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
     list: Vec<Class>,
+    /// Each tenant in the order in which it was first seen, with its jobs that are queued in the scheduler. Not in the classes: this
+    /// is written for every job, and what is only read stays in the cache of every core.
+    tenants: Vec<(Tenant, u64)>,
+    places: HashMap<Tenant, u32>,
     /// The newest class of each hash.
     known: HashMap<u64, ClassId, FixedState>,
     /// Where classes were found lately, by a hash that costs less than theirs: no more than a hint.
@@ -64,10 +68,23 @@ const RECENT: usize = 4096;
 
 /// Where a class like that of this job was found. Limit keys that were made as one are told apart by where they are.
 fn hint(job: &NewJob) -> usize {
-    let keys = job.limits.iter().as_slice().as_ptr() as usize;
-    let share = job.share.as_ref().map(SharePath::as_str);
-    let hash = foldhash::fast::FixedState::default().hash_one((job.tenant.as_str(), job.priority, share, keys));
-    usize::try_from(hash % RECENT as u64).expect("it is small")
+    let keys = job.limits.iter().as_slice().as_ptr() as u64;
+    let share = job.share.as_ref().map_or(0, |share| ends_of(share.as_str()));
+    let parts = [ends_of(job.tenant.as_str()), share, u64::from(job.priority.0), keys];
+    let sum = parts.into_iter().fold(0_u64, |sum, part| (sum ^ part).wrapping_mul(SPREAD).rotate_left(32));
+    usize::try_from(sum % RECENT as u64).expect("it is small")
+}
+
+/// An odd number without a pattern.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// How a text begins and ends, in a number.
+fn ends_of(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+        _ => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    }
 }
 
 impl Classes {
@@ -102,13 +119,14 @@ impl Classes {
             next = class.before;
         }
         let id = self.id_at(self.list.len());
+        let place = self.place_of(&job.tenant);
         self.list.push(Class {
             tenant: job.tenant.clone(),
             priority: job.priority,
             demand,
             share: job.share.clone(),
             limits: job.limits.clone(),
-            queued: 0,
+            place,
             before: newest,
         });
         self.known.insert(hash, id);
@@ -132,12 +150,25 @@ impl Classes {
         &self.list[id.0 as usize]
     }
 
-    pub(crate) fn get_mut(&mut self, id: ClassId) -> &mut Class {
-        &mut self.list[id.0 as usize]
+    fn place_of(&mut self, tenant: &Tenant) -> u32 {
+        if let Some(place) = self.places.get(tenant) {
+            return *place;
+        }
+        let place = u32::try_from(self.tenants.len()).expect("fewer tenants than classes");
+        self.tenants.push((tenant.clone(), 0));
+        self.places.insert(tenant.clone(), place);
+        place
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Class> {
-        self.list.iter()
+    /// How many jobs are queued in the scheduler of the tenant of a class.
+    pub(crate) fn queued(&mut self, id: ClassId) -> &mut u64 {
+        let place = self.get(id).place;
+        &mut self.tenants[place as usize].1
+    }
+
+    /// The same of all tenants there were, in the order in which they were first seen.
+    pub(crate) fn queued_by_tenant(&self) -> &[(Tenant, u64)] {
+        &self.tenants
     }
 }
 
@@ -176,7 +207,7 @@ mod tests {
         let other = classes.of(&job(None, Some("l")), DemandId::NONE);
         // As if both had the hash of the second.
         let second = *classes.known.keys().find(|known| **known != hash).unwrap();
-        classes.get_mut(other).before = Some(first);
+        classes.list[other.0 as usize].before = Some(first);
         classes.known = [(second, other)].into_iter().collect();
         assert_eq!(classes.of(&job(None, Some("l")), DemandId::NONE), other);
     }

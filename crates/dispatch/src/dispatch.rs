@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
 };
@@ -341,16 +341,7 @@ impl Dispatch {
 
     /// Jobs queued, by tenant in the order in which they were first seen, also with 0.
     pub fn queued_by_tenant(&self) -> Vec<(Tenant, u64)> {
-        let mut tenants: Vec<(Tenant, u64)> = Vec::new();
-        let mut places: HashMap<&Tenant, usize> = HashMap::new();
-        for class in self.classes.iter() {
-            let place = *places.entry(&class.tenant).or_insert_with(|| {
-                tenants.push((class.tenant.clone(), 0));
-                tenants.len() - 1
-            });
-            tenants[place].1 += class.queued;
-        }
-        tenants
+        self.classes.queued_by_tenant().to_vec()
     }
 
     /// How each limit of jobs with one key stands, in their order.

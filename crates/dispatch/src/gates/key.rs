@@ -79,6 +79,8 @@ pub(super) struct Hot {
     pub(super) running: u32,
     /// How many may, as its limit says.
     pub(super) most: u32,
+    /// Whether its limit looks at nothing but how many run.
+    pub(super) is_plain: bool,
     /// Whether classes or jobs wait for it.
     pub(super) is_awaited: bool,
 }

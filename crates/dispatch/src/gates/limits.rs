@@ -49,8 +49,6 @@ struct Class {
 #[derive(Debug)]
 pub(crate) struct Limits {
     list: Vec<LimitSettings>,
-    /// Whether a limit looks at nothing but how many run.
-    is_plain: Vec<bool>,
     /// By key: what every start looks at, and the rest.
     hot: Vec<Hot>,
     keys: Vec<Key>,
@@ -78,7 +76,6 @@ impl Limits {
             return None;
         }
         let mut limits = Self {
-            is_plain: Vec::new(),
             hot: Vec::new(),
             keys: Vec::new(),
             names: list.iter().map(|_| HashMap::new()).collect(),
@@ -90,7 +87,6 @@ impl Limits {
             awaited: 0,
             list,
         };
-        limits.is_plain = limits.list.iter().map(is_plain).collect();
         for place in 0..limits.list.len() {
             if !limits.list[place].has_key {
                 let key = limits.add(limit_at(place), None, MonoTime::ZERO);
@@ -103,7 +99,8 @@ impl Limits {
     fn add(&mut self, limit: LimitId, name: Option<Name>, now: MonoTime) -> KeyId {
         let key = KeyId(u32::try_from(self.hot.len()).expect("fewer than 2^32 keys"));
         let settings = &self.list[usize::from(limit.0)];
-        self.hot.push(Hot { limit, running: 0, most: most(settings), is_awaited: false });
+        let (most, is_plain) = (most(settings), is_plain(settings));
+        self.hot.push(Hot { limit, running: 0, most, is_plain, is_awaited: false });
         self.keys.push(Key::new(name, settings, now));
         key
     }
@@ -177,11 +174,10 @@ impl Limits {
         if hot.running >= hot.most {
             return Some(Block::Concurrency);
         }
-        let limit = usize::from(hot.limit.0);
-        if self.is_plain[limit] {
+        if hot.is_plain {
             return None;
         }
-        self.keys[key.0 as usize].block(&self.list[limit], units, now)
+        self.keys[key.0 as usize].block(&self.list[usize::from(hot.limit.0)], units, now)
     }
 
     /// The first key that lets no job of this class start, and why.
@@ -198,11 +194,10 @@ impl Limits {
     pub(crate) fn room(&self, key: KeyId, now: MonoTime) -> u32 {
         let hot = &self.hot[key.0 as usize];
         let slots = hot.most.saturating_sub(hot.running);
-        let limit = usize::from(hot.limit.0);
-        if slots == 0 || self.is_plain[limit] {
+        if slots == 0 || hot.is_plain {
             return slots;
         }
-        slots.min(self.keys[key.0 as usize].room(&self.list[limit], now))
+        slots.min(self.keys[key.0 as usize].room(&self.list[usize::from(hot.limit.0)], now))
     }
 
     /// When a key lets something start again by itself, if it does not now.
@@ -215,7 +210,7 @@ impl Limits {
         if let Some(blocked) = self.blocked(class, now) {
             return Err(blocked);
         }
-        let Self { list, is_plain, hot, keys, classes, uses, .. } = self;
+        let Self { list, hot, keys, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
         for Use { key, units } in &uses[from as usize..][..usize::from(many)] {
             let hot = &mut hot[key.0 as usize];
@@ -224,24 +219,39 @@ impl Limits {
                 let let_go = &mut keys[key.0 as usize].let_go;
                 *let_go = let_go.saturating_sub(1);
             }
-            let limit = usize::from(hot.limit.0);
-            if !is_plain[limit] {
-                keys[key.0 as usize].start(&list[limit], *units, now);
+            if !hot.is_plain {
+                keys[key.0 as usize].start(&list[usize::from(hot.limit.0)], *units, now);
             }
         }
         Ok(())
     }
 
+    /// The same where it takes nothing but a place under each of its keys, and nobody waits for one. False: nothing has
+    /// happened, and [`admit`](Self::admit) is to be asked.
+    pub(crate) fn enter(&mut self, class: ClassId) -> bool {
+        let Self { hot, classes, uses, .. } = self;
+        let Class { from, many, .. } = classes[class.0 as usize];
+        let uses = &uses[from as usize..][..usize::from(many)];
+        let is_free = |used: &Use| {
+            let hot = &hot[used.key.0 as usize];
+            hot.is_plain && !hot.is_awaited && hot.running < hot.most
+        };
+        if !uses.iter().all(is_free) {
+            return false;
+        }
+        uses.iter().for_each(|used| hot[used.key.0 as usize].running += 1);
+        true
+    }
+
     /// An attempt of a job of this class has ended.
     pub(crate) fn ended(&mut self, class: ClassId, attempt: Attempt, now: MonoTime) {
-        let Self { list, is_plain, hot, keys, classes, uses, .. } = self;
+        let Self { list, hot, keys, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
         for Use { key, .. } in &uses[from as usize..][..usize::from(many)] {
             let hot = &mut hot[key.0 as usize];
             hot.running -= 1;
-            let limit = usize::from(hot.limit.0);
-            if !is_plain[limit] {
-                keys[key.0 as usize].end(&list[limit], attempt, now);
+            if !hot.is_plain {
+                keys[key.0 as usize].end(&list[usize::from(hot.limit.0)], attempt, now);
             }
         }
     }
@@ -288,14 +298,14 @@ impl Limits {
             }
         }
         let settings = &self.list[place];
-        self.is_plain[place] = is_plain(settings);
-        let most = most(settings);
-        self.hot.iter_mut().filter(|hot| hot.limit == limit).for_each(|hot| hot.most = most);
+        let (most, is_plain) = (most(settings), is_plain(settings));
+        let of_limit = self.hot.iter_mut().filter(|hot| hot.limit == limit);
+        of_limit.for_each(|hot| (hot.most, hot.is_plain) = (most, is_plain));
     }
 
-    /// Whether any key is waited for.
-    pub(crate) fn is_any_awaited(&self) -> bool {
-        self.awaited > 0
+    /// Whether any key of a class is waited for.
+    pub(crate) fn is_any_awaited(&self, class: ClassId) -> bool {
+        self.awaited > 0 && self.keys(class).any(|key| self.is_awaited(key))
     }
 
     /// The keys of a limit that are waited for.

@@ -158,7 +158,7 @@ fn forget(dispatch: &mut Dispatch, key: BatchKey, now: MonoTime) {
         if !row.parked {
             dispatch.scheduler.remove(batch.token(u32::try_from(index).expect("a batch has fewer than 2^32 jobs")));
         }
-        dispatch.classes.get_mut(row.class).queued -= 1;
+        *dispatch.classes.queued(row.class) -= 1;
     }
     limited::forget(dispatch, key, now);
 }

@@ -135,9 +135,8 @@ fn start(dispatch: &mut Dispatch, key: BatchKey, index: u32, now: MonoTime, effe
     let given_up = if again { batch.take_given_up(index) } else { Vec::new() };
     let is_suspect = batch.is_suspect(&batch.rows[index as usize]);
     let row = &mut batch.rows[index as usize];
-    let class = classes.get_mut(row.class);
-    class.queued -= 1;
-    let demand = class.demand;
+    *classes.queued(row.class) -= 1;
+    let demand = classes.get(row.class).demand;
     // The first epoch is 1: a lease made of zeros is void.
     row.epoch += 1;
     if row.epoch == 1 {

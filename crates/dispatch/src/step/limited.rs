@@ -33,8 +33,8 @@ pub(crate) fn admit(dispatch: &mut Dispatch, key: BatchKey, index: u32, token: T
 }
 
 /// Calls those who wait for the keys of a class.
-fn call(dispatch: &mut Dispatch, class: ClassId, why: Call, now: MonoTime) {
-    let Some(limits) = dispatch.limits.as_ref().filter(|limits| limits.is_any_awaited()) else { return };
+pub(crate) fn call(dispatch: &mut Dispatch, class: ClassId, why: Call, now: MonoTime) {
+    let Some(limits) = dispatch.limits.as_ref().filter(|limits| limits.is_any_awaited(class)) else { return };
     let awaited: Vec<KeyId> = limits.keys(class).filter(|key| limits.is_awaited(*key)).collect();
     for key in awaited {
         wake(dispatch, key, why, now);

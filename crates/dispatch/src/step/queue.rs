@@ -15,7 +15,7 @@ use crate::{
 /// Queues a job that is ready.
 pub(crate) fn push(dispatch: &mut Dispatch, batch: BatchKey, index: u32) {
     let Some(class) = hand_over(dispatch, batch, index) else { return };
-    dispatch.classes.get_mut(class).queued += 1;
+    *dispatch.classes.queued(class) += 1;
 }
 
 /// Jobs that are handed to the scheduler in one call, at most.
@@ -27,25 +27,28 @@ pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, runs: &[Range<u32
     let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref() else { return };
     let mut entries: Vec<Entry<'_>> = Vec::with_capacity(AT_ONCE);
-    for run in runs {
-        let alike = entry(batch, classes, run.start, Place::Own);
-        for index in run.clone() {
-            if entries.len() == AT_ONCE {
-                scheduler.push_many(&entries);
-                entries.clear();
-            }
-            let mut entry = alike.clone();
-            entry.token = batch.token(index);
-            entries.push(entry);
+    let mut push = |entry| {
+        if entries.len() == AT_ONCE {
+            scheduler.push_many(&entries);
+            entries.clear();
         }
+        entries.push(entry);
+    };
+    for run in runs {
+        let mut entry = entry(batch, classes, run.start, Place::Own);
+        for index in run.start + 1..run.end {
+            push(entry.clone());
+            entry.token = batch.token(index);
+        }
+        push(entry);
     }
     if !entries.is_empty() {
         scheduler.push_many(&entries);
     }
     for run in runs {
         let Row { class, enqueued, .. } = batch.rows[run.start as usize];
-        classes.get_mut(class).queued += run.len() as u64;
-        if let Some(limits) = limits {
+        *classes.queued(class) += run.len() as u64;
+        if let Some(limits) = limits.as_mut().filter(|limits| limits.is_held(class)) {
             run.clone().for_each(|index| limits.queued(class, enqueued, batch.token(index)));
         }
     }
@@ -109,7 +112,7 @@ pub(crate) fn remove(dispatch: &mut Dispatch, batch: BatchKey, index: u32, now: 
     } else {
         remove_parked(dispatch, |parked| parked == token);
     }
-    dispatch.classes.get_mut(row.class).queued -= 1;
+    *dispatch.classes.queued(row.class) -= 1;
     if dispatch.limits.is_some() {
         limited::removed(dispatch, row.class, token, now);
     }

@@ -1,4 +1,4 @@
-//! Ends without limits of keys: a hand of them at once, because that is how they come, and what they have in common is found once.
+//! A hand of ends at once, because that is how they come, and what they have in common is found once.
 
 use batchmill_core::{Directive, FinalResult, JobState, Pick, Status, Transition};
 
@@ -8,6 +8,7 @@ use crate::{
     classes::Classes,
     dispatch::Dispatch,
     edge::{self, Asking, Decider, Queue},
+    gates::{Attempt, AttemptEnd, Limits},
     slots::Slots,
     trouble::TroubleId,
 };
@@ -20,9 +21,10 @@ pub(super) fn take<'t>(
     plain: Plain,
     turns: impl Iterator<Item = Turn<'t>>,
 ) -> Option<(Turn<'t>, Odd)> {
-    let Dispatch { settings, scheduler, batches, classes, slots, unanswered, .. } = dispatch;
+    let Dispatch { settings, scheduler, batches, classes, limits, slots, unanswered, .. } = dispatch;
     let batch = batches[plain.key.0 as usize].as_deref_mut().expect("it was looked at");
-    let mut hand = Hand { plain, settings, scheduler, batch, classes, slots, unanswered };
+    let limits = limits.as_deref_mut();
+    let mut hand = Hand { plain, settings, scheduler, batch, classes, limits, slots, unanswered };
     // One catch for all of them: with one a question it would be a tenth of their cost.
     edge::asking(|asking| {
         for mut turn in turns {
@@ -42,6 +44,7 @@ struct Hand<'d> {
     scheduler: &'d mut Queue,
     batch: &'d mut Batch,
     classes: &'d mut Classes,
+    limits: Option<&'d mut Limits>,
     slots: &'d mut Slots,
     unanswered: &'d mut u64,
 }
@@ -59,11 +62,15 @@ impl Hand<'_> {
             return Err(Odd::Untold);
         }
         row.attempts = row.attempts.saturating_add(1);
-        *turn.record = Some(record(lease, row, self.classes.get(row.class), started, now));
+        let class = row.class;
+        *turn.record = Some(record(lease, row, self.classes.get(class), started, now));
         if self.scheduler.hears_finish() {
             let mut usage = *turn.usage;
             usage.ran = usage.ran.max(now - started);
             asking.ask(Decider::Scheduler, || self.scheduler.tell_finish(token(lease.batch, lease.index), usage));
+        }
+        if let Some(limits) = &mut self.limits {
+            limits.ended(class, Attempt { started, end: AttemptEnd::Succeeded }, now);
         }
         self.batch.apply_to(lease.index, JobState::Running, Transition::End(Status::Succeeded));
         let result = FinalResult::new(Status::Succeeded, None, now);
@@ -71,6 +78,9 @@ impl Hand<'_> {
         let directive = asking.ask(Decider::Failure, || self.batch.setup.failure.on_result(&result, submitted));
         self.batch.begun_open -= 1;
         *self.unanswered += 1;
+        if self.limits.as_ref().is_some_and(|limits| limits.is_any_awaited(class)) {
+            return Err(Odd::Awaited(class, directive));
+        }
         if directive != Directive::Continue {
             return Err(Odd::Told(directive));
         }
@@ -81,11 +91,20 @@ impl Hand<'_> {
             self.slots.free(lease);
             return Ok(Short::Left);
         }
+        if let Some(limits) = &self.limits
+            && (limits.shut(now).is_some() || limits.aside() >= self.settings.parked_limit.get())
+        {
+            return Err(Odd::Shut);
+        }
         let pick = asking.ask(Decider::Scheduler, || self.scheduler.next(now));
         let Pick::Run(token) = pick else { return Err(Odd::Picked(pick)) };
         let Some(index) = plain_job(self.batch, token) else { return Err(Odd::Picked(pick)) };
+        let class = self.batch.rows[index as usize].class;
+        if self.limits.as_mut().is_some_and(|limits| !limits.enter(class)) {
+            return Err(Odd::Picked(pick));
+        }
         self.batch.apply_to(index, JobState::Ready, Transition::Start);
-        self.classes.get_mut(self.batch.rows[index as usize].class).queued -= 1;
+        *self.classes.queued(class) -= 1;
         start(self.batch, self.slots, (index, lease.slot), self.plain, now, turn.start);
         if others + 1 < self.settings.limit.get() {
             return Err(Odd::Room);

@@ -6,19 +6,19 @@
 //! with and without the shortcut, and they must be the same to the last effect.
 
 mod hand;
-mod limited;
 
 use std::time::Duration;
 
-use batchmill_core::{Directive, MonoTime, Pick, Status, Token, Usage};
+use batchmill_core::{ClassId, Directive, MonoTime, Pick, Status, Token, Usage};
 
 use crate::{
     BatchKey, Effect, Lease, Record, SlotId, Start,
     batch::{Batch, Row, of_token},
     classes::Class,
     dispatch::Dispatch,
+    gates::Call,
     slots::Slots,
-    step::{close, fill, finish, queue},
+    step::{close, fill, finish, limited, queue},
     trouble::TroubleId,
 };
 
@@ -95,11 +95,11 @@ fn is_plain(batch: &Batch) -> bool {
 pub(crate) fn take<'t>(dispatch: &mut Dispatch, mut turns: impl Iterator<Item = Turn<'t>>, effects: &mut Vec<Effect>) {
     let Some(first) = turns.next() else { return };
     let Some(plain) = Plain::of(dispatch, first.start.lease.batch) else { return };
-    dispatch.plain = Some(plain);
+    if dispatch.plain.is_none_or(|known| known.key != plain.key) {
+        dispatch.plain = Some(plain);
+    }
     let turns = std::iter::once(first).chain(turns);
-    if dispatch.limits.is_some() {
-        limited::take(dispatch, plain, turns, effects);
-    } else if let Some((turn, odd)) = hand::take(dispatch, plain, turns) {
+    if let Some((turn, odd)) = hand::take(dispatch, plain, turns) {
         *turn.short = go_on(dispatch, turn.at, (turn.start.lease, turn.record), odd, effects);
         dispatch.announce(effects);
     }
@@ -110,8 +110,12 @@ pub(crate) fn take<'t>(dispatch: &mut Dispatch, mut turns: impl Iterator<Item = 
 enum Odd {
     /// Nothing has happened.
     Untold,
+    /// Jobs wait for keys of this class, which its end has left.
+    Awaited(ClassId, Directive),
     /// The failure strategy says something about it.
     Told(Directive),
+    /// Something else than slots and room is to be asked before a job is picked.
+    Shut,
     /// What follows is not plain.
     Picked(Pick),
     /// More may start than what follows, which has.
@@ -126,10 +130,17 @@ fn go_on(
     odd: Odd,
     effects: &mut Vec<Effect>,
 ) -> Short {
+    if matches!(odd, Odd::Untold) {
+        return Short::Untold;
+    }
+    dispatch.plain = None;
     match odd {
-        Odd::Untold => return Short::Untold,
+        Odd::Untold => {}
+        Odd::Awaited(class, directive) => {
+            limited::call(dispatch, class, Call::Room, now);
+            return go_on(dispatch, now, (ended, record), Odd::Told(directive), effects);
+        }
         Odd::Told(directive) => {
-            dispatch.plain = None;
             dispatch.slots.free(ended);
             let stop = finish::obey(dispatch, ended.batch, directive, effects);
             effects.extend(record.take().map(Effect::Record));
@@ -138,14 +149,17 @@ fn go_on(
             }
             fill::fill(dispatch, now, effects);
         }
+        Odd::Shut => {
+            dispatch.slots.free(ended);
+            effects.extend(record.take().map(Effect::Record));
+            fill::fill(dispatch, now, effects);
+        }
         Odd::Picked(pick) => {
-            dispatch.plain = None;
             dispatch.slots.free(ended);
             effects.extend(record.take().map(Effect::Record));
             fill::fill_with(dispatch, pick, now, effects);
         }
         Odd::Room => {
-            dispatch.plain = None;
             fill::fill(dispatch, now, effects);
             return Short::Followed;
         }
