@@ -6,7 +6,7 @@ use batchmill_core::{ErrorClass, Outcome};
 
 use super::bins::Bins;
 
-/// Counts since they were last handed over.
+/// Counts since they were last handed over. On cache lines of its own: each runner has one.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
 pub(crate) struct Tally {

@@ -25,7 +25,8 @@ use super::{Shared, brain::Brain};
 const LOOKS: u32 = 100;
 const PAUSES: u32 = 16;
 
-/// The brain behind its lock, and words that were left for it.
+/// The brain behind its lock, and words that were left for it. On cache lines of its own: what stands beside it is read for every
+/// attempt.
 #[repr(align(128))]
 pub(super) struct Guarded<W: Workload> {
     brain: Mutex<Brain<W>>,
