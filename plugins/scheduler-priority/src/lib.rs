@@ -76,9 +76,11 @@ impl PriorityScheduler {
     fn pop_past_held(&mut self) -> Option<Token> {
         while let Some(lane) = self.front.first() {
             let (enqueued, token) = self.lanes.head(usize::from(lane))?;
-            let key = Key { rank: self.ageing.rank(Priority(lane), enqueued), turn: token.0 };
-            if let Some(token) = self.apart.pop_before(&mut self.lanes, Some(key)) {
-                return Some(token);
+            if self.apart.has_first() {
+                let key = Key { rank: self.ageing.rank(Priority(lane), enqueued), turn: token.0 };
+                if let Some(token) = self.apart.pop_before(&mut self.lanes, Some(key)) {
+                    return Some(token);
+                }
             }
             let (token, class) = self.pop_of(lane)?;
             if !self.apart.is_held(class) {

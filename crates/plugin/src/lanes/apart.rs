@@ -18,6 +18,9 @@ pub struct Apart {
     ageing: Ageing,
     classes: Vec<Class>,
     numbers: HashMap<ClassId, u32, BuildHasherDefault<IdHasher>>,
+    /// A bit for each class in `numbers`, by the end of its number: where few are set apart, most others are told from them without
+    /// being looked for.
+    bits: u64,
     front: Front,
     places: Vec<u32>,
 }
@@ -33,7 +36,14 @@ struct Class {
 impl Apart {
     /// With no classes.
     pub fn new(ageing: Ageing) -> Self {
-        Self { ageing, classes: Vec::new(), numbers: HashMap::default(), front: Front::default(), places: Vec::new() }
+        Self {
+            ageing,
+            classes: Vec::new(),
+            numbers: HashMap::default(),
+            bits: 0,
+            front: Front::default(),
+            places: Vec::new(),
+        }
     }
 
     /// Whether no class was ever held.
@@ -48,20 +58,21 @@ impl Apart {
             self.places.push(NOWHERE);
             u32::try_from(self.classes.len() - 1).expect("classes are numbered in 32 bits")
         });
+        self.bits |= bit(class);
         self.classes[number as usize].held = true;
         self.line_up(lanes, number);
     }
 
     /// Jobs of this class are picked again.
     pub fn release<N: Copy + PartialEq>(&mut self, lanes: &Lanes<N>, class: ClassId) {
-        let Some(number) = self.numbers.get(&class).copied() else { return };
+        let Some(number) = self.number(class) else { return };
         self.classes[number as usize].held = false;
         self.line_up(lanes, number);
     }
 
     /// Whether a class is held.
     pub fn is_held(&self, class: ClassId) -> bool {
-        self.numbers.get(&class).is_some_and(|number| self.classes[*number as usize].held)
+        self.number(class).is_some_and(|number| self.classes[number as usize].held)
     }
 
     /// Queues a job whose class is set apart; false, and not queued, if it is not.
@@ -72,13 +83,18 @@ impl Apart {
         (token, enqueued): (Token, MonoTime),
         note: N,
     ) -> bool {
-        let Some(number) = self.numbers.get(&class).copied() else { return false };
+        let Some(number) = self.number(class) else { return false };
         let class = &mut self.classes[number as usize];
         class.priority = priority;
         if lanes.push(class.lane, token, enqueued, note) {
             self.line_up(lanes, number);
         }
         true
+    }
+
+    /// Whether a class that is apart and not held has a job.
+    pub fn has_first(&self) -> bool {
+        self.front.first().is_some()
     }
 
     /// Takes out the first job of a class that is apart, not held, and goes before `other`.
@@ -101,6 +117,14 @@ impl Apart {
         self.number_of(lane).map(|number| self.classes[number as usize].priority)
     }
 
+    #[inline]
+    fn number(&self, class: ClassId) -> Option<u32> {
+        if self.bits & bit(class) == 0 {
+            return None;
+        }
+        self.numbers.get(&class).copied()
+    }
+
     /// Lanes are added in the order of classes, one behind the other.
     fn number_of(&self, lane: usize) -> Option<u32> {
         let number = lane.checked_sub(self.classes.first()?.lane)?;
@@ -114,4 +138,8 @@ impl Apart {
             first.map(|(enqueued, token)| Key { rank: self.ageing.rank(class.priority, enqueued), turn: token.0 });
         self.front.set(&mut self.places, number, key);
     }
+}
+
+fn bit(class: ClassId) -> u64 {
+    1 << (class.0 % u64::BITS)
 }
