@@ -205,16 +205,18 @@ impl Limits {
         self.keys[key.0 as usize].block(self.settings(key), 1, now)?.until()
     }
 
-    /// Lets a job of this class start, or says which key does not.
-    pub(crate) fn admit(&mut self, class: ClassId, now: MonoTime) -> Result<(), (KeyId, Block)> {
+    /// Lets a job of this class start, or says which key does not. Whether anybody waits for one of its keys.
+    pub(crate) fn admit(&mut self, class: ClassId, now: MonoTime) -> Result<bool, (KeyId, Block)> {
         if let Some(blocked) = self.blocked(class, now) {
             return Err(blocked);
         }
         let Self { list, hot, keys, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
+        let mut is_awaited = false;
         for Use { key, units } in &uses[from as usize..][..usize::from(many)] {
             let hot = &mut hot[key.0 as usize];
             hot.running += 1;
+            is_awaited |= hot.is_awaited;
             if hot.is_awaited {
                 let let_go = &mut keys[key.0 as usize].let_go;
                 *let_go = let_go.saturating_sub(1);
@@ -223,7 +225,7 @@ impl Limits {
                 keys[key.0 as usize].start(&list[usize::from(hot.limit.0)], *units, now);
             }
         }
-        Ok(())
+        Ok(is_awaited)
     }
 
     /// The same where it takes nothing but a place under each of its keys, and nobody waits for one. False: nothing has
@@ -243,17 +245,20 @@ impl Limits {
         true
     }
 
-    /// An attempt of a job of this class has ended.
-    pub(crate) fn ended(&mut self, class: ClassId, attempt: Attempt, now: MonoTime) {
+    /// An attempt of a job of this class has ended. Whether anybody waits for one of its keys.
+    pub(crate) fn ended(&mut self, class: ClassId, attempt: Attempt, now: MonoTime) -> bool {
         let Self { list, hot, keys, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
+        let mut is_awaited = false;
         for Use { key, .. } in &uses[from as usize..][..usize::from(many)] {
             let hot = &mut hot[key.0 as usize];
             hot.running -= 1;
+            is_awaited |= hot.is_awaited;
             if !hot.is_plain {
                 keys[key.0 as usize].end(&list[usize::from(hot.limit.0)], attempt, now);
             }
         }
+        is_awaited
     }
 
     /// An attempt was asked to wait until `until`: so are all jobs with those of its keys that pause.
@@ -303,9 +308,9 @@ impl Limits {
         of_limit.for_each(|hot| (hot.most, hot.is_plain) = (most, is_plain));
     }
 
-    /// Whether any key of a class is waited for.
-    pub(crate) fn is_any_awaited(&self, class: ClassId) -> bool {
-        self.awaited > 0 && self.keys(class).any(|key| self.is_awaited(key))
+    /// Whether any key is waited for.
+    pub(crate) fn is_any_awaited(&self) -> bool {
+        self.awaited > 0
     }
 
     /// The keys of a limit that are waited for.

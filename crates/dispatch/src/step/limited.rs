@@ -17,10 +17,15 @@ use crate::{
 pub(crate) fn admit(dispatch: &mut Dispatch, key: BatchKey, index: u32, token: Token, now: MonoTime) -> bool {
     let Some(row) = dispatch.batch(key).map(|batch| batch.rows[index as usize]) else { return false };
     let Some(limits) = &mut dispatch.limits else { return true };
-    let Err((blocked, block)) = limits.admit(row.class, now) else {
-        // Where they have more to give, others may have it; else those who wait are called when they do.
-        call(dispatch, row.class, Call::Room, now);
-        return true;
+    let (blocked, block) = match limits.admit(row.class, now) {
+        Ok(is_awaited) => {
+            // Where they have more to give, others may have it; else those who wait are called when they do.
+            if is_awaited {
+                call(dispatch, row.class, Call::Room, now);
+            }
+            return true;
+        }
+        Err(blocked) => blocked,
     };
     limits.reserve(blocked, block);
     // Picked, not run: the scheduler hears at once that this is over.
@@ -34,7 +39,7 @@ pub(crate) fn admit(dispatch: &mut Dispatch, key: BatchKey, index: u32, token: T
 
 /// Calls those who wait for the keys of a class.
 pub(crate) fn call(dispatch: &mut Dispatch, class: ClassId, why: Call, now: MonoTime) {
-    let Some(limits) = dispatch.limits.as_ref().filter(|limits| limits.is_any_awaited(class)) else { return };
+    let Some(limits) = dispatch.limits.as_ref().filter(|limits| limits.is_any_awaited()) else { return };
     let awaited: Vec<KeyId> = limits.keys(class).filter(|key| limits.is_awaited(*key)).collect();
     for key in awaited {
         wake(dispatch, key, why, now);
@@ -144,8 +149,9 @@ pub(crate) fn ended(dispatch: &mut Dispatch, lease: Lease, live: Live, outcome: 
         }
         _ => AttemptEnd::Void,
     };
-    limits.ended(class, Attempt { started: live.started, end }, now);
-    call(dispatch, class, Call::Room, now);
+    if limits.ended(class, Attempt { started: live.started, end }, now) {
+        call(dispatch, class, Call::Room, now);
+    }
 }
 
 /// A failed attempt was asked to wait: its keys pause.

@@ -69,16 +69,15 @@ impl Hand<'_> {
             usage.ran = usage.ran.max(now - started);
             asking.ask(Decider::Scheduler, || self.scheduler.tell_finish(token(lease.batch, lease.index), usage));
         }
-        if let Some(limits) = &mut self.limits {
-            limits.ended(class, Attempt { started, end: AttemptEnd::Succeeded }, now);
-        }
+        let attempt = Attempt { started, end: AttemptEnd::Succeeded };
+        let is_awaited = self.limits.as_mut().is_some_and(|limits| limits.ended(class, attempt, now));
         self.batch.apply_to(lease.index, JobState::Running, Transition::End(Status::Succeeded));
         let result = FinalResult::new(Status::Succeeded, None, now);
         let submitted = self.batch.counts.submitted;
         let directive = asking.ask(Decider::Failure, || self.batch.setup.failure.on_result(&result, submitted));
         self.batch.begun_open -= 1;
         *self.unanswered += 1;
-        if self.limits.as_ref().is_some_and(|limits| limits.is_any_awaited(class)) {
+        if is_awaited {
             return Err(Odd::Awaited(class, directive));
         }
         if directive != Directive::Continue {
