@@ -29,6 +29,8 @@ pub(super) fn take<'t>(
     edge::asking(|asking| {
         for mut turn in turns {
             match hand.take(asking, &mut turn) {
+                // Nothing has happened.
+                Ok(Short::Untold) => return None,
                 Ok(short) => *turn.short = short,
                 Err(odd) => return Some((turn, odd)),
             }
@@ -53,13 +55,15 @@ impl Hand<'_> {
     fn take(&mut self, asking: &Asking, turn: &mut Turn<'_>) -> Result<Short, Odd> {
         let (lease, now) = (turn.start.lease, turn.at);
         if lease.batch != self.plain.key {
-            return Err(Odd::Untold);
+            return Ok(Short::Untold);
         }
-        let Some(live) = self.slots.get(lease.slot).filter(|live| live.lease == lease) else { return Err(Odd::Untold) };
+        let Some(live) = self.slots.get(lease.slot).filter(|live| live.lease == lease) else {
+            return Ok(Short::Untold);
+        };
         let started = live.started;
         let row = &mut self.batch.rows[lease.index as usize];
         if row.trouble != TroubleId::NONE {
-            return Err(Odd::Untold);
+            return Ok(Short::Untold);
         }
         row.attempts = row.attempts.saturating_add(1);
         let class = row.class;
@@ -93,7 +97,7 @@ impl Hand<'_> {
         if let Some(limits) = &self.limits
             && (limits.shut(now).is_some() || limits.aside() >= self.settings.parked_limit.get())
         {
-            return Err(Odd::Shut);
+            return Err(Odd::Told(directive));
         }
         let pick = asking.ask(Decider::Scheduler, || self.scheduler.next(now));
         let Pick::Run(token) = pick else { return Err(Odd::Picked(pick)) };

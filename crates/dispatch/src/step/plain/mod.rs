@@ -108,14 +108,10 @@ pub(crate) fn take<'t>(dispatch: &mut Dispatch, mut turns: impl Iterator<Item = 
 /// What keeps an end from being plain.
 #[derive(Debug)]
 enum Odd {
-    /// Nothing has happened.
-    Untold,
     /// Jobs wait for keys of this class, which its end has left.
     Awaited(ClassId, Directive),
-    /// The failure strategy says something about it.
+    /// The failure strategy has said this about it; what follows, if anything, is found the long way.
     Told(Directive),
-    /// Something else than slots and room is to be asked before a job is picked.
-    Shut,
     /// What follows is not plain.
     Picked(Pick),
     /// More may start than what follows, which has.
@@ -130,12 +126,8 @@ fn go_on(
     odd: Odd,
     effects: &mut Vec<Effect>,
 ) -> Short {
-    if matches!(odd, Odd::Untold) {
-        return Short::Untold;
-    }
     dispatch.plain = None;
     match odd {
-        Odd::Untold => {}
         Odd::Awaited(class, directive) => {
             limited::call(dispatch, class, Call::Room, now);
             return go_on(dispatch, now, (ended, record), Odd::Told(directive), effects);
@@ -147,11 +139,6 @@ fn go_on(
             if let Some((closing, stop_running)) = stop {
                 close::begin(dispatch, ended.batch, closing, stop_running, now, effects);
             }
-            fill::fill(dispatch, now, effects);
-        }
-        Odd::Shut => {
-            dispatch.slots.free(ended);
-            effects.extend(record.take().map(Effect::Record));
             fill::fill(dispatch, now, effects);
         }
         Odd::Picked(pick) => {
