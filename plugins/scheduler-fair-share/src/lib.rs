@@ -179,7 +179,7 @@ impl Scheduler for FairShare {
         self.shares.advance(now);
         let Some(leaf) = self.shares.first_leaf() else { return Pick::Empty };
         let Some(lane) = self.shares.front(leaf).first() else { return Pick::Empty };
-        let Some((token, cost)) = self.lanes.pop(lane.id as usize) else { return Pick::Empty };
+        let Some((_, token, cost)) = self.lanes.pop(lane.id as usize) else { return Pick::Empty };
         let charged = self.estimate(leaf, cost);
         // A lane in line is not held, and its rank tells its priority: its entry among thousands need not be looked at.
         self.line_up(lane.id, leaf, Ageing::priority_of(lane.rank));

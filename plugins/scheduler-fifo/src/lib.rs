@@ -70,18 +70,21 @@ impl Default for Fifo {
 impl Fifo {
     /// The first job that is not held, where classes were.
     fn pop_past_held(&mut self) -> Option<Token> {
-        while let Some((enqueued, token)) = self.lanes.head(LANE) {
-            let key = Key { rank: self.ageing.rank(PRIORITY, enqueued), turn: token.0 };
-            if let Some(token) = self.apart.pop_before(&mut self.lanes, Some(key)) {
-                return Some(token);
+        loop {
+            if self.apart.has_first() {
+                let head = self.lanes.head(LANE);
+                let key =
+                    head.map(|(enqueued, token)| Key { rank: self.ageing.rank(PRIORITY, enqueued), turn: token.0 });
+                if let Some(token) = self.apart.pop_before(&mut self.lanes, key) {
+                    return Some(token);
+                }
             }
-            let (token, class) = self.lanes.pop(LANE)?;
+            let (enqueued, token, class) = self.lanes.pop(LANE)?;
             if !self.apart.is_held(class) {
                 return Some(token);
             }
             self.apart.push(&mut self.lanes, (class, PRIORITY), (token, enqueued), class);
         }
-        self.apart.pop_before(&mut self.lanes, None)
     }
 }
 
@@ -95,7 +98,7 @@ impl Scheduler for Fifo {
 
     fn pop(&mut self, _: MonoTime) -> Pick {
         let token = match self.apart.is_empty() {
-            true => self.lanes.pop(LANE).map(|(token, _)| token),
+            true => self.lanes.pop(LANE).map(|(_, token, _)| token),
             false => self.pop_past_held(),
         };
         token.map_or(Pick::Empty, Pick::Run)

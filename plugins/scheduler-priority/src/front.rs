@@ -15,11 +15,13 @@ pub(crate) struct Front {
     keys: [u128; LANES],
     /// A binary tree in an array, root at 1: the lane that wins below each inner node.
     winners: [u8; LANES],
+    /// Lanes that are not empty. The only one wins every match, whatever its key.
+    filled: usize,
 }
 
 impl Front {
     pub(crate) fn new() -> Self {
-        let mut front = Self { keys: [EMPTY; LANES], winners: [0; LANES] };
+        let mut front = Self { keys: [EMPTY; LANES], winners: [0; LANES], filled: 0 };
         for lane in (0..=u8::MAX).step_by(2) {
             front.replay(lane);
         }
@@ -35,8 +37,13 @@ impl Front {
     /// The head of a lane has this key now.
     pub(crate) fn set(&mut self, lane: u8, key: Option<u128>) {
         let key = key.unwrap_or(EMPTY);
-        if self.keys[usize::from(lane)] != key {
-            self.keys[usize::from(lane)] = key;
+        let before = std::mem::replace(&mut self.keys[usize::from(lane)], key);
+        if before == key {
+            return;
+        }
+        let (was_filled, is_filled) = (before != EMPTY, key != EMPTY);
+        self.filled = self.filled + usize::from(is_filled) - usize::from(was_filled);
+        if !(was_filled && is_filled && self.filled == 1) {
             self.replay(lane);
         }
     }
@@ -83,6 +90,25 @@ mod tests {
         for (lane, key, first) in steps {
             front.set(lane, key);
             assert_eq!(front.first(), first, "after lane {lane} got {key:?}");
+        }
+    }
+
+    #[test]
+    fn it_says_what_looking_at_all_lanes_says() {
+        let (mut front, mut keys, mut state) = (Front::new(), [None; LANES], 1_u64);
+        let mut below = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        for step in 0..20_000 {
+            // Few lanes and many, so that there is none, one or several that is not empty again and again.
+            let lanes = [1, 2, 3, 256][step / 5_000];
+            let lane = u8::try_from(below(lanes) * (255 / lanes.max(2))).unwrap();
+            let key = (below(2) == 0).then(|| u128::from(below(50)));
+            front.set(lane, key);
+            keys[usize::from(lane)] = key;
+            let first = (0..=u8::MAX).filter_map(|lane| Some((keys[usize::from(lane)]?, lane))).min();
+            assert_eq!(front.first(), first.map(|(_, lane)| lane), "step {step}");
         }
     }
 

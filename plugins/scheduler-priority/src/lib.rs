@@ -66,7 +66,7 @@ impl PriorityScheduler {
         self.front.set(lane, head.map(|(enqueued, _)| self.ageing.rank(Priority(lane), enqueued)));
     }
 
-    fn pop_of(&mut self, lane: u8) -> Option<(Token, ClassId)> {
+    fn pop_of(&mut self, lane: u8) -> Option<(MonoTime, Token, ClassId)> {
         let first = self.lanes.pop(usize::from(lane));
         self.head_changed(lane);
         first
@@ -75,14 +75,14 @@ impl PriorityScheduler {
     /// The first job that is not held, where classes were.
     fn pop_past_held(&mut self) -> Option<Token> {
         while let Some(lane) = self.front.first() {
-            let (enqueued, token) = self.lanes.head(usize::from(lane))?;
             if self.apart.has_first() {
+                let (enqueued, token) = self.lanes.head(usize::from(lane))?;
                 let key = Key { rank: self.ageing.rank(Priority(lane), enqueued), turn: token.0 };
                 if let Some(token) = self.apart.pop_before(&mut self.lanes, Some(key)) {
                     return Some(token);
                 }
             }
-            let (token, class) = self.pop_of(lane)?;
+            let (enqueued, token, class) = self.pop_of(lane)?;
             if !self.apart.is_held(class) {
                 return Some(token);
             }
@@ -136,7 +136,7 @@ impl Scheduler for PriorityScheduler {
 
     fn pop(&mut self, _: MonoTime) -> Pick {
         let token = match self.apart.is_empty() {
-            true => self.front.first().and_then(|lane| self.pop_of(lane)).map(|(token, _)| token),
+            true => self.front.first().and_then(|lane| self.pop_of(lane)).map(|(_, token, _)| token),
             false => self.pop_past_held(),
         };
         token.map_or(Pick::Empty, Pick::Run)

@@ -71,12 +71,24 @@ impl Apart {
     }
 
     /// Whether a class is held.
+    #[inline]
     pub fn is_held(&self, class: ClassId) -> bool {
-        self.number(class).is_some_and(|number| self.classes[number as usize].held)
+        self.bits & bit(class) != 0 && self.number(class).is_some_and(|number| self.classes[number as usize].held)
     }
 
     /// Queues a job whose class is set apart; false, and not queued, if it is not.
+    #[inline]
     pub fn push<N: Copy + PartialEq>(
+        &mut self,
+        lanes: &mut Lanes<N>,
+        (class, priority): (ClassId, Priority),
+        (token, enqueued): (Token, MonoTime),
+        note: N,
+    ) -> bool {
+        self.bits & bit(class) != 0 && self.push_apart(lanes, (class, priority), (token, enqueued), note)
+    }
+
+    fn push_apart<N: Copy + PartialEq>(
         &mut self,
         lanes: &mut Lanes<N>,
         (class, priority): (ClassId, Priority),
@@ -100,7 +112,7 @@ impl Apart {
     /// Takes out the first job of a class that is apart, not held, and goes before `other`.
     pub fn pop_before<N: Copy + PartialEq>(&mut self, lanes: &mut Lanes<N>, other: Option<Key>) -> Option<Token> {
         let first = self.front.first().filter(|first| other.is_none_or(|other| first.key() < other))?;
-        let (token, _) = lanes.pop(self.classes[first.id as usize].lane)?;
+        let (_, token, _) = lanes.pop(self.classes[first.id as usize].lane)?;
         self.line_up(lanes, first.id);
         Some(token)
     }
@@ -117,11 +129,7 @@ impl Apart {
         self.number_of(lane).map(|number| self.classes[number as usize].priority)
     }
 
-    #[inline]
     fn number(&self, class: ClassId) -> Option<u32> {
-        if self.bits & bit(class) == 0 {
-            return None;
-        }
         self.numbers.get(&class).copied()
     }
 

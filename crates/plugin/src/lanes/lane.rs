@@ -74,7 +74,7 @@ impl<N: Copy + PartialEq> Lane<N> {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Token, N)> {
+    pub(super) fn pop(&mut self) -> Option<(MonoTime, Token, N)> {
         let late_is_first =
             self.late_head().is_some_and(|(late, _)| self.in_order.front().is_none_or(|(in_order, _)| late < in_order));
         if late_is_first {
@@ -88,7 +88,7 @@ impl<N: Copy + PartialEq> Lane<N> {
         if self.late.is_empty() {
             return self.in_order.pop_run(most);
         }
-        self.pop().map(|(token, note)| (token, 1, note))
+        self.pop().map(|(_, token, note)| (token, 1, note))
     }
 
     pub(super) fn remove(&mut self, place: Place) {

@@ -40,8 +40,9 @@ impl<N: Copy> Late<N> {
         Some((*key, *token))
     }
 
-    pub(super) fn pop_first(&mut self) -> Option<(Token, N)> {
-        self.0.as_mut()?.waiting.pop_first().map(|(_, waiting)| waiting)
+    pub(super) fn pop_first(&mut self) -> Option<(MonoTime, Token, N)> {
+        let ((enqueued, _), (token, note)) = self.0.as_mut()?.waiting.pop_first()?;
+        Some((enqueued, token, note))
     }
 
     pub(super) fn remove(&mut self, key: LateKey) {

@@ -122,22 +122,22 @@ impl<N: Copy + PartialEq> Lanes<N> {
         self.lanes[lane].head()
     }
 
-    /// Takes out the first token of a lane, with its note.
-    pub fn pop(&mut self, lane: usize) -> Option<(Token, N)> {
-        let (token, note) = self.lanes[lane].pop()?;
+    /// Takes out the first token of a lane, with when it was queued and its note.
+    pub fn pop(&mut self, lane: usize) -> Option<(MonoTime, Token, N)> {
+        let (enqueued, token, note) = self.lanes[lane].pop()?;
         self.len -= 1;
         if let Some(index) = &mut self.index {
             index.places.remove(&token);
             self.note_use_without_removal();
         }
-        Some((token, note))
+        Some((enqueued, token, note))
     }
 
     /// Takes out the first token of a lane and tokens behind it that ascend by one and have its moment and note, as one by one: at
     /// most `most`, which is above 0, and at least one. The first of them, how many, and their note.
     pub fn pop_run(&mut self, lane: usize, most: u32) -> Option<(Token, u32, N)> {
         if self.index.is_some() {
-            return self.pop(lane).map(|(token, note)| (token, 1, note));
+            return self.pop(lane).map(|(_, token, note)| (token, 1, note));
         }
         let (token, count, note) = self.lanes[lane].pop_run(most)?;
         self.len -= count as usize;
@@ -254,8 +254,8 @@ mod tests {
             let place = self.0.partition_point(|(moment, _)| *moment <= enqueued);
             self.0.insert(place, (enqueued, token));
         }
-        fn pop(&mut self) -> Option<Token> {
-            if self.0.is_empty() { None } else { Some(self.0.remove(0).1) }
+        fn pop(&mut self) -> Option<(MonoTime, Token)> {
+            if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
         }
         fn remove(&mut self, token: Token) -> bool {
             self.0.iter().position(|(_, t)| *t == token).map(|place| self.0.remove(place)).is_some()
@@ -303,14 +303,14 @@ mod tests {
                     let (first, count) =
                         lanes.pop_run(lane, 3).map_or((Token(0), 0), |(first, count, _)| (first, u64::from(count)));
                     assert_eq!(count == 0, models[lane].0.is_empty(), "seed {seed} step {step}");
-                    let popped: Vec<_> = (0..count).map(|_| models[lane].pop()).collect();
+                    let popped: Vec<_> = (0..count).map(|_| models[lane].pop().map(|(_, token)| token)).collect();
                     let run: Vec<_> = (first.0..first.0 + count).map(|number| Some(Token(number))).collect();
                     assert_eq!(run, popped, "seed {seed} step {step}");
                     runs_of_many += u32::from(count > 1);
                 }
                 6..8 => assert_eq!(
                     lanes.pop(lane),
-                    models[lane].pop().map(|token| (token, notes[&token.0])),
+                    models[lane].pop().map(|(enqueued, token)| (enqueued, token, notes[&token.0])),
                     "seed {seed} step {step}"
                 ),
                 _ => {
@@ -353,7 +353,7 @@ mod tests {
             assert_eq!(lanes.remove(Token(number)), Some(0));
         }
         assert_eq!(lanes.len(), 1);
-        assert_eq!((lanes.pop(0), lanes.pop(0)), (Some((Token(0), ())), None));
+        assert_eq!((lanes.pop(0), lanes.pop(0)), (Some((MonoTime::ZERO, Token(0), ())), None));
     }
 
     #[test]

@@ -87,9 +87,9 @@ impl<N: Copy + PartialEq> Runs<N> {
         self.runs.front().map(|run| (run.enqueued, token_of(run, self.first)))
     }
 
-    pub(super) fn pop(&mut self) -> Option<(Token, N)> {
+    pub(super) fn pop(&mut self) -> Option<(MonoTime, Token, N)> {
         let run = self.runs.front()?;
-        let popped = (token_of(run, self.first), run.note);
+        let popped = (run.enqueued, token_of(run, self.first), run.note);
         self.drop_first();
         self.drop_dead();
         Some(popped)
@@ -98,7 +98,7 @@ impl<N: Copy + PartialEq> Runs<N> {
     /// The first token and those that follow on it in its run, at most so many: the first, how many, their note.
     pub(super) fn pop_run(&mut self, most: u32) -> Option<(Token, u32, N)> {
         if self.dead.is_some() {
-            return self.pop().map(|(token, note)| (token, 1, note));
+            return self.pop().map(|(_, token, note)| (token, 1, note));
         }
         let run = self.runs.front()?;
         let (token, note) = (token_of(run, self.first), run.note);
@@ -275,7 +275,7 @@ mod tests {
             }
         }
         assert!(runs.entries() <= 2 * DEAD_SLOTS_MIN, "{}", runs.entries());
-        assert_eq!((runs.pop(), runs.pop()), (Some((Token(0), ())), None));
+        assert_eq!((runs.pop(), runs.pop()), (Some((MonoTime::ZERO, Token(0), ())), None));
     }
 
     /// Slots one by one: number, token, moment, note.
@@ -326,7 +326,11 @@ mod tests {
                     }
                     3..6 => {
                         for _ in 0..=bits(&mut state) % 30 {
-                            assert_eq!(runs.pop(), model.pop_front().map(|slot| (slot.1, slot.3)), "seed {seed}");
+                            assert_eq!(
+                                runs.pop(),
+                                model.pop_front().map(|slot| (slot.2, slot.1, slot.3)),
+                                "seed {seed}"
+                            );
                         }
                     }
                     6 if !model.is_empty() => {
