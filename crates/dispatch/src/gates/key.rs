@@ -72,11 +72,11 @@ impl Classes {
     }
 }
 
-/// What is looked at for every start: small, because there may be ten a job.
+/// What is looked at for every start: small, because there may be ten a job. How many run is kept apart: it is written for every
+/// job, and what is only read stays in the cache of every core.
 #[derive(Debug)]
 pub(super) struct Hot {
     pub(super) limit: LimitId,
-    pub(super) running: u32,
     /// How many may, as its limit says.
     pub(super) most: u32,
     /// Whether its limit looks at nothing but how many run.

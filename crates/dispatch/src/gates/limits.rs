@@ -49,7 +49,8 @@ struct Class {
 #[derive(Debug)]
 pub(crate) struct Limits {
     list: Vec<LimitSettings>,
-    /// By key: what every start looks at, and the rest.
+    /// By key: how many attempts run, which every start and end writes; what every start looks at; and the rest.
+    running: Vec<u32>,
     hot: Vec<Hot>,
     keys: Vec<Key>,
     /// The keys of each limit by their names.
@@ -76,6 +77,7 @@ impl Limits {
             return None;
         }
         let mut limits = Self {
+            running: Vec::new(),
             hot: Vec::new(),
             keys: Vec::new(),
             names: list.iter().map(|_| HashMap::new()).collect(),
@@ -100,7 +102,8 @@ impl Limits {
         let key = KeyId(u32::try_from(self.hot.len()).expect("fewer than 2^32 keys"));
         let settings = &self.list[usize::from(limit.0)];
         let (most, is_plain) = (most(settings), is_plain(settings));
-        self.hot.push(Hot { limit, running: 0, most, is_plain, is_awaited: false });
+        self.running.push(0);
+        self.hot.push(Hot { limit, most, is_plain, is_awaited: false });
         self.keys.push(Key::new(name, settings, now));
         key
     }
@@ -171,7 +174,7 @@ impl Limits {
 
     fn block(&self, Use { key, units }: Use, now: MonoTime) -> Option<Block> {
         let hot = &self.hot[key.0 as usize];
-        if hot.running >= hot.most {
+        if self.running[key.0 as usize] >= hot.most {
             return Some(Block::Concurrency);
         }
         if hot.is_plain {
@@ -193,7 +196,7 @@ impl Limits {
     /// How many of a key may start, if each takes one unit.
     pub(crate) fn room(&self, key: KeyId, now: MonoTime) -> u32 {
         let hot = &self.hot[key.0 as usize];
-        let slots = hot.most.saturating_sub(hot.running);
+        let slots = hot.most.saturating_sub(self.running[key.0 as usize]);
         if slots == 0 || hot.is_plain {
             return slots;
         }
@@ -210,12 +213,12 @@ impl Limits {
         if let Some(blocked) = self.blocked(class, now) {
             return Err(blocked);
         }
-        let Self { list, hot, keys, classes, uses, .. } = self;
+        let Self { list, running, hot, keys, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
         let mut is_awaited = false;
         for Use { key, units } in &uses[from as usize..][..usize::from(many)] {
-            let hot = &mut hot[key.0 as usize];
-            hot.running += 1;
+            let hot = &hot[key.0 as usize];
+            running[key.0 as usize] += 1;
             is_awaited |= hot.is_awaited;
             if hot.is_awaited {
                 let let_go = &mut keys[key.0 as usize].let_go;
@@ -231,28 +234,28 @@ impl Limits {
     /// The same where it takes nothing but a place under each of its keys, and nobody waits for one. False: nothing has
     /// happened, and [`admit`](Self::admit) is to be asked.
     pub(crate) fn enter(&mut self, class: ClassId) -> bool {
-        let Self { hot, classes, uses, .. } = self;
+        let Self { running, hot, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
         let uses = &uses[from as usize..][..usize::from(many)];
         let is_free = |used: &Use| {
             let hot = &hot[used.key.0 as usize];
-            hot.is_plain && !hot.is_awaited && hot.running < hot.most
+            hot.is_plain && !hot.is_awaited && running[used.key.0 as usize] < hot.most
         };
         if !uses.iter().all(is_free) {
             return false;
         }
-        uses.iter().for_each(|used| hot[used.key.0 as usize].running += 1);
+        uses.iter().for_each(|used| running[used.key.0 as usize] += 1);
         true
     }
 
     /// An attempt of a job of this class has ended. Whether anybody waits for one of its keys.
     pub(crate) fn ended(&mut self, class: ClassId, attempt: Attempt, now: MonoTime) -> bool {
-        let Self { list, hot, keys, classes, uses, .. } = self;
+        let Self { list, running, hot, keys, classes, uses, .. } = self;
         let Class { from, many, .. } = classes[class.0 as usize];
         let mut is_awaited = false;
         for Use { key, .. } in &uses[from as usize..][..usize::from(many)] {
-            let hot = &mut hot[key.0 as usize];
-            hot.running -= 1;
+            let hot = &hot[key.0 as usize];
+            running[key.0 as usize] -= 1;
             is_awaited |= hot.is_awaited;
             if !hot.is_plain {
                 keys[key.0 as usize].end(&list[usize::from(hot.limit.0)], attempt, now);
@@ -502,10 +505,11 @@ impl Limits {
                 paused: 0,
             })
             .collect();
-        for (number, (hot, key)) in (0..).zip(self.hot.iter().zip(&self.keys)) {
+        let keys = self.hot.iter().zip(&self.running).zip(&self.keys);
+        for (number, ((hot, running), key)) in (0..).zip(keys) {
             let of = &mut all[usize::from(hot.limit.0)];
             of.keys += 1;
-            of.running += u64::from(hot.running);
+            of.running += u64::from(*running);
             of.shut += u64::from(self.room(KeyId(number), now) == 0);
             of.open += u64::from(!key.breaker.is_closed());
             of.paused += u64::from(now < key.paused);
@@ -533,4 +537,4 @@ fn is_plain(settings: &LimitSettings) -> bool {
     settings.rate.is_none() && settings.breaker.is_none() && !settings.pauses
 }
 
-const _: () = assert!(size_of::<Hot>() <= 12 && size_of::<Breaker>() <= 24);
+const _: () = assert!(size_of::<Hot>() <= 8 && size_of::<Breaker>() <= 24);
