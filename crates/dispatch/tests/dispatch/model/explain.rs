@@ -114,7 +114,7 @@ impl Model {
 
     fn may_be_held(&self, now: MonoTime) -> bool {
         let waits = matches!(*self.last_pick.lock().unwrap(), Some(Pick::NotBefore(_)));
-        waits || self.may_open_late(now) || self.parked(now) >= self.settings.parked_limit.get()
+        waits || self.may_open_late(now) || self.parking_may_be_full(now)
     }
 }
 

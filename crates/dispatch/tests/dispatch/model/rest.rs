@@ -1,6 +1,8 @@
 //! What must hold after every step.
 
-use batchmill_core::{BatchCounts, MonoTime, Pick, Status};
+use std::collections::BTreeMap;
+
+use batchmill_core::{BatchCounts, Key, LimitId, MonoTime, Pick, Status};
 use batchmill_dispatch::{BatchKey, Dispatch};
 
 use super::{At, Batch, Check, Job, Model, effects::hold};
@@ -96,18 +98,29 @@ impl Model {
         let full = self.live.len() >= self.settings.limit.get() as usize;
         let no_room = self.unanswered >= self.settings.unanswered_limit.get();
         let gate = self.gate_is_closed();
-        !(self.draining || full || no_room || gate || self.parked(now) >= self.settings.parked_limit.get())
+        !(self.draining || full || no_room || gate || self.parking_may_be_full(now))
     }
 
-    /// Jobs that may be parked, at most.
-    pub(super) fn parked(&self, now: MonoTime) -> usize {
+    /// Whether so many jobs may be set aside that nothing is picked.
+    pub(super) fn parking_may_be_full(&self, now: MonoTime) -> bool {
+        let room = self.settings.parked_limit.get();
+        let jobs = self.batches.iter().flat_map(|(key, batch)| batch.jobs.iter().map(move |job| (*key, batch, job)));
+        let ready = || jobs.clone().filter(|(.., job)| job.at == At::Ready);
+        if ready().count() < room {
+            return false;
+        }
         let late = self.may_open_late(now);
+        // Where a key opens, as many are let go as it has room for. Those behind them stay aside until they have started.
+        let mut with_key: BTreeMap<(LimitId, Option<Key>), usize> = BTreeMap::new();
+        for own in ready().flat_map(|(.., job)| &job.new.limits) {
+            *with_key.entry((own.limit, own.key.clone())).or_default() += 1;
+        }
+        let is_behind = |job: &Job| job.new.limits.iter().any(|own| with_key[&(own.limit, own.key.clone())] > 1);
         let may = |key: u32, batch: &Batch, job: &Job| {
             let unfit = || self.is_pressed() && !self.has_room(now, key, batch, job);
-            !takes_starts(batch, now) || late || self.is_limited(job, now) || unfit()
+            !takes_starts(batch, now) || late || self.is_limited(job, now) || is_behind(job) || unfit()
         };
-        let jobs = self.batches.iter().flat_map(|(key, batch)| batch.jobs.iter().map(move |job| (*key, batch, job)));
-        jobs.filter(|(key, batch, job)| job.at == At::Ready && may(*key, batch, job)).count()
+        ready().filter(|(key, batch, job)| may(*key, batch, job)).count() >= room
     }
 
     /// Whether memory has room for a job, and is not kept for a larger one.
