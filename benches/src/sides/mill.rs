@@ -199,6 +199,9 @@ impl JobSource for Numbers {
     fn alike(&self, _: u64, most: u64) -> u64 {
         if self.keys.is_empty() { most } else { 1 }
     }
+    fn kind(&self, index: u64) -> Option<u64> {
+        index.checked_rem(self.keys.len() as u64)
+    }
     fn id(&self, index: u64) -> Result<JobId, JobError> {
         Ok(JobId::from(index + 1))
     }

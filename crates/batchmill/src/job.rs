@@ -147,7 +147,7 @@ pub(crate) fn accept(batch: Vec<BatchJob>, limits: &[Limit], problems: &mut Vec<
     if u32::try_from(total).is_err() {
         problems.push(BatchProblem::TooMany { what: "jobs", limit: u32::MAX.into() });
     }
-    let (mut graphs, mut of_job, mut limited) = (Vec::new(), Vec::with_capacity(total), Vec::new());
+    let (mut graphs, mut of_job, mut kinds) = (Vec::new(), Vec::with_capacity(total), Vec::new());
     let mut keys = Keys::new(limits);
     let duplicates = duplicates(&batch);
     let mut known: HashMap<*const CompiledGraph, u32> = HashMap::new();
@@ -156,7 +156,7 @@ pub(crate) fn accept(batch: Vec<BatchJob>, limits: &[Limit], problems: &mut Vec<
     for (place, job) in batch.iter().enumerate() {
         if !limits.is_empty() {
             match keys.of(job) {
-                Ok(keys) => limited.push(keys),
+                Ok(kind) => kinds.push(kind),
                 Err((limit, error)) => problems.push(BatchProblem::Key { id: job.id.clone(), place, limit, error }),
             }
         }
@@ -180,18 +180,25 @@ pub(crate) fn accept(batch: Vec<BatchJob>, limits: &[Limit], problems: &mut Vec<
         last = Some((pointer, number));
         of_job.push(number);
     }
-    Accepted { jobs: BatchJobs { jobs: batch, limits: limited }, graphs, of_job }
+    Accepted { jobs: BatchJobs { jobs: batch, limits: keys.finish(), kinds }, graphs, of_job }
 }
 
 /// Jobs as the caller made them: nothing is moved, and nothing made of them before they run.
 #[derive(Debug)]
 pub(crate) struct BatchJobs {
     jobs: Vec<BatchJob>,
-    /// What limits make of each; empty where there are none.
+    /// What limits make of jobs, each once.
     limits: Vec<LimitKeys>,
+    /// The place of each job's among these; empty where there are no limits.
+    kinds: Vec<u32>,
 }
 
 impl BatchJobs {
+    /// What limits make of a job, where there are any.
+    fn limited(&self, index: u64) -> Option<u32> {
+        usize::try_from(index).ok().and_then(|place| self.kinds.get(place)).copied()
+    }
+
     fn at(&self, index: u64) -> &BatchJob {
         &self.jobs[usize::try_from(index).expect("an index below len() fits the address space")]
     }
@@ -205,19 +212,25 @@ impl JobSource for BatchJobs {
     fn keys(&self, index: u64) -> JobKeys {
         let mut keys = JobKeys::default();
         keys.priority = self.at(index).priority;
-        if let Some(limits) = usize::try_from(index).ok().and_then(|place| self.limits.get(place)) {
-            keys.limits = limits.clone();
+        if let Some(kind) = self.limited(index) {
+            keys.limits = self.limits[kind as usize].clone();
         }
         keys
     }
 
     fn alike(&self, index: u64, most: u64) -> u64 {
         let index = usize::try_from(index).expect("an index below len() fits the address space");
-        if !self.limits.is_empty() {
+        if !self.kinds.is_empty() {
             return 1;
         }
         let jobs = self.jobs[index..].iter().take(usize::try_from(most).unwrap_or(usize::MAX));
         jobs.take_while(|job| job.priority == self.jobs[index].priority).count() as u64
+    }
+
+    fn kind(&self, index: u64) -> Option<u64> {
+        // Without limits, jobs come in runs.
+        let of_limits = u64::from(self.limited(index)?);
+        Some(of_limits << u8::BITS | u64::from(self.at(index).priority.0))
     }
 
     fn id(&self, index: u64) -> Result<JobId, JobError> {
@@ -261,6 +274,7 @@ fn duplicates(batch: &[BatchJob]) -> HashMap<usize, usize> {
 
 #[cfg(test)]
 mod tests {
+    use batchmill_core::{Key, LimitId, LimitKey};
     use batchmill_flow::{StateGraph, node_fn};
 
     use super::*;
@@ -281,11 +295,17 @@ mod tests {
             job.priority = Priority(*priority);
             job
         };
-        let mut jobs = BatchJobs { jobs: [5, 5, 5, 1, 5].iter().map(job).collect(), limits: Vec::new() };
+        let mut jobs =
+            BatchJobs { jobs: [5, 5, 5, 1, 5].iter().map(job).collect(), limits: Vec::new(), kinds: Vec::new() };
         assert_eq!([0, 1, 2, 3, 4].map(|place| jobs.alike(place, 9)), [3, 2, 1, 1, 1]);
         assert_eq!(jobs.alike(0, 2), 2);
-        jobs.limits = vec![LimitKeys::NONE; 5];
+        assert_eq!(jobs.kind(0), None);
+        let key = |text| LimitKey { limit: LimitId(0), key: Some(Key::new(text).unwrap()), units: 1 };
+        (jobs.limits, jobs.kinds) = (vec![LimitKeys::NONE, [key("a")].into_iter().collect()], vec![0, 1, 0, 1, 1]);
         assert_eq!(jobs.alike(0, 9), 1, "each may have keys of its own");
+        for (one, other) in (0..5).flat_map(|one| (0..5).map(move |other| (one, other))) {
+            assert_eq!(jobs.kind(one) == jobs.kind(other), jobs.keys(one) == jobs.keys(other), "{one} and {other}");
+        }
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! Limits of jobs with one key.
 
-use std::{collections::HashSet, fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use batchmill_core::{IdError, Key, LimitId, LimitKey, LimitKeys, Problem, Rate};
 use batchmill_executor::{BreakerSettings, LimitSettings, RateSettings};
@@ -112,16 +118,17 @@ pub(crate) fn names(limits: &[Limit], problems: &mut Vec<Problem>) {
 #[derive(Debug, Default)]
 pub(crate) struct Keys<'a> {
     limits: &'a [Limit],
-    known: HashSet<LimitKeys>,
+    made: Vec<LimitKeys>,
+    places: HashMap<LimitKeys, u32>,
 }
 
 impl<'a> Keys<'a> {
     pub(crate) fn new(limits: &'a [Limit]) -> Self {
-        Self { limits, known: HashSet::new() }
+        Self { limits, made: Vec::new(), places: HashMap::new() }
     }
 
-    /// What the limits make of a job, or the limit whose key is none.
-    pub(crate) fn of(&mut self, job: &BatchJob) -> Result<LimitKeys, (String, IdError)> {
+    /// The place of what the limits make of a job, or the limit whose key is none.
+    pub(crate) fn of(&mut self, job: &BatchJob) -> Result<u32, (String, IdError)> {
         let mut keys = Vec::new();
         for (limit, id) in self.limits.iter().zip(0..) {
             let Some(text) = limit.key.as_ref().and_then(|key| key(job)) else { continue };
@@ -129,11 +136,19 @@ impl<'a> Keys<'a> {
             keys.push(LimitKey { limit: LimitId(id), key: Some(key), units: 1 });
         }
         let keys: LimitKeys = keys.into_iter().collect();
-        if let Some(known) = self.known.get(&keys) {
-            return Ok(known.clone());
+        if let Some(place) = self.places.get(&keys) {
+            return Ok(*place);
         }
-        self.known.insert(keys.clone());
-        Ok(keys)
+        // There are no more of them than jobs, whose number is checked.
+        let place = u32::try_from(self.made.len()).unwrap_or(u32::MAX);
+        self.made.push(keys.clone());
+        self.places.insert(keys, place);
+        Ok(place)
+    }
+
+    /// All that was made.
+    pub(crate) fn finish(self) -> Vec<LimitKeys> {
+        self.made
     }
 }
 

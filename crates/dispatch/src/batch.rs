@@ -109,6 +109,14 @@ pub(crate) struct Row {
     pub(crate) parked: bool,
 }
 
+impl Row {
+    /// Of a job that has not begun.
+    pub(crate) fn new(class: ClassId, enqueued: MonoTime, state: JobState) -> Self {
+        let trouble = TroubleId::NONE;
+        Self { enqueued, class, epoch: 0, slot: 0, attempts: 0, trouble, crashes: 0, state, parked: false }
+    }
+}
+
 /// What few jobs say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wishes {

@@ -206,6 +206,7 @@ impl Dispatch {
             Event::Answered { batch, jobs } => step::answered::step(self, now, batch, &jobs, effects),
             Event::TimerFired => step::timer_fired::step(self, now, effects),
             Event::JobsAccepted { batch, jobs } => step::accepted::step(self, now, batch, jobs, effects),
+            Event::JobsAlike { batch, like } => step::accepted::alike(self, now, batch, &like, effects),
             Event::Recalled { batch, ends } => step::recalled::step(self, batch, &ends),
             Event::Sealed { batch } => step::sealed::step(self, now, batch, effects),
             Event::Crowded { crowded } => step::crowded::step(self, now, crowded, effects),

@@ -103,6 +103,14 @@ pub enum Event {
         /// The jobs.
         jobs: Vec<NewJob>,
     },
+    /// More jobs of a batch, in submission order after those accepted before, each like one of those in all that [`NewJob`] says of
+    /// it: half the cost. Of jobs that have no `after` and of which earlier hosts left nothing.
+    JobsAlike {
+        /// The batch, which is not sealed.
+        batch: BatchKey,
+        /// For each job the place of one that it is like.
+        like: Vec<u32>,
+    },
     /// What the failure strategy of a batch heard under earlier hosts; after all its jobs and before [`Event::Sealed`]. May
     /// come in parts.
     Recalled {

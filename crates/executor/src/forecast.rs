@@ -21,8 +21,8 @@ pub fn first_starts(scheduler: Box<dyn Scheduler>, jobs: &dyn JobSource, many: N
     let (clock, mut effects, mut started) = (Clock::start(), Vec::new(), Vec::new());
     let mut now = clock.now();
     let batch = dispatch.open(BatchSetup::new(Box::new(Idle), vec![Arc::new(Idle)]), now);
-    for jobs in mill::lots(&clock, jobs, &mut Past::default()) {
-        dispatch.step(now, Event::JobsAccepted { batch, jobs }, &mut effects);
+    for lot in mill::lots(&clock, jobs, &mut Past::default()) {
+        dispatch.step(now, lot.of(batch), &mut effects);
     }
     dispatch.step(now, Event::Sealed { batch }, &mut effects);
     loop {

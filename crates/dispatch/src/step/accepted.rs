@@ -13,7 +13,6 @@ use crate::{
     dispatch::Dispatch,
     step::{close, queue, waiting},
     timers::Due,
-    trouble::TroubleId,
 };
 
 pub(crate) fn step(
@@ -24,31 +23,62 @@ pub(crate) fn step(
     effects: &mut Vec<Effect>,
 ) {
     let ready: Vec<Range<u32>> = jobs.iter_mut().filter_map(|job| accept(dispatch, now, key, job)).collect();
-    if !ready.is_empty() {
-        queue::push_all(dispatch, key, &ready);
-    }
+    queue::push_all(dispatch, key, ready.into_iter());
     // Cancelled while its jobs still arrive: these get their end like the others.
     close::go_on(dispatch, now, effects);
+}
+
+/// Takes jobs in that are like earlier ones.
+pub(crate) fn alike(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, like: &[u32], effects: &mut Vec<Effect>) {
+    let Dispatch { batches, timers, limits, .. } = &mut *dispatch;
+    let Some(batch) = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut) else { return };
+    let places = new_places(batch, like.len());
+    let enqueued = enqueued(batch, limits.is_some(), now);
+    batch.counts.accepted(JobState::Ready, like.len() as u64);
+    batch.rows.reserve(like.len());
+    for place in like {
+        let row = Row::new(batch.rows[*place as usize].class, enqueued, JobState::Ready);
+        batch.rows.push(row);
+    }
+    if !batch.wishes.is_empty() {
+        for (place, like) in places.clone().zip(like) {
+            let Some(wishes) = batch.wishes.get(like).copied() else { continue };
+            if let Some(at) = wishes.deadline {
+                timers.arm(at, Due::JobDeadline(key, place));
+            }
+            batch.wishes.insert(place, wishes);
+        }
+    }
+    queue::push_all(dispatch, key, places.map(|place| place..place + 1));
+    close::go_on(dispatch, now, effects);
+}
+
+/// The places of so many jobs that are accepted next.
+fn new_places(batch: &Batch, many: usize) -> Range<u32> {
+    assert!(!batch.sealed, "a sealed batch takes no jobs");
+    let numbered = |number: usize| u32::try_from(number).expect("a batch has fewer than 2^32 jobs");
+    numbered(batch.rows.len())..numbered(batch.rows.len() + many)
+}
+
+/// When jobs were queued that are accepted now.
+fn enqueued(batch: &Batch, is_limited: bool, now: MonoTime) -> MonoTime {
+    let earliest = if is_limited { FIRST_MOMENT } else { MonoTime::ZERO };
+    batch.setup.accepted.unwrap_or(now).max(earliest)
 }
 
 /// Takes jobs in that are alike. Their places, if they can be queued.
 fn accept(dispatch: &mut Dispatch, now: MonoTime, key: BatchKey, job: &mut NewJob) -> Option<Range<u32>> {
     let Dispatch { batches, classes, limits, .. } = dispatch;
     let batch = batches.get_mut(key.0 as usize).and_then(Option::as_deref_mut)?;
-    assert!(!batch.sealed, "a sealed batch takes no jobs");
-    let first = u32::try_from(batch.rows.len()).expect("a batch has fewer than 2^32 jobs");
-    let places = first..first.checked_add(job.many.get()).expect("a batch has fewer than 2^32 jobs");
+    let places = new_places(batch, job.many.get() as usize);
     let (state, due) = first_state(batch, job, now);
-    let earliest = if limits.is_some() { FIRST_MOMENT } else { MonoTime::ZERO };
+    let enqueued = enqueued(batch, limits.is_some(), now);
     let class = classes.of(job, batch.demand);
     if let Some(limits) = limits {
         let known = classes.get(class);
         limits.know(class, (&known.limits, known.share(), known.priority), now);
     }
-    let enqueued = batch.setup.accepted.unwrap_or(now).max(earliest);
-    let trouble = TroubleId::NONE;
-    let row = Row { enqueued, class, epoch: 0, slot: 0, attempts: 0, trouble, crashes: 0, state, parked: false };
-    batch.rows.extend(std::iter::repeat_n(row, places.len()));
+    batch.rows.extend(std::iter::repeat_n(Row::new(class, enqueued, state), places.len()));
     batch.counts.accepted(state, job.many.get().into());
     if !state.is_ended() {
         wish(dispatch, key, &places, job);

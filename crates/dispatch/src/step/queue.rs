@@ -23,9 +23,16 @@ const AT_ONCE: usize = 64;
 
 /// Queues jobs of a batch that are ready, in this order; those of a run are alike. A call of the scheduler may cross a boundary,
 /// and there may be millions.
-pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, runs: &[Range<u32>]) {
+pub(crate) fn push_all(
+    dispatch: &mut Dispatch,
+    key: BatchKey,
+    runs: impl ExactSizeIterator<Item = Range<u32>> + Clone,
+) {
     let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
     let Some(batch) = batches[key.0 as usize].as_deref() else { return };
+    if runs.len() == 0 {
+        return;
+    }
     let mut entries: Vec<Entry<'_>> = Vec::with_capacity(AT_ONCE);
     let mut push = |entry| {
         if entries.len() == AT_ONCE {
@@ -34,7 +41,7 @@ pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, runs: &[Range<u32
         }
         entries.push(entry);
     };
-    for run in runs {
+    for run in runs.clone() {
         let mut entry = entry(batch, classes, run.start, Place::Own);
         for index in run.start + 1..run.end {
             push(entry.clone());
@@ -45,11 +52,12 @@ pub(crate) fn push_all(dispatch: &mut Dispatch, key: BatchKey, runs: &[Range<u32
     if !entries.is_empty() {
         scheduler.push_many(&entries);
     }
+    let mut limits = limits.as_mut().filter(|limits| limits.is_any_awaited());
     for run in runs {
         let Row { class, enqueued, .. } = batch.rows[run.start as usize];
         *classes.queued(class) += run.len() as u64;
         if let Some(limits) = limits.as_mut().filter(|limits| limits.is_held(class)) {
-            run.clone().for_each(|index| limits.queued(class, enqueued, batch.token(index)));
+            run.for_each(|index| limits.queued(class, enqueued, batch.token(index)));
         }
     }
 }

@@ -170,6 +170,12 @@ impl Past {
         self.left_of(place, clock)
     }
 
+    /// Whether nothing was left of a job.
+    pub(crate) fn is_none(&self, place: u64) -> bool {
+        self.statuses.is_empty() && self.setbacks.is_empty() && self.crashes.is_empty()
+            || self.status(place).is_none() && !self.setbacks.contains_key(&place) && !self.crashes.contains_key(&place)
+    }
+
     fn left_of(&mut self, place: u64, clock: &Clock) -> dispatch::Past {
         if let Some(status) = self.status(place) {
             return dispatch::Past::Ended(status);

@@ -30,6 +30,9 @@ use super::{
 /// Jobs whose keys are handed to dispatch at a time.
 const ACCEPT_AT_ONCE: u64 = 512;
 
+/// New ones that are handed over, at least, before those that follow may be like some that were seen.
+const NEW_AT_ONCE: usize = 16;
+
 /// Three times is no chance any more.
 const CRASH_LIMIT: NonZeroU32 = NonZeroU32::new(3).unwrap();
 
@@ -189,36 +192,119 @@ fn accept<W: Workload>(
     past: &mut Past,
     mut meters: Option<&mut ResultMeters>,
 ) {
-    for jobs in lots(&shared.clock, source, past) {
-        if let Some(meters) = &mut meters {
+    for lot in lots(&shared.clock, source, past) {
+        if let (Some(meters), Lot::New(jobs)) = (&mut meters, &lot) {
             meters.expect(jobs.iter().map(|job| &job.tenant));
         }
-        shared.step(Event::JobsAccepted { batch, jobs });
+        shared.step(lot.of(batch));
     }
 }
 
-/// The keys of all jobs, as dispatch takes them: those that are alike and follow on each other as one.
+/// The keys of all jobs, as dispatch takes them.
 pub(crate) fn lots<'a>(
     clock: &'a Clock,
     source: &'a dyn JobSource,
     past: &'a mut Past,
-) -> impl Iterator<Item = Vec<NewJob>> + use<'a> {
-    let total = source.len();
-    let begins = (0..total.div_ceil(ACCEPT_AT_ONCE)).map(|lot| lot * ACCEPT_AT_ONCE);
-    begins.map(move |from| lot(clock, source, past, from..(from + ACCEPT_AT_ONCE).min(total)))
+) -> impl Iterator<Item = Lot> + use<'a> {
+    let (mut next, total, mut kinds) = (0, source.len(), Kinds::default());
+    std::iter::from_fn(move || {
+        let left = next..total;
+        if left.is_empty() {
+            return None;
+        }
+        let lot = match kinds.like(source, past, left.clone()) {
+            like if like.is_empty() => Lot::New(new_jobs((clock, source), past, &mut kinds, left)),
+            like => Lot::Alike(like),
+        };
+        next += lot.len();
+        Some(lot)
+    })
 }
 
-fn lot(clock: &Clock, source: &dyn JobSource, past: &mut Past, places: Range<u64>) -> Vec<NewJob> {
+/// Jobs that are handed to dispatch at once.
+#[derive(Debug)]
+pub(crate) enum Lot {
+    /// Those that are alike and follow on each other are one.
+    New(Vec<NewJob>),
+    /// Each is like the job at this place.
+    Alike(Vec<u32>),
+}
+
+impl Lot {
+    fn len(&self) -> u64 {
+        match self {
+            Self::New(jobs) => jobs.iter().map(|job| u64::from(job.many.get())).sum(),
+            Self::Alike(like) => like.len() as u64,
+        }
+    }
+
+    pub(crate) fn of(self, batch: BatchKey) -> Event {
+        match self {
+            Self::New(jobs) => Event::JobsAccepted { batch, jobs },
+            Self::Alike(like) => Event::JobsAlike { batch, like },
+        }
+    }
+}
+
+/// Where a job of each kind is, of those that were seen lately.
+#[derive(Debug, Default)]
+struct Kinds(Vec<Option<(u64, u32)>>);
+
+impl Kinds {
+    /// How many are kept in mind.
+    const RECENT: usize = 4096;
+
+    fn slot(kind: u64) -> usize {
+        usize::try_from(kind % Self::RECENT as u64).expect("it is small")
+    }
+
+    /// Nothing was left of this job, and it has no `after`.
+    fn note(&mut self, kind: u64, place: u64) {
+        let Ok(place) = u32::try_from(place) else { return };
+        self.0.resize(Self::RECENT, None);
+        self.0[Self::slot(kind)] = Some((kind, place));
+    }
+
+    /// Jobs that the next ones are like, up to the first that is like none.
+    fn like(&self, source: &dyn JobSource, past: &Past, places: Range<u64>) -> Vec<u32> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let most = usize::try_from(ACCEPT_AT_ONCE).unwrap_or(usize::MAX);
+        places.map_while(|place| self.one_like(source, past, place)).take(most).collect()
+    }
+
+    fn one_like(&self, source: &dyn JobSource, past: &Past, place: u64) -> Option<u32> {
+        let kind = source.kind(place).filter(|_| past.is_none(place))?;
+        self.0.get(Self::slot(kind))?.filter(|(known, _)| *known == kind).map(|(_, place)| place)
+    }
+}
+
+/// The next jobs, up to those that may be like others.
+fn new_jobs(
+    (clock, source): (&Clock, &dyn JobSource),
+    past: &mut Past,
+    kinds: &mut Kinds,
+    places: Range<u64>,
+) -> Vec<NewJob> {
+    let places = places.start..places.end.min(places.start + ACCEPT_AT_ONCE);
     let mut jobs: Vec<NewJob> = Vec::new();
     let mut next = places.start;
-    while next < places.end {
+    while next < places.end && (jobs.len() < NEW_AT_ONCE || kinds.one_like(source, past, next).is_none()) {
         let (first, left) = (next, places.end - next);
         next += source.alike(first, left).clamp(1, left);
         // One kind has come to its end: the others may be as many as there are jobs.
         if jobs.len() == 1 {
             jobs.reserve_exact(usize::try_from(left).unwrap_or_default());
         }
-        jobs.push(new_job(clock, source.keys(first), past.of(first, clock)));
+        let job = new_job(clock, source.keys(first), past.of(first, clock));
+        if let Some(kind) = source.kind(first)
+            && job.after.is_none()
+            && job.past == dispatch::Past::None
+        {
+            kinds.note(kind, first);
+        }
+        jobs.push(job);
         for place in first + 1..next {
             let past = past.of(place, clock);
             let Some(last) = jobs.last_mut() else { break };
@@ -259,7 +345,11 @@ fn new_job(clock: &Clock, keys: JobKeys, past: dispatch::Past) -> NewJob {
 
 #[cfg(test)]
 mod tests {
-    use batchmill_core::{Job, JobId, Position, Priority, Recalled, Setback, StateData, Status, Tenant, WallTime};
+    use std::borrow::Cow;
+
+    use batchmill_core::{
+        Job, JobError, JobId, Position, Priority, Recalled, Setback, StateData, Status, Tenant, WallTime,
+    };
 
     use super::*;
 
@@ -291,19 +381,84 @@ mod tests {
         past
     }
 
+    fn one_by_one(jobs: &[Job], clock: &Clock) -> Vec<NewJob> {
+        let mut left = past();
+        (0..).zip(jobs).map(|(place, job)| new_job(clock, job.keys(), left.of(place, clock))).collect()
+    }
+
     #[test]
     fn jobs_that_are_alike_are_handed_over_as_one_and_are_the_same_jobs() {
         let jobs: Vec<Job> = (0..1500).map(job).collect();
         let clock = Clock::start();
+        let one_by_one = one_by_one(&jobs, &clock);
         let mut left = past();
-        let one_by_one: Vec<NewJob> =
-            (0..).zip(&jobs).map(|(place, job)| new_job(&clock, job.keys(), left.of(place, &clock))).collect();
-        let mut left = past();
-        let runs: Vec<NewJob> = lots(&clock, &jobs, &mut left).flatten().collect();
+        let new = |lot| match lot {
+            Lot::New(jobs) => jobs,
+            Lot::Alike(_) => panic!("the source knows no kinds"),
+        };
+        let runs: Vec<NewJob> = lots(&clock, &jobs, &mut left).flat_map(new).collect();
         assert!(runs.len() < 300, "{} runs of 1,500 jobs", runs.len());
         let set_back = runs.iter().filter(|run| matches!(run.past, dispatch::Past::Interrupted(_)));
         assert_eq!(set_back.map(|run| run.many.get()).collect::<Vec<_>>(), [1; 4]);
         let each: Vec<NewJob> = runs.into_iter().flat_map(NewJob::each).collect();
         assert_eq!(each, one_by_one);
+    }
+
+    /// Jobs of which the source knows the kind, but for some.
+    #[derive(Debug)]
+    struct Known {
+        jobs: Vec<Job>,
+        kinds: Vec<Option<u64>>,
+    }
+
+    impl JobSource for Known {
+        fn len(&self) -> u64 {
+            self.jobs.len() as u64
+        }
+        fn keys(&self, index: u64) -> JobKeys {
+            self.jobs.keys(index)
+        }
+        fn kind(&self, index: u64) -> Option<u64> {
+            self.kinds[usize::try_from(index).unwrap()]
+        }
+        fn id(&self, index: u64) -> Result<JobId, JobError> {
+            self.jobs.id(index)
+        }
+        fn load(&self, index: u64) -> Result<Cow<'_, Job>, JobError> {
+            self.jobs.load(index)
+        }
+    }
+
+    #[test]
+    fn jobs_of_a_kind_are_handed_over_as_places_and_are_the_same_jobs() {
+        // Kinds come mixed; some are so far apart that only one of them is kept in mind.
+        let jobs: Vec<Job> = (0..6000_u64).map(|number| job(number * 37 % 700)).collect();
+        let of = |number: u64| {
+            (number % 50 != 49).then(|| number * 37 % 700 * if number.is_multiple_of(40) { 4096 } else { 1 })
+        };
+        let source = Known { kinds: (0..6000).map(of).collect(), jobs };
+        let clock = Clock::start();
+        let mut left = past();
+        let (mut each, mut alike, mut lots_of_new): (Vec<NewJob>, _, _) = (Vec::new(), 0, Vec::new());
+        for lot in lots(&clock, &source, &mut left) {
+            match lot {
+                Lot::New(jobs) => {
+                    lots_of_new.push(jobs.len());
+                    each.extend(jobs.into_iter().flat_map(NewJob::each));
+                }
+                Lot::Alike(like) => {
+                    assert!(like.len() <= 512, "{}", like.len());
+                    alike += like.len();
+                    for place in like {
+                        let job = each[place as usize].clone();
+                        assert_eq!((job.after, &job.past), (None, &dispatch::Past::None), "{place}");
+                        each.push(job);
+                    }
+                }
+            }
+        }
+        assert_eq!(each, one_by_one(&source.jobs, &clock));
+        assert!(alike > 2000, "{alike} of 6,000 jobs");
+        assert!(lots_of_new.iter().all(|jobs| *jobs <= 512));
     }
 }

@@ -313,6 +313,13 @@ impl JobSource for JsonLines {
         }
     }
 
+    fn kind(&self, index: u64) -> Option<u64> {
+        // Without what is made of them, jobs come in runs.
+        let made = self.made.as_ref()?.place(place(index))?;
+        let class = self.index.kind(place(index))?;
+        Some(u64::from(made) | u64::from(class) << u32::BITS)
+    }
+
     fn id(&self, index: u64) -> Result<JobId, JobError> {
         let row = self.row(place(index))?;
         let default = || JobId::from(u64::from(row.number));
@@ -342,6 +349,7 @@ fn place(index: u64) -> u32 {
 mod tests {
     use std::{io::Write, time::Duration};
 
+    use batchmill_config::HostConfig;
     use batchmill_core::{Priority, StateData, Tenant};
 
     use super::*;
@@ -397,6 +405,22 @@ mod tests {
         let jobs = accept_by(bytes, rules, &|_| Ok(())).unwrap();
         assert_eq!((jobs.keys(0).priority, jobs.keys(0).tenant.as_str()), (Priority(5), "team"));
         assert_eq!((jobs.keys(1).priority, jobs.keys(1).tenant.as_str()), (Priority(0), "default"));
+    }
+
+    #[test]
+    fn jobs_of_one_kind_have_the_same_keys() {
+        let bytes = b"{\"input\":{\"host\":\"a\"}}\n{\"input\":{\"host\":\"b\"}}\n{\"input\":{\"host\":\"a\"}}\n\
+            {\"input\":{\"host\":\"a\"},\"tenant\":\"t\"}\n{\"input\":{\"host\":\"a\"},\"cost\":2}\n{\"input\":{\"host\":\"b\"}}\n";
+        let mut jobs = accept(bytes).unwrap();
+        assert_eq!(jobs.kind(0), None, "they come in runs");
+        let config: HostConfig = toml::from_str("[[limits]]\nkey = '.input.host'\nconcurrency = 1").unwrap();
+        jobs.make_keys(&Keys::of(&config, "flow").unwrap()).unwrap();
+        assert_eq!(jobs.kind(4), None, "its cost is its own");
+        for (one, other) in (0..6).flat_map(|one| (0..6).map(move |other| (one, other))) {
+            let is_one_kind = jobs.kind(one).is_some_and(|kind| jobs.kind(other) == Some(kind));
+            let is_alike = jobs.keys(one) == jobs.keys(other) && one != 4;
+            assert_eq!(is_one_kind, is_alike, "{one} and {other}");
+        }
     }
 
     #[test]

@@ -256,10 +256,15 @@ impl MadeOfAll {
         });
     }
 
+    /// The place of what was made of a job: the same for all of which the same was made.
+    pub(super) fn place(&self, row: u32) -> Option<u32> {
+        self.rows.get(row as usize).copied()
+    }
+
     /// Adds what was made of a job to its keys.
     pub(super) fn put_into(&self, row: u32, keys: &mut JobKeys) {
-        if let Some(place) = self.rows.get(row as usize) {
-            let Made { share, limits } = &self.made[*place as usize];
+        if let Some(place) = self.place(row) {
+            let Made { share, limits } = &self.made[place as usize];
             (keys.share, keys.limits) = (share.clone(), limits.clone());
         }
     }

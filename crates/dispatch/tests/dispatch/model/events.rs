@@ -22,6 +22,13 @@ impl Model {
                     batch.jobs.extend(jobs);
                 }
             }
+            Event::JobsAlike { batch, like } => {
+                if let Some(batch) = self.batches.get_mut(&batch.0) {
+                    let alike = |place: &u32| batch.accepted(&batch.jobs[*place as usize].new.clone(), now, step);
+                    let jobs: Vec<_> = like.iter().map(alike).collect();
+                    batch.jobs.extend(jobs);
+                }
+            }
             Event::Sealed { batch } => {
                 if let Some(batch) = self.batches.get_mut(&batch.0) {
                     batch.sealed = true;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use batchmill_core::{CancelReason, Draw, MonoTime, Outcome, Scheduler};
-use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, LimitSettings, NewJob};
+use batchmill_dispatch::{BatchKey, Dispatch, Effect, Event, Lease, LimitSettings, NewJob, Past};
 
 use crate::{
     durable::{Fate, Recorder},
@@ -247,7 +247,16 @@ impl World {
             before.many = before.many.saturating_add(goes_on.into());
             goes_on
         });
-        self.step(Event::JobsAccepted { batch, jobs })
+        self.step(Event::JobsAccepted { batch, jobs })?;
+        // Others are like some that came earlier.
+        let known = self.model.batches.get(&batch.0).map_or(&[][..], |batch| &batch.jobs);
+        let plain = (0..).zip(known).filter(|(_, job)| job.new.after.is_none() && job.new.past == Past::None);
+        let plain: Vec<u32> = plain.map(|(place, _)| place).collect();
+        if plain.is_empty() || alike.one_in(2) {
+            return Ok(());
+        }
+        let like = (0..alike.below(8)).map(|_| alike.pick(&plain)).collect();
+        self.step(Event::JobsAlike { batch, like })
     }
 
     fn accept_or_seal(&mut self) -> Result<(), String> {

@@ -144,6 +144,12 @@ impl Index {
         1 + u32::try_from(same.count()).expect("no more rows than there are")
     }
 
+    /// What stands for the keys of a job, where others may have the same.
+    pub(crate) fn kind(&self, row: u32) -> Option<u32> {
+        // Extras are each one's own.
+        self.row(row).ok().filter(|row| row.extras == 0).map(|row| row.class)
+    }
+
     fn read(&self, first: u32, rows: u32) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; rows as usize * row::SIZE];
         self.file.read_exact_at(&mut bytes, Header::row_at(first))?;
