@@ -68,6 +68,9 @@ pub struct Executor {
     pub shutdown_timeout: HumanDuration,
     /// A job whose host was lost so often while it ran is not run again: it is `quarantined`.
     pub crash_limit: NonZeroU32,
+    /// How many jobs a batch may bring: one with more is refused before anything runs. Unbounded unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_limit: Option<NonZeroU32>,
     /// Memory that the host and its children may use together: a size, "auto" (all there is: the smallest limit of a
     /// cgroup, or what the machine has) or a percentage of that. Attempts are held back and ended before it is used up. Off
     /// unless given.
@@ -193,6 +196,7 @@ impl Default for Executor {
             drain_timeout: HumanDuration::from_secs(20),
             shutdown_timeout: HumanDuration::from_secs(28),
             crash_limit: CRASH_LIMIT,
+            queue_limit: None,
             memory_limit: None,
         }
     }

@@ -40,6 +40,7 @@ static HOST: Shape = Table(&[
             ("drain_timeout", Leaf(fits::<HumanDuration>)),
             ("shutdown_timeout", Leaf(fits::<HumanDuration>)),
             ("crash_limit", Leaf(fits::<NonZeroU32>)),
+            ("queue_limit", Leaf(fits::<NonZeroU32>)),
             ("memory_limit", Leaf(fits::<MemoryLimit>)),
         ]),
     ),

@@ -75,7 +75,8 @@ pub(crate) fn read(
     let keys = config.as_ref().zip(flow.as_ref()).and_then(|(config, flow)| Keys::of(config, flow.graph().name()));
     let keys = keys.map(Arc::new);
     let jobs = jobs.and_then(|(jobs, rules)| {
-        let rules = Rules { keys: keys.clone(), ..rules };
+        let queue_limit = config.as_ref().and_then(|config| config.executor.queue_limit);
+        let rules = Rules { keys: keys.clone(), queue_limit, ..rules };
         refusals.keep(accept(jobs, rules, flow.as_ref()))
     });
     refusals.into_result()?;

@@ -247,7 +247,7 @@ fn all_problems_of_all_layers_come_at_once_in_order() {
             "system.toml:5:9: scheduler.options.depth: unknown key `depth`, no keys are known here",
             "user.toml:1:10: unclosed table, expected `]`",
             "batchmill.toml:2:1: failure.options.min_smaple: unknown key `min_smaple`, did you mean `min_sample`?",
-            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, queue_timeout, job_timeout, drain_timeout, shutdown_timeout, crash_limit, memory_limit",
+            "batchmill.toml:4:1: executor.speed: unknown key `speed`, known are: concurrency, timeout, queue_timeout, job_timeout, drain_timeout, shutdown_timeout, crash_limit, queue_limit, memory_limit",
         ]
     );
 }

@@ -80,7 +80,7 @@ impl IntakeArgs {
             delimiter: self.delimiter,
         };
         let (max_line, input_is_line, on_bad_line) = (self.max_line, self.input_is_line, self.on_bad_line);
-        Rules { max_line, input_is_line, defaults, on_bad_line, columns, scratch, keys: None }
+        Rules { max_line, input_is_line, defaults, on_bad_line, columns, scratch, keys: None, queue_limit: None }
     }
 
     /// What makes other jobs of the same source than `then`: a line a flag.

@@ -1,6 +1,6 @@
 //! Accepting jobs: every record of a source is checked, indexed, and spooled unless it is read in place.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, num::NonZeroU32, sync::Arc};
 
 use batchmill_core::{JobId, StateData};
 
@@ -36,6 +36,8 @@ pub(crate) struct Rules {
     pub(crate) scratch: Scratch,
     /// What config wants to know of each job.
     pub(crate) keys: Option<Arc<Keys>>,
+    /// How many jobs there may be: `executor.queue_limit`.
+    pub(crate) queue_limit: Option<NonZeroU32>,
 }
 
 /// Says what a flow has against an input.
@@ -100,6 +102,12 @@ impl Accepted {
                 return self.bad.add(&flaws, Raw { bytes: record.raw, is_cut });
             }
         };
+        if let Some(limit) = self.rules.queue_limit
+            && self.index.len() >= limit.get()
+        {
+            let message = format!("there are more jobs than the {limit} of executor.queue_limit");
+            return Err(self.bad.refuse_all(&record.flaw(Mistake { offset: None, message })));
+        }
         let offset = match &mut self.place {
             Place::File(_) => record.offset,
             Place::Spool(spool) => spool.add(bytes).map_err(|error| self.rules.scratch.refusal(&self.name, &error))?,

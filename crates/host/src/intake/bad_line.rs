@@ -128,6 +128,14 @@ impl BadLines {
         spool.add(&line).map(drop)
     }
 
+    /// Why there is no batch, whatever becomes of bad lines.
+    pub(crate) fn refuse_all(&mut self, flaw: &Flaw) -> Refusal {
+        let left_out = self.action != OnBadLine::Fail;
+        let mut problems = if left_out { Problems::default() } else { std::mem::take(&mut self.problems) };
+        problems.add(flaw.place(&self.source), flaw.message.as_str());
+        Refusal { exit: crate::exit::Exit::BadData, problems: problems.into_findings() }
+    }
+
     /// What is left out; a refusal, if bad lines are not to be left out.
     pub(crate) fn finish(self) -> Result<LeftOut, Refusal> {
         let Self { action, lines, problems, kept, scratch, .. } = self;

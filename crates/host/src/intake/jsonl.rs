@@ -347,13 +347,14 @@ fn place(index: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, time::Duration};
+    use std::{io::Write, num::NonZeroU32, time::Duration};
 
     use batchmill_config::HostConfig;
     use batchmill_core::{Priority, StateData, Tenant};
 
     use super::*;
     use crate::intake::{
+        OnBadLine,
         accept::{self, Accept, Rules},
         format::JobLines,
         index::Defaults,
@@ -405,6 +406,27 @@ mod tests {
         let jobs = accept_by(bytes, rules, &|_| Ok(())).unwrap();
         assert_eq!((jobs.keys(0).priority, jobs.keys(0).tenant.as_str()), (Priority(5), "team"));
         assert_eq!((jobs.keys(1).priority, jobs.keys(1).tenant.as_str()), (Priority(0), "default"));
+    }
+
+    #[test]
+    fn more_jobs_than_may_be_are_refused_where_they_begin() {
+        let limited = |bytes: &[u8], on_bad_line| {
+            let queue_limit = NonZeroU32::new(2);
+            let found = accept_by(bytes, Rules { queue_limit, on_bad_line, ..rules() }, &|_| Ok(()));
+            found
+                .map(|jobs| jobs.len())
+                .map_err(|refusal| refusal.problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let more = "there are more jobs than the 2 of executor.queue_limit";
+        assert_eq!(limited(b"{}\n\n{}\n", OnBadLine::Fail), Ok(2));
+        // The last one is not read.
+        assert_eq!(limited(b"{}\n{}\n\n{}\n{\n", OnBadLine::Fail), Err(vec![format!("jobs.jsonl:4: {more}")]));
+        let problems = limited(b"{\n{}\n{}\n{}\n", OnBadLine::Fail).unwrap_err();
+        assert!(problems[0].starts_with("jobs.jsonl:1:"), "{problems:?}");
+        assert_eq!(problems[1..], [format!("jobs.jsonl:4: {more}")]);
+        // What is left out is no job.
+        assert_eq!(limited(b"{\n{}\n{}\n", OnBadLine::Skip), Ok(2));
+        assert_eq!(limited(b"{\n{}\n{}\n{}\n", OnBadLine::Skip), Err(vec![format!("jobs.jsonl:4: {more}")]));
     }
 
     #[test]

@@ -26,6 +26,13 @@ const CSV: &[Case] = &[
         ..TEXT
     },
     Case {
+        what: "more jobs than may be",
+        jobs: b"n\n1\n2\n3\n4,5\n",
+        args: &["--set", "executor.queue_limit=2"],
+        says: &["jobs.csv:4: there are more jobs than the 2 of executor.queue_limit"],
+        ..TEXT
+    },
+    Case {
         what: "a quote that is never closed",
         jobs: b"n,m\n1,2\n3,\"4\n5,6\n",
         args: &["--on-bad-line", "skip"],
@@ -202,6 +209,13 @@ const LINES: &[Case] = &[
             "jobs:4: the line has 21 bytes, at most 20 are allowed; --max-line raises it",
         ],
         code: 65,
+        ..GOOD
+    },
+    Case {
+        what: "as many jobs as may be",
+        source: "lines:jobs",
+        jobs: b"a\n\nb\n",
+        args: &["--set", "executor.queue_limit=2"],
         ..GOOD
     },
     Case {

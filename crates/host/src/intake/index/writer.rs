@@ -141,6 +141,11 @@ impl IndexWriter {
         Ok(place)
     }
 
+    /// How many jobs there are so far.
+    pub(crate) fn len(&self) -> u32 {
+        self.header.rows
+    }
+
     /// The number of a row that was added.
     pub(crate) fn number(&self, row: u32) -> u32 {
         self.numbers.of(row)
