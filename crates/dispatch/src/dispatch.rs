@@ -170,7 +170,7 @@ impl Dispatch {
         self
     }
 
-    /// Opens a batch; its jobs follow by [`Event::JobsAccepted`] and it starts after [`Event::Sealed`].
+    /// Opens a batch; its jobs follow by [`Event::JobsAccepted`] and [`Event::JobsAlike`], and it starts after [`Event::Sealed`].
     pub fn open(&mut self, mut setup: BatchSetup, now: MonoTime) -> BatchKey {
         if fault::breaks(Sabotage::RecomputeVerdict) {
             setup.closing = None;

@@ -251,17 +251,19 @@ impl Lot {
 struct Kinds(Vec<Option<(u64, u32)>>);
 
 impl Kinds {
-    /// How many are kept in mind.
-    const RECENT: usize = 4096;
+    /// How many are kept in mind, as a power of two.
+    const BITS: u32 = 12;
 
+    /// Numbers that follow on each other are spread evenly by the golden ratio, and so are those that are put together of several.
     fn slot(kind: u64) -> usize {
-        usize::try_from(kind % Self::RECENT as u64).expect("it is small")
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        usize::try_from(kind.wrapping_mul(GOLDEN) >> (u64::BITS - Self::BITS)).expect("it is small")
     }
 
     /// Nothing was left of this job, and it has no `after`.
     fn note(&mut self, kind: u64, place: u64) {
         let Ok(place) = u32::try_from(place) else { return };
-        self.0.resize(Self::RECENT, None);
+        self.0.resize(1 << Self::BITS, None);
         self.0[Self::slot(kind)] = Some((kind, place));
     }
 
@@ -431,10 +433,11 @@ mod tests {
 
     #[test]
     fn jobs_of_a_kind_are_handed_over_as_places_and_are_the_same_jobs() {
-        // Kinds come mixed; some are so far apart that only one of them is kept in mind.
+        // Kinds come mixed; some are of one job, and take the place of others.
         let jobs: Vec<Job> = (0..6000_u64).map(|number| job(number * 37 % 700)).collect();
         let of = |number: u64| {
-            (number % 50 != 49).then(|| number * 37 % 700 * if number.is_multiple_of(40) { 4096 } else { 1 })
+            let own = if number.is_multiple_of(40) { number << u32::BITS } else { 0 };
+            (number % 50 != 49).then(|| (number * 37 % 700) | own)
         };
         let source = Known { kinds: (0..6000).map(of).collect(), jobs };
         let clock = Clock::start();
@@ -460,5 +463,18 @@ mod tests {
         assert_eq!(each, one_by_one(&source.jobs, &clock));
         assert!(alike > 2000, "{alike} of 6,000 jobs");
         assert!(lots_of_new.iter().all(|jobs| *jobs <= 512));
+    }
+
+    #[test]
+    fn a_thousand_kinds_are_kept_in_mind_however_they_are_numbered() {
+        let numbered: [fn(u64) -> u64; 4] =
+            [|kind| kind, |kind| kind << 8, |kind| kind << 32, |kind| ((kind % 10) << 32) | (kind / 10)];
+        for (number, of) in numbered.into_iter().enumerate() {
+            let mut kinds = Kinds::default();
+            (0..1000).for_each(|kind| kinds.note(of(kind), kind));
+            let kept =
+                (0..1000).filter(|kind| kinds.0[Kinds::slot(of(*kind))].is_some_and(|(known, _)| known == of(*kind)));
+            assert!(kept.count() > 700, "numbering {number}");
+        }
     }
 }
