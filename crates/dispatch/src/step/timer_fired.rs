@@ -15,6 +15,7 @@ use crate::{
 
 pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Effect>) {
     dispatch.timers.alarm_went_off();
+    let mut gates = Vec::new();
     while let Some(due) = dispatch.timers.pop_due(now) {
         match due {
             Due::Admit(batch, index) => {
@@ -41,10 +42,14 @@ pub(crate) fn step(dispatch: &mut Dispatch, now: MonoTime, effects: &mut Vec<Eff
             // Whoever has waited too long is looked for where attempts are started.
             Due::Reserve(_) => {}
             Due::Refill => dispatch.refill_at = None,
-            Due::Gate(key) => limited::due(dispatch, KeyId(key), now),
+            Due::Gate(key) => gates.push(KeyId(key)),
         }
     }
     budget::release_all(dispatch, now);
+    // Last: a job whose key pauses until its retry is due is in line by then, in its place.
+    for key in gates {
+        limited::due(dispatch, key, now);
+    }
     fill::fill(dispatch, now, effects);
 }
 

@@ -186,6 +186,21 @@ fn a_retry_after_pauses_the_key_and_not_only_the_job() {
 }
 
 #[test]
+fn a_job_that_was_asked_to_wait_goes_before_those_that_waited_for_its_key_meanwhile() {
+    let one_at_a_time = limit("host", |limit| (limit.concurrency, limit.pauses) = (NonZeroU32::new(1), true));
+    let mut rig = rig(9, vec![one_at_a_time, concurrency("tenant", 9)]);
+    assert_eq!(rig.open(setup(), vec![of(&["x", "a"])]), "start 0");
+    rig.now = crate::rig::ms(1);
+    assert_eq!(rig.open(setup(), vec![of(&["x"]), of(&["x", "a"])]), "");
+    let mut failure = failed_node("", ErrorClass::Recoverable, 0, false);
+    failure.error = NodeError::new(ErrorClass::Recoverable, "busy", "later").retry_after(Duration::from_secs(5));
+    assert_eq!(rig.fail_at(0, vec![failure]), "retry 0 at 5001, wake at 5001");
+    // Its retry is due when its key opens; another job with its keys is held, behind one that has not all of them.
+    assert_eq!(rig.at(5001), "start 0 attempt 2");
+    assert_eq!(rig.ok(0), "0 succeeded, start 1/0");
+}
+
+#[test]
 fn a_limit_is_changed_while_jobs_run() {
     let mut rig = rig(9, vec![concurrency("tenant", 1), rate("host", "1/s", 1)]);
     rig.open(setup(), [vec![of(&["a"]); 4], vec![of(&["", "x"]); 3]].concat());

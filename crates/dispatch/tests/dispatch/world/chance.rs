@@ -162,8 +162,9 @@ impl World {
         let trial = |later: &mut SplitMix64| if later.one_in(6) { later.below(20) } else { 0 };
         let limit = self.later.as_mut().map(trial).and_then(NonZeroU64::new);
         let needs = self.needs();
+        // None is zero: config takes no such limit.
         let limit_of_time =
-            |times: &mut SplitMix64, most| times.one_in(3).then(|| Duration::from_micros(times.below(most)));
+            |times: &mut SplitMix64, most| times.one_in(3).then(|| Duration::from_micros(times.below(most).max(1)));
         let queue_timeout = self.times.as_mut().and_then(|times| limit_of_time(times, 40_000));
         let job_timeout = self.times.as_mut().and_then(|times| limit_of_time(times, 60_000));
         let deadline = deadline.filter(|_| !self.has_few_rules || self.rng.one_in(4));
