@@ -28,11 +28,11 @@ pub(crate) fn push_all(
     key: BatchKey,
     runs: impl ExactSizeIterator<Item = Range<u32>> + Clone,
 ) {
-    let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
-    let Some(batch) = batches[key.0 as usize].as_deref() else { return };
     if runs.len() == 0 {
         return;
     }
+    let Dispatch { batches, classes, scheduler, limits, .. } = dispatch;
+    let Some(batch) = batches[key.0 as usize].as_deref() else { return };
     let mut entries: Vec<Entry<'_>> = Vec::with_capacity(AT_ONCE);
     let mut push = |entry| {
         if entries.len() == AT_ONCE {

@@ -22,6 +22,14 @@ fn nothing_starts_before_all_jobs_are_here() {
 }
 
 #[test]
+fn jobs_of_a_batch_that_was_never_opened_change_nothing() {
+    let mut rig = Rig::new(2);
+    assert_eq!(rig.step(Event::JobsAccepted { batch: BatchKey(7), jobs: jobs(2) }), "");
+    assert_eq!(rig.step(Event::JobsAlike { batch: BatchKey(7), like: vec![0] }), "");
+    assert_eq!(rig.dispatch.totals().queued, 0);
+}
+
+#[test]
 fn two_batches_run_side_by_side_and_end_by_themselves() {
     let mut rig = Rig::new(2);
     assert_eq!(rig.open(setup(), jobs(1)), "start 0");

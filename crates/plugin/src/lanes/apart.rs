@@ -73,7 +73,7 @@ impl Apart {
     /// Whether a class is held.
     #[inline]
     pub fn is_held(&self, class: ClassId) -> bool {
-        self.bits & bit(class) != 0 && self.number(class).is_some_and(|number| self.classes[number as usize].held)
+        self.number(class).is_some_and(|number| self.classes[number as usize].held)
     }
 
     /// Queues a job whose class is set apart; false, and not queued, if it is not.
@@ -85,23 +85,25 @@ impl Apart {
         (token, enqueued): (Token, MonoTime),
         note: N,
     ) -> bool {
-        self.bits & bit(class) != 0 && self.push_apart(lanes, (class, priority), (token, enqueued), note)
+        let Some(number) = self.number(class) else { return false };
+        self.push_to(number, lanes, priority, (token, enqueued), note);
+        true
     }
 
-    fn push_apart<N: Copy + PartialEq>(
+    /// Apart from the question whether a class is apart, which most are not, and which is asked for every job.
+    fn push_to<N: Copy + PartialEq>(
         &mut self,
+        number: u32,
         lanes: &mut Lanes<N>,
-        (class, priority): (ClassId, Priority),
+        priority: Priority,
         (token, enqueued): (Token, MonoTime),
         note: N,
-    ) -> bool {
-        let Some(number) = self.number(class) else { return false };
+    ) {
         let class = &mut self.classes[number as usize];
         class.priority = priority;
         if lanes.push(class.lane, token, enqueued, note) {
             self.line_up(lanes, number);
         }
-        true
     }
 
     /// Whether a class that is apart and not held has a job.
@@ -129,8 +131,9 @@ impl Apart {
         self.number_of(lane).map(|number| self.classes[number as usize].priority)
     }
 
+    #[inline]
     fn number(&self, class: ClassId) -> Option<u32> {
-        self.numbers.get(&class).copied()
+        if self.bits & bit(class) == 0 { None } else { self.numbers.get(&class).copied() }
     }
 
     /// Lanes are added in the order of classes, one behind the other.
